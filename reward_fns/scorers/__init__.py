@@ -1,0 +1,1 @@
+"""Models behind a reward: text in, numbers out."""

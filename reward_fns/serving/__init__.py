@@ -1,0 +1,1 @@
+"""Where a scorer runs, and how single requests become batches."""

@@ -1,0 +1,117 @@
+import asyncio
+import inspect
+import math
+import subprocess
+import sys
+
+import pytest
+
+import pbrlsvr
+from pbrlsvr.errors import ConfigError, DataError, ModelError
+
+PIVOT = "Ana has 17 apples and gives away 6 apples, so 17 - 6 = 11 apples are left."
+ROW = {"index": 3, "split": "train", "language": "en", "question": "?", "pivot_reasoning": PIVOT, "pivot_answer": "11"}
+KEYS = {"score", "cosine", "empty"}
+
+
+def score(response, row=ROW, **options):
+    return asyncio.run(pbrlsvr.embed_cosine("demo/en", response, "11", row, **options))
+
+
+def test_the_pivots_own_reasoning_scores_one(minilm):
+    assert score(f"{PIVOT} #### 11", model=minilm)["score"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_paraphrase_scores_above_another_subject(minilm):
+    paraphrase = score("Of her 17 apples Ana gives 6 away: 11 apples remain. #### 11", model=minilm)
+    other = score("The train to the coast leaves at noon. #### 11", model=minilm)
+    assert paraphrase["score"] > other["score"] + 0.3
+
+
+def test_only_the_reasoning_is_compared_not_the_final_answer(minilm):
+    assert score(f"{PIVOT} #### 11", model=minilm) == score(f"{PIVOT} #### 4711", model=minilm)
+
+
+@pytest.mark.parametrize("response", ["", "   \n", "#### 11", "\u200b", "... --- ..."])
+def test_a_response_without_reasoning_scores_zero_and_says_so(response, minilm):
+    assert score(response, model=minilm) == {"score": 0.0, "cosine": 0.0, "empty": 1.0}
+
+
+@pytest.mark.parametrize(
+    "response", ["", f"{PIVOT} #### 11", "安娜有17个苹果。", "\ud83d\ude00" * 50, "x" * 5000, "<think>"]
+)
+def test_each_sample_has_the_same_keys_with_finite_scores_in_range(response, minilm):
+    result = score(response, model=minilm)
+    assert set(result) == KEYS
+    assert all(type(value) is float and math.isfinite(value) for value in result.values())
+    assert 0.0 <= result["score"] <= 1.0
+
+
+def test_the_score_does_not_depend_on_who_waits_at_the_same_time(minilm):
+    responses = [PIVOT, "short", "A much longer response. " * 30, "安娜有17个苹果。"]
+    alone = [score(response, model=minilm, cache_size=1)["score"] for response in responses]
+
+    async def together():
+        calls = (pbrlsvr.embed_cosine("d", response, "", ROW, model=minilm, cache_size=2) for response in responses)
+        return [result["score"] for result in await asyncio.gather(*calls)]
+
+    assert asyncio.run(together()) == pytest.approx(alone, abs=1e-5)
+
+
+@pytest.mark.parametrize("reference", [None, "", "  "])
+def test_a_row_without_pivot_reference_is_named_with_the_mend(reference, minilm):
+    row = {**ROW, "pivot_reasoning": reference}
+    with pytest.raises(DataError, match=r"row 3 of 'demo/en'.*pivot_reasoning.*Write the reference into each row"):
+        score("some response", row, model=minilm)
+
+
+def test_a_row_without_extra_info_is_a_data_error_too(minilm):
+    with pytest.raises(DataError, match="has the keys \\[\\]"):
+        score("some response", None, model=minilm)
+
+
+def test_a_language_that_does_not_exist_is_named_with_its_row(minilm):
+    with pytest.raises(DataError, match=r"row 3 of 'demo/en'.*'klingon'"):
+        score("some response", {**ROW, "language": "klingon"}, model=minilm)
+
+
+def test_an_option_that_cannot_work_is_refused_before_the_model_is_loaded():
+    with pytest.raises(ConfigError, match="max_tokens=0"):
+        score("some response", max_tokens=0, model="never/loaded")
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error_never_a_zero(tmp_path):
+    with pytest.raises(ModelError, match="no-model"):
+        score("some response", model=str(tmp_path / "no-model"))
+
+
+def test_every_public_reward_is_async_with_verls_signature():
+    for name in pbrlsvr.REWARD_FUNCTIONS:
+        function = getattr(pbrlsvr, name)
+        assert inspect.iscoroutinefunction(function)
+        assert list(inspect.signature(function).parameters)[:4] == [
+            "data_source", "solution_str", "ground_truth", "extra_info",
+        ]  # fmt: skip
+
+
+def test_the_public_names_are_pinned():
+    assert pbrlsvr.__all__ == ["REWARD_FUNCTIONS", "__version__", "embed_cosine"]
+    with pytest.raises(AttributeError, match=r"no attribute 'embed_cosin'.*embed_cosine"):
+        pbrlsvr.embed_cosin  # noqa: B018
+
+
+def test_importing_pbrlsvr_loads_neither_torch_nor_verl():
+    heavy = "torch verl ray transformers sentence_transformers numpy hydra babel"
+    code = f"import sys, pbrlsvr; sys.exit(', '.join(set('{heavy}'.split()) & set(sys.modules)) or 0)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, f"loaded: {result.stderr}"
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(minilm):
+    code = (
+        "import sys, asyncio, pbrlsvr; sys.modules['sentence_transformers'] = None\n"
+        "asyncio.run(pbrlsvr.embed_cosine('d', 'text', '', {'pivot_reasoning': 'p'}, model='m'))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert "MissingDependencyError" in result.stderr
+    assert "pip install 'pbrlsvr[embed]'" in result.stderr
