@@ -1,0 +1,35 @@
+"""What veRL imports at start-up, in the driver and in every Ray worker (entry point group `verl.plugins`).
+
+veRL only imports this module, and logs at DEBUG whatever goes wrong in it. A plug-in that failed in silence would
+leave the run without its reward, so a failure is printed here before veRL hides it.
+"""
+
+import os
+import sys
+import traceback
+
+
+def _activate() -> None:
+    from hydra.core.plugins import Plugins
+
+    plugins = Plugins.instance()  # Hydra's own scan comes first: it executes the plug-in modules that it finds
+    from hydra_plugins.pbrlsvr_searchpath.plugin import PbrlsvrSearchPathPlugin
+
+    plugins.register(PbrlsvrSearchPathPlugin)  # does nothing where the scan has found it
+
+    if os.environ.get("VERL_PLATFORM", "").lower() == "cpu":
+        from pbrlsvr_plugin import cpu
+
+        cpu.activate()
+
+
+try:
+    _activate()
+except Exception:
+    print(
+        f"pbrlsvr: the veRL plug-in failed to start, so its rewards and its CPU platform are missing here.\n"
+        f"{traceback.format_exc()}pbrlsvr: run `pbrlsvr doctor` for what is wrong and how to mend it.",
+        file=sys.stderr,
+        flush=True,
+    )
+    raise
