@@ -78,7 +78,17 @@ setup(
         "pbrlsvr_plugin.config": ["**/*.yaml"],
         "pbrlsvr_plugin.recipes": ["*.yaml"],
     },
-    install_requires=["hydra-core>=1.3,<1.4", "omegaconf>=2.3,<2.4", "typer>=0.12", "rich>=13", "babel>=2.14"],
+    install_requires=[
+        "hydra-core>=1.3,<1.4",
+        "omegaconf>=2.3,<2.4",
+        "typer>=0.12",
+        "rich>=13",
+        "numpy>=2",
+        "babel>=2.14",
+        # The extra names the antlr runtime that omegaconf pins; math-verify's default would replace it.
+        "math-verify[antlr4_9_3]>=0.9,<0.10",
+        "py3langid>=0.4,<0.5",
+    ],
     extras_require={
         "embed": EMBED,
         "comet": COMET,

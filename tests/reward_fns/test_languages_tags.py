@@ -1,0 +1,78 @@
+"""Language codes: canonical tags, and errors that name the code and the mend."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbrlsvr import languages
+from pbrlsvr.errors import ConfigError, DataError
+
+
+@pytest.mark.parametrize(
+    ("code", "tag"),
+    [
+        ("sw", "sw"),
+        ("SW", "sw"),
+        (" sw ", "sw"),
+        ("zh_CN", "zh-CN"),
+        ("zh-hant-tw", "zh-Hant-TW"),
+        ("es-419", "es-419"),
+        ("de-1996", "de-1996"),
+        # ISO 639-2 and 639-3, and the codes of Flores and Belebele
+        ("eng", "en"),
+        ("swh_Latn", "sw-Latn"),
+        ("zho_Hans", "zh-Hans"),
+        # retired
+        ("iw", "he"),
+        ("sh", "sr-Latn"),
+    ],
+)
+def test_a_code_is_put_into_canonical_form(code: str, tag: str) -> None:
+    assert languages.parse(code) == tag
+    assert languages.parse(tag) == tag
+
+
+MMLU_PROX = "af ar bn cs de en es fr hi hu id it ja ko mr ne pt ru sr sw te th uk ur vi wo yo zh zu"
+
+
+@pytest.mark.parametrize("code", MMLU_PROX.split())
+def test_the_languages_of_mmlu_prox_are_known_and_stay_as_they_are(code: str) -> None:
+    assert languages.parse(code) == languages.base(code) == code
+
+
+@pytest.mark.parametrize(
+    "code", ["xx", "klingon", "", " ", "und", "mul", "zh-Xxxx", "en-ZZZ", "en_US.UTF-8", "x" * 99, "e\x00n"]
+)
+def test_an_unknown_code_is_refused_by_name(code: str) -> None:
+    with pytest.raises(DataError, match="no language has the code '"):
+        languages.parse(code)
+
+
+@pytest.mark.parametrize("value", [None, 5, ["en"], b"en"])
+def test_what_is_no_string_is_refused(value: object) -> None:
+    with pytest.raises(DataError) as caught:
+        languages.parse(value)  # type: ignore[arg-type]
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "mend"), [("english", "'en'"), ("Swahilli", "'sw'"), ("spanish", "'es'"), ("zh-Xxxx", "'zh'")]
+)
+def test_the_error_proposes_the_closest_code(code: str, mend: str) -> None:
+    with pytest.raises(DataError, match=f"did you mean.*{mend}"):
+        languages.parse(code)
+
+
+def test_an_option_gets_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="'xx'"):
+        languages.parse("xx", error=ConfigError)
+
+
+@given(st.text(max_size=80))
+def test_any_string_gives_a_stable_tag_or_a_data_error(code: str) -> None:
+    try:
+        tag = languages.parse(code)
+    except DataError:
+        return
+    assert languages.parse(tag) == tag
+    assert languages.base(code) == tag.split("-")[0]
