@@ -1,0 +1,111 @@
+"""Final answers in any language: read them, and compare them with a ground truth.
+
+    equal("১৮ ডলার", "18", "bn")             True    native digits, units
+    equal("1.234,5 €", "1234.5", "de")       True    the language says which mark is the decimal one
+    equal("3万5千", "35,000", "zh")           True    Han and Hangul numerals, words for thousands and millions
+    equal("\\\\frac{1}{2}", "0.5")             True    LaTeX, through math-verify
+    equal("(C) Paris", "C")                  True    multiple choice A-J
+    equal("3 or 4", "4")                     False   several values are no answer
+
+An answer has one value or none, whatever the ground truth is: nothing in an answer is read in two ways to see which one
+fits. Hence a response cannot gain by giving several answers, or an answer with two readings.
+
+The **ground truth** is data, so it is read as data sets write it (1,234.5), and by the language only if that fails.
+"""
+
+from pbrlsvr.answers.choices import read_choice
+from pbrlsvr.answers.expressions import equal_expressions
+from pbrlsvr.answers.locales import ENGLISH, conventions
+from pbrlsvr.answers.numbers import MAX_LENGTH, read_number, read_numbers
+from pbrlsvr.answers.texts import clean, same_words, words
+from pbrlsvr.response import split
+
+__all__ = ["equal", "extract", "normalise"]
+
+
+def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
+    """Whether a final answer says the same as the ground truth.
+
+    The ground truth decides what is compared: one letter A-J, a choice; a number, numbers; else the words without case,
+    punctuation and markup, or LaTeX expressions, which math-verify reads. An integer ground truth compares exactly,
+    another number g as |a - g| <= 1e-6 min(1, |g|). `50%` equals 50 and 0.5. A text of more than 1,000 characters
+    equals only itself.
+
+    Args:
+        answer: the answer span of a response, as `pbrlsvr.response.split` finds it.
+        ground_truth: the right answer.
+        language: the BCP-47 code of the answer's language ("de", "zh-Hant", "es-MX"); None reads as English does.
+
+    Returns:
+        True or False; False for an answer that is empty, or that has several values.
+
+    Raises:
+        DataError: the language is unknown.
+
+    >>> equal("٢٥ دولارًا", "25", "ar"), equal("25 or 26", "25")
+    (True, False)
+    """
+    speech = conventions(language)
+    answer, ground_truth = answer.strip(), ground_truth.strip()
+    if not answer or not ground_truth:
+        return False
+    if max(len(answer), len(ground_truth)) > MAX_LENGTH:
+        return answer == ground_truth
+    answer, ground_truth = clean(answer), clean(ground_truth)
+    if len(ground_truth) == 1 and ground_truth in "ABCDEFGHIJ":
+        return read_choice(answer) == ground_truth
+    gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
+    if gold is None:
+        return same_words(answer, ground_truth) or equal_expressions(answer, ground_truth)
+    value = read_number(answer, speech)
+    return equal_expressions(answer, ground_truth, is_number=True) if value is None else value.equals(gold)
+
+
+def normalise(answer: str, language: str | None = None) -> str | None:
+    """An answer in canonical form: "C" for a choice; "1234.5", "1/3" or "50%" for a number; else its words or LaTeX.
+
+    Args:
+        answer: the answer span of a response.
+        language: the BCP-47 code of its language; None reads as English does.
+
+    Returns:
+        The canonical form, or None when the answer is empty, has several numbers, or more than 1,000 characters.
+
+    Raises:
+        DataError: the language is unknown.
+
+    >>> normalise("৭০,০০০ ডলার", "bn"), normalise("3, 4 or 5"), normalise("(C) Paris")
+    ('70000', None, 'C')
+    """
+    speech = conventions(language)
+    if len(answer) > MAX_LENGTH:
+        return None
+    answer = clean(answer)
+    choice = read_choice(answer, marked_only=any(character.isdecimal() for character in answer))
+    if choice is not None:
+        return choice
+    numbers = read_numbers(answer, speech)
+    if numbers is None:
+        return answer.replace(" ", "") or None
+    if numbers:
+        return str(numbers.pop()) if len(numbers) == 1 else None
+    return words(answer) or None
+
+
+def extract(response: str, language: str | None = None) -> str | None:
+    """The final answer of a whole response, in canonical form: `normalise(split(response).answer, language)`.
+
+    Args:
+        response: a decoded response.
+        language: the BCP-47 code of its language; None reads as English does.
+
+    Returns:
+        The canonical form, or None when there is no answer, or several.
+
+    Raises:
+        DataError: the language is unknown.
+
+    >>> extract("<think>80 - 10</think>Die Antwort lautet 70.000 Dollar.", "de")
+    '70000'
+    """
+    return normalise(split(response).answer, language)

@@ -1,0 +1,102 @@
+"""Numbers written with Han numerals or Hangul: 三十六, 七万五千, 3万5千, 1億2000万, 이만 오천, 7만5천원."""
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+_DIGITS = {
+    digit: value
+    for value, digits in enumerate(
+        (
+            "〇零영공",
+            "一壹일",
+            "二贰貳两兩이",
+            "三叁參삼",
+            "四肆사",
+            "五伍오",
+            "六陆陸육륙",
+            "七柒칠",
+            "八捌팔",
+            "九玖구",
+        )
+    )
+    for digit in digits
+}
+_SMALL = {"十": 10, "拾": 10, "십": 10, "百": 100, "佰": 100, "백": 100, "千": 1000, "仟": 1000, "천": 1000}
+_LARGE = {"万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8, "兆": 12, "조": 12}
+_UNITS = "".join((*_SMALL, *_LARGE))
+_HAN = "".join(c for c in (*_DIGITS, *_SMALL, *_LARGE) if c < "가")
+_HANGUL = "".join(c for c in (*_DIGITS, *_SMALL, *_LARGE) if c >= "가")
+_ARABIC = r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?"
+_HANGUL_UNITS = "".join(c for c in _UNITS if c >= "가")
+_RUN = re.compile(
+    rf"(?:{_ARABIC}(?=[{_UNITS}])|(?<=[{_UNITS}]){_ARABIC}|[{_HAN}]+|[{_HANGUL}]+"
+    rf"|(?<=[{_HANGUL_UNITS}]) (?=(?:[0-9]+|[{_HANGUL}])?[{_HANGUL_UNITS}]))+"
+)
+_PART = re.compile(rf"{_ARABIC}|[{_HAN}{_HANGUL}]")
+# What may follow a numeral that is all Hangul. Its syllables are also those of words, so anything else means a word.
+_AFTER_HANGUL = re.compile(
+    r"(?:원|달러|개|명|번|살|시간|분|초|일|년|미터|킬로|퍼센트|마리|권|장|대)?(?:입니다|이다|이에요|예요)?(?![가-힣])"
+)
+
+
+class CJKNumber(NamedTuple):
+    """A number at `[start, end)`. A weak one, such as 一, is read only where there is no other: it is part of words."""
+
+    start: int
+    end: int
+    value: Fraction
+    weak: bool
+
+
+def find_numbers(text: str) -> list[CJKNumber]:
+    """The numbers with Han numerals or Hangul in a short cleaned text.
+
+    >>> [str(number.value) for number in find_numbers("七万五千 3万5千 1億2000万 칠만 원")]
+    ['75000', '35000', '120000000', '70000']
+    """
+    found = []
+    for run in _RUN.finditer(text):
+        parts = _PART.findall(run[0])
+        value = _evaluate(parts)
+        if value is None:
+            continue
+        arabic = any(part[0].isascii() for part in parts)
+        if not arabic and parts[0] >= "가":
+            at_start = run.start() == 0 or not "가" <= text[run.start() - 1] <= "힣"
+            if not at_start or not _AFTER_HANGUL.match(text, run.end()):
+                continue
+        digits = any(part[0].isascii() or part in _DIGITS for part in parts)
+        found.append(CJKNumber(run.start(), run.end(), value, weak=not arabic and (len(parts) == 1 or not digits)))
+    return found
+
+
+def _evaluate(parts: list[str]) -> Fraction | None:
+    """Sections of four digits, each times a power of 10^4; None where the order of the units makes no number."""
+    total = section = Fraction(0)
+    digit: Fraction | None = None
+    small, large = 10_000, 10**16
+    for index, part in enumerate(parts):
+        if part in _SMALL:
+            if _SMALL[part] >= small:
+                return None
+            small = _SMALL[part]
+            section, digit = section + (1 if digit is None else digit) * small, None
+        elif part in _LARGE:
+            factor = 10 ** _LARGE[part]
+            if factor >= large:
+                return None
+            section += digit or 0
+            total, section, digit = total + (section or 1) * factor, Fraction(0), None
+            large, small = factor, 10_000
+        else:
+            next_digit = Fraction(part.replace(",", "")) if part[0].isascii() else Fraction(_DIGITS[part])
+            positional = digit is not None and not part[0].isascii() and not parts[index - 1][0].isascii()
+            if digit is not None and not positional:
+                return None
+            digit = next_digit if digit is None else digit * 10 + next_digit
+    unit = parts[-2] if len(parts) > 1 else ""
+    if digit is not None and parts[-1] in _DIGITS and 0 < digit < 10 and (unit in _LARGE or _SMALL.get(unit, 0) >= 100):
+        # 七万五 is 七万五千, 一百五 is 一百五十; a zero in between would say otherwise (七万零五).
+        digit *= Fraction(10 ** _LARGE[unit] if unit in _LARGE else _SMALL[unit], 10)
+    return total + section + (digit or 0)

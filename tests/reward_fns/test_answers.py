@@ -1,0 +1,221 @@
+"""Final answers in any language, compared with a ground truth."""
+
+import doctest
+import importlib
+
+import pytest
+
+from pbrlsvr.answers import equal, extract, normalise
+from pbrlsvr.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "language"),
+    [
+        # Native digits
+        ("১৮ ডলার", "18", "bn"),
+        ("१८ डॉलर", "18", "hi"),
+        ("౧౮ డాలర్లు", "18", "te"),
+        ("๑๘ ดอลลาร์", "18", "th"),
+        ("١٨ دولارًا", "18", "ar"),
+        ("۱۸ ڈالر", "18", "ur"),
+        ("１８ドル", "18", "ja"),
+        ("٧٠٬٠٠٠٫٥", "70000.5", "ar"),
+        # Grouping and decimal marks
+        ("1,234.5", "1234.5", "en"),
+        ("1.234,5", "1234.5", "de"),
+        ("1\u202f234,5", "1234.5", "fr"),
+        ("1\u00a0234,5", "1234.5", "ru"),
+        ("1 234,5", "1234.5", "af"),
+        ("1'234.50", "1234.5", "de-CH"),
+        ("1,23,456", "123456", "hi"),
+        ("১,২৩,৪৫৬", "123456", "bn"),
+        ("70.000", "70000", "es"),
+        ("70,000", "70000", "es"),
+        ("70,000", "70000", "es-MX"),
+        ("3.5", "3.5", "de"),
+        ("0.125", "0.125", "de"),
+        # Han and Hangul
+        ("三十六", "36", "zh"),
+        ("七万五千", "75000", "zh"),
+        ("七万五", "75000", "zh"),
+        ("七万零五", "70005", "zh"),
+        ("一百零五", "105", "zh"),
+        ("3万5千", "35000", "ja"),
+        ("1億2000万円", "120000000", "ja"),
+        ("2.5万", "25000", "zh"),
+        ("壹佰贰拾", "120", "zh-Hant"),
+        ("一共三个", "3", "zh"),
+        ("7만 5천 원", "75000", "ko"),
+        ("칠만오천 원", "75000", "ko"),
+        ("삼십육입니다", "36", "ko"),
+        # Words for thousands and millions
+        ("2 million 500 thousand", "2500000", "en"),
+        ("70 mil dólares", "70000", "pt-BR"),
+        ("3 लाख", "300000", "hi"),
+        ("70 হাজার টাকা", "70000", "bn"),
+        ("elfu 70", "70000", "sw"),
+        ("7 triệu", "7000000", "vi"),
+        # Signs, percent, currency, units
+        ("−5", "-5", "en"),
+        ("-$18", "-18", "en"),
+        ("$-18$", "-18", "en"),
+        ("50 %", "50", "de"),
+        ("50%", "0.5", "en"),
+        ("百分之五十", "50", "zh"),
+        ("Rs. 500", "500", "hi"),
+        ("KSh500", "500", "sw"),
+        ("US$70,000.00", "70000", "en"),
+        ("18 m²", "18", "en"),
+        ("18 km/h", "18", "en"),
+        ("9 × 2 = 18", "18", "en"),
+        ("1.5 × 10³", "1500", "en"),
+        # Fractions and LaTeX
+        ("1/3", "0.3333333", "en"),
+        ("2½", "2.5", "en"),
+        ("3 1/2", "3.5", "en"),
+        ("\\frac{7}{2}", "3.5", "en"),
+        ("-\\dfrac{7}{2}", "-3.5", "en"),
+        ("\\text{18 dollars}", "18", "en"),
+        ("70{,}000", "70000", "en"),
+        ("90^{\\circ}", "90", "en"),
+        ("\\boxed{18}", "18", "en"),
+        ("\\frac{\\sqrt{4}}{2}", "1", "en"),
+        ("\\sqrt{8}", "2\\sqrt{2}", "en"),
+        ("x^2+2x+1", "(x+1)^2", "en"),
+        ("\\{2, 1\\}", "\\{1,2\\}", "en"),
+        # Choices
+        ("(C) 42 m", "C", "en"),
+        ("**C**. Paris", "C", "en"),
+        ("\\text{(C)}", "C", "en"),
+        ("(C)입니다", "C", "ko"),
+        ("（C）です", "C", "ja"),
+        ("С", "C", "ru"),
+        ("(B) A dog", "B", "en"),
+        # Words, and ground truths as data sets write them
+        ("  *Paris*. ", "paris", "en"),
+        ("5.600", "5,600", "de"),
+        ("18 dollars", "$18", "en"),
+    ],
+)
+def test_the_same_answer_is_equal_however_its_language_writes_it(answer: str, gold: str, language: str) -> None:
+    assert equal(answer, gold, language)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "language"),
+    [
+        # Several values
+        ("3 or 4", "4", "en"),
+        ("3, 4 or 5", "3", "en"),
+        ("3, 4", "4", "en"),
+        ("3,4,5", "4", "en"),
+        ("18 (or 20)", "18", "en"),
+        ("18 或者二十", "18", "zh"),
+        ("\\{3, 4\\}", "4", "en"),
+        ("3 \\text{ or } 4", "4", "en"),
+        ("4 \\pm 1", "5", "en"),
+        ("15-18", "18", "en"),
+        ("A or B", "B", "en"),
+        ("(A) or (B)", "B", "en"),
+        ("A, B, C, D", "B", "en"),
+        # Another value by the language's marks, or malformed ones
+        ("70.000", "70000", "en"),
+        ("70,000", "70000", "de"),
+        ("70.000", "70", "de"),
+        ("1,23,456", "123456", "en"),
+        ("7,0000", "70000", "en"),
+        ("1.2.3", "123", "en"),
+        ("180", "18", "en"),
+        ("81", "18", "en"),
+        ("-18", "18", "en"),
+        ("18.5", "18", "en"),
+        ("17.9999999", "18", "en"),
+        ("0.33", "1/3", "en"),
+        # No final value
+        ("16 + 2", "18", "en"),
+        ("2+2", "2", "en"),
+        ("9 \\times 2", "18", "en"),
+        ("3^2", "9", "en"),
+        ("18:30", "18", "en"),
+        ("CO2", "2", "en"),
+        ("x > 18", "18", "en"),
+        ("18x", "18", "en"),
+        ("18/0", "18", "en"),
+        ("\\sqrt{2}", "2", "en"),
+        ("\\frac{x}{2}", "2", "en"),
+        ("(1,2)", "1.2", "en"),
+        ("3,5", "3.5", "en"),
+        ("", "18", "en"),
+        ("18", "", "en"),
+        # Words that are like numbers, and the other way round
+        ("백만장자", "1000000", "ko"),
+        ("x-1", "x+1", "en"),
+        ("(1, 2)", "(2, 1)", "en"),
+        ("[1,2)", "(1,2)", "en"),
+        ("-\\infty", "\\infty", "en"),
+    ],
+)
+def test_several_values_near_misses_and_unfinished_arithmetic_are_not_equal(
+    answer: str, gold: str, language: str
+) -> None:
+    assert not equal(answer, gold, language)
+
+
+@pytest.mark.parametrize("letter", "ABCDEFGHIJ")
+@pytest.mark.parametrize(
+    "form", ["{}", "({})", "{}.", "{})", "{}: 18 m", "**{}**", "\\text{{{}}}", "option {}", "({}) है"]
+)
+def test_a_choice_equals_its_own_letter_only(letter: str, form: str) -> None:
+    assert [other for other in "ABCDEFGHIJ" if equal(form.format(letter), other)] == [letter]
+
+
+@pytest.mark.parametrize(
+    ("answer", "language", "canonical"),
+    [
+        ("৭০,০০০ ডলার", "bn", "70000"),
+        ("-1.234,50 €", "de", "-1234.5"),
+        ("0.05", None, "0.05"),
+        ("2/6", None, "1/3"),
+        ("50 %", "fr", "50%"),
+        ("(C) Paris", None, "C"),
+        ("The Seine.", None, "the seine"),
+        ("\\sqrt{2}", None, "\\sqrt{2}"),
+        ("5 A", None, "5"),
+        ("3, 4 or 5", None, None),
+        ("", None, None),
+        ("9" * 2000, None, None),
+    ],
+)
+def test_the_canonical_form_is_a_letter_a_number_or_words(
+    answer: str, language: str | None, canonical: str | None
+) -> None:
+    assert normalise(answer, language) == canonical
+
+
+def test_extract_reads_the_answer_of_a_whole_response() -> None:
+    assert extract("<think>80 - 10</think>Die Antwort lautet 70.000 Dollar.", "de") == "70000"
+    assert extract("<think>80 - 10 = 70, \\boxed{70}", "de") is None
+
+
+def test_without_a_language_marks_are_read_as_in_english() -> None:
+    assert equal("1,234.5", "1234.5")
+    assert not equal("1.234", "1234")
+
+
+@pytest.mark.parametrize("language", ["xx", "english", "", "de_de_de_de", "日本"])
+def test_an_unknown_language_is_an_error_that_names_it(language: str) -> None:
+    with pytest.raises(DataError, match=repr(language)):
+        equal("18", "18", language)
+
+
+@pytest.mark.parametrize("language", ["zh-Hant", "pt-BR", "sr-Latn", "es-419", "zh_Hans_CN", "wo", "yo", "zu"])
+def test_bcp_47_codes_with_scripts_and_regions_are_known(language: str) -> None:
+    assert equal("18", "18", language)
+
+
+@pytest.mark.parametrize("module", ["", ".choices", ".cjk", ".expressions", ".locales", ".numbers", ".texts"])
+def test_the_examples_in_the_docstrings_run(module: str) -> None:
+    results = doctest.testmod(importlib.import_module(f"pbrlsvr.answers{module}"))
+    assert results.attempted > 0
+    assert results.failed == 0
