@@ -116,16 +116,26 @@ def _load_option(chosen: str) -> DictConfig:
 
 
 def _require_options(target: DictConfig) -> None:
+    """Each option exists, and has a value that can work: an error now, rather than at the first sample."""
+    from pbrlsvr.functions import OPTION_CHECKS
+
     parameters = inspect.signature(getattr(pbrlsvr, target.name)).parameters.values()
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _PASSED_BY_VERL]
-    for name in target.get("reward_kwargs") or {}:
-        if name not in known:
-            close = get_close_matches(str(name), known, n=1)
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _PASSED_BY_VERL}
+    given = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}), resolve=True)
+    assert isinstance(given, dict)
+    for name in given:
+        if name not in defaults:
+            close = get_close_matches(str(name), defaults, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ConfigError(
                 f"{TARGET}.reward_kwargs.{name} is not an option of {PREFIX}{target.name}.{hint} "
-                f"Its options are {known}."
+                f"Its options are {list(defaults)}."
             )
+    if target.name in OPTION_CHECKS:
+        try:
+            OPTION_CHECKS[target.name](**{**defaults, **given})
+        except ConfigError as error:
+            raise ConfigError(f"{TARGET}.reward_kwargs: {error}") from error
 
 
 def _refuse_misplaced(config: DictConfig) -> None:

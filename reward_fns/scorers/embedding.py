@@ -1,16 +1,20 @@
 """Sentence embeddings: any sentence-transformers model, long texts split and pooled, each text encoded once."""
 
 import asyncio
-import re
+import logging
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pbrlsvr.alignment import alignment
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
+from pbrlsvr.scorers.encoders import known_encoder
+from pbrlsvr.scorers.pieces import split_steps, split_to_fit
 from pbrlsvr.serving.batcher import Batcher
 
 if TYPE_CHECKING:
@@ -20,22 +24,10 @@ Vector = NDArray[np.float32]
 
 DTYPES = ("float32", "bfloat16", "float16")
 
-#: What a model's card asks to put before each text when two texts are compared as equals, for models whose own
-#: configuration does not say it. Matched against the last part of the model's name or path.
-CARD_PROMPTS = (
-    (r"multilingual-e5-(small|base|large)", "query: "),
-    (
-        r"multilingual-e5-large-instruct",
-        "Instruct: Retrieve texts that state the same reasoning and the same result.\nQuery: ",
-    ),
-    (
-        r"Qwen3-Embedding-.*",
-        "Instruct: Retrieve texts that state the same reasoning and the same result.\nQuery:",
-    ),
-)
+#: The most steps of a text that are told apart; more are joined. Bounds the work of `alignment`.
+MAX_STEPS = 256
 
-# The end of a sentence in the scripts of the supported languages, or a line break.
-_SENTENCE_END = re.compile(r"[.!?…](?=\s)|[。！？।॥؟۔]|\n")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,9 +37,10 @@ class EmbeddingOptions:
     Attributes:
         model: a sentence-transformers model: a folder, or a name on the Hugging Face hub.
         revision: the commit, tag or branch of a hub model.
-        prompt: put before each text. `None` takes what the model's card asks for (`CARD_PROMPTS`), else what the
-            model's own configuration says; `""` puts nothing.
-        max_tokens: the longest piece that is encoded at once. `None` takes the model's own limit.
+        prompt: put before each text. `None` takes what the model's card asks for (`scorers/encoders.py`), else what
+            the model's own configuration says; `""` puts nothing.
+        max_tokens: the longest piece that is encoded at once, never more than the model takes. `None` takes what the
+            model's card recommends, else the model's own limit.
         device: "auto" (a GPU where this process sees one, else the CPU) or a torch device.
         dtype: "float32", "bfloat16" or "float16".
         batch_size: pieces in one forward pass.
@@ -73,6 +66,18 @@ class EmbeddingOptions:
                 raise ConfigError(f"{name}={value!r} must be a whole number of 1 or more")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype={self.dtype!r} is not one of {list(DTYPES)}")
+        known = known_encoder(self.model)
+        # A folder of that name may hold a converted model; loading it shows.
+        if known and known.refused and not Path(self.model).is_dir():
+            raise ConfigError(f"model={self.model!r} cannot be used: {known.refused}")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The sentences of a text: unit vectors `[n, d]` and lengths in characters `[n]`, in order."""
+
+    vectors: Vector
+    lengths: NDArray[np.float64]
 
 
 class Embedder:
@@ -99,6 +104,25 @@ class Embedder:
         """The cosine in [-1, 1] between the vectors of two texts."""
         a, b = await asyncio.gather(self.embed(text), self.embed(reference))
         return float(np.clip(np.dot(a.astype(np.float64), b.astype(np.float64)), -1.0, 1.0))
+
+    async def steps(self, text: str) -> Steps:
+        """The sentences of a text as vectors; a sentence that was seen before is not encoded again.
+
+        Example:
+            >>> import asyncio
+            >>> encoder = embedder(EmbeddingOptions("intfloat/multilingual-e5-small"))
+            >>> asyncio.run(encoder.steps("Ana has 17 apples. She gives away 6.")).lengths  # doctest: +SKIP
+            array([18., 17.])
+        """
+        sentences = split_steps(text, MAX_STEPS)
+        vectors = await asyncio.gather(*map(self.embed, sentences))
+        lengths = np.array([len(sentence) for sentence in sentences], dtype=np.float64)
+        return Steps(np.stack(vectors) if vectors else np.zeros((0, 0), dtype=np.float32), lengths)
+
+    async def alignment(self, text: str, reference: str, floor: float = 0.0) -> float:
+        """How far the sentences of two texts match in order, in [0, 1]; see `pbrlsvr.alignment`."""
+        a, b = await asyncio.gather(self.steps(text), self.steps(reference))
+        return alignment(a.vectors, b.vectors, a.lengths, b.lengths, floor=floor)
 
     def encode(self, texts: list[str]) -> list[Vector]:
         """Unit vectors, `[N]` texts -> `[N, d]`: of a long text, the length-weighted mean of its pieces'."""
@@ -136,7 +160,9 @@ class Embedder:
     def piece_tokens(self) -> int:
         """How many tokens of text fit into one forward pass, beside the prompt and the special tokens."""
         model = self._loaded()
-        limit = min(self.options.max_tokens or _model_limit(model), _model_limit(model))
+        known = known_encoder(self.options.model)
+        wanted = self.options.max_tokens or (known.max_tokens if known else None)
+        limit = min(wanted or _model_limit(model), _model_limit(model))
         prompt = self.prompt
         if prompt is None:
             prompt = model.prompts.get(model.default_prompt_name or "", "")
@@ -162,40 +188,14 @@ class Embedder:
 
 
 def card_prompt(model: str) -> str | None:
-    """The prompt that the card of a known model asks for; `None` for a model that is not in `CARD_PROMPTS`.
+    """The prompt that the card of a known model asks for; `None` where the model's own configuration decides.
 
     Example:
         >>> card_prompt("intfloat/multilingual-e5-small")
         'query: '
     """
-    name = re.split(r"[/\\]", model.rstrip("/\\"))[-1]
-    return next((prompt for pattern, prompt in CARD_PROMPTS if re.fullmatch(pattern, name, re.IGNORECASE)), None)
-
-
-def split_to_fit(text: str, tokenizer: Any, limit: int) -> list[tuple[str, int]]:
-    """Pieces of at most `limit` tokens with their token counts, cut after sentences where one ends in reach.
-
-    Nothing is lost: the pieces joined are the text.
-    """
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    offsets = encoded["offset_mapping"]
-    if len(offsets) <= limit:
-        return [(text, max(len(offsets), 1))]
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    pieces, start_token, start_char = [], 0, 0
-    while start_token < len(offsets):
-        stop_token = min(start_token + limit, len(offsets))
-        stop_char = len(text) if stop_token == len(offsets) else offsets[stop_token][0]
-        if stop_token < len(offsets):
-            # The last sentence end in the second half of the window; a cut in its first half would waste the window.
-            half = offsets[start_token + limit // 2][0]
-            fitting = [end for end in ends if half < end <= stop_char]
-            if fitting:
-                stop_char = fitting[-1]
-                stop_token = next(i for i in range(start_token + 1, stop_token + 1) if offsets[i][0] >= stop_char)
-        pieces.append((text[start_char:stop_char], stop_token - start_token))
-        start_token, start_char = stop_token, stop_char
-    return pieces
+    known = known_encoder(model)
+    return known.prompt if known else None
 
 
 _lock = Lock()
@@ -225,7 +225,7 @@ def _load(options: EmbeddingOptions) -> "SentenceTransformer":
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return SentenceTransformer(
+        model = SentenceTransformer(
             options.model,
             revision=options.revision,
             device=device,
@@ -233,12 +233,23 @@ def _load(options: EmbeddingOptions) -> "SentenceTransformer":
             trust_remote_code=False,
         ).eval()
     except Exception as error:
-        raise ModelError(
-            f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a "
-            f"sentence-transformers model: {type(error).__name__}: {error}\n"
+        mend = (
             "Give an existing folder or a model name on the Hugging Face hub, and download it to every node beforehand "
             "where nodes have no network."
+        )
+        if "trust_remote_code" in str(error):
+            mend = (
+                "pbrlsvr does not run code from a model's repository (trust_remote_code). Take an encoder whose "
+                "architecture is part of transformers, such as 'BAAI/bge-m3' or 'intfloat/multilingual-e5-small'."
+            )
+        raise ModelError(
+            f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a "
+            f"sentence-transformers model: {type(error).__name__}: {error}\n{mend}"
         ) from error
+    known = known_encoder(options.model)
+    if known and known.warning:
+        log.warning("model=%r: %s", options.model, known.warning)
+    return model
 
 
 def _model_limit(model: "SentenceTransformer") -> int:

@@ -4,6 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,12 @@ from hydra.errors import ConfigCompositionException, MissingConfigException  # n
 from omegaconf import OmegaConf  # noqa: E402
 
 import pbrlsvr  # noqa: E402
+import pbrlsvr_plugin.config  # noqa: E402
+from pbrlsvr.functions import OPTION_CHECKS  # noqa: E402
 from pbrlsvr_plugin.reward_option import reward_options, settle  # noqa: E402
 
 TREE = "verl.trainer.config"
+CONFIG = Path(pbrlsvr_plugin.config.__file__).parent / "reward_fn"
 
 
 def on_command_line(*overrides):
@@ -137,22 +141,35 @@ def test_a_config_of_another_application_is_left_alone():
 
 
 @pytest.mark.parametrize("name", reward_options())
-def test_every_option_names_a_public_reward_and_documents_each_of_its_options(name):
-    from importlib import resources
-
+def test_every_option_names_a_public_reward_with_its_defaults(name):
     config = on_command_line(f"+reward_fn={name}")
     function = reward_of(config).args[0]
     assert function is getattr(pbrlsvr, name.removeprefix("pbrlsvr."))
-    defaults = {
-        p.name: p.default
-        for p in inspect.signature(function).parameters.values()
-        if p.kind is p.KEYWORD_ONLY and p.name not in ("reward_router_address", "reward_model_tokenizer")
-    }
-    assert OmegaConf.to_container(config.reward.custom_reward_function.reward_kwargs) == defaults
-    lines = resources.files("pbrlsvr_plugin.config").joinpath("reward_fn", f"{name}.yaml").read_text().splitlines()
-    for option in defaults:
-        at = next(i for i, line in enumerate(lines) if line.strip().startswith(f"{option}:"))
-        assert lines[at - 1].strip().startswith("#"), f"{option} has no comment above it"
+    parameters = inspect.signature(function).parameters.values()
+    passed_by_verl = ("reward_router_address", "reward_model_tokenizer")
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in passed_by_verl}
+    documented = OmegaConf.to_container(config.reward.custom_reward_function.reward_kwargs)
+    assert set(documented) == set(defaults)
+    check = OPTION_CHECKS.get(function.__name__, dict)
+    assert check(**documented) == check(**defaults)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_field_of_an_option_file_has_a_comment_above_it_and_none_beside_it(path):
+    """veRL's own rule for its configuration; what only leads to a field needs none."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    for number, field in enumerate(lines):
+        if field and not field.startswith("#") and field not in ("reward:", "custom_reward_function:"):
+            assert " #" not in field, f"{path.name}:{number + 1} has a comment beside the field"
+            assert lines[number - 1].startswith("#"), f"{path.name}:{number + 1} has no comment above it"
+
+
+def test_a_value_that_cannot_work_stops_composition():
+    with pytest.raises(ConfigCompositionException, match=r"mode is one of .* not 'gat'"):
+        on_command_line(
+            "+reward_fn=pbrlsvr.embed_cosine",
+            "reward.custom_reward_function.reward_kwargs.language.reasoning.mode=gat",
+        )
 
 
 def test_every_public_reward_is_an_option():

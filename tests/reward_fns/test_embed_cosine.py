@@ -11,7 +11,6 @@ from pbrlsvr.errors import ConfigError, DataError, ModelError
 
 PIVOT = "Ana has 17 apples and gives away 6 apples, so 17 - 6 = 11 apples are left."
 ROW = {"index": 3, "split": "train", "language": "en", "question": "?", "pivot_reasoning": PIVOT, "pivot_answer": "11"}
-KEYS = {"score", "cosine", "empty"}
 
 
 def score(response, row=ROW, **options):
@@ -28,13 +27,48 @@ def test_a_paraphrase_scores_above_another_subject(minilm):
     assert paraphrase["score"] > other["score"] + 0.3
 
 
-def test_only_the_reasoning_is_compared_not_the_final_answer(minilm):
-    assert score(f"{PIVOT} #### 11", model=minilm) == score(f"{PIVOT} #### 4711", model=minilm)
+def test_by_default_the_final_answer_is_reported_and_does_not_count(minilm):
+    right, wrong = (score(f"{PIVOT} #### {answer}", model=minilm) for answer in ("11", "4711"))
+    assert right["score"] == wrong["score"]
+    assert (right["acc"], wrong["acc"]) == (1.0, 0.0)
+
+
+def test_gated_the_reasoning_counts_only_where_the_answer_is_right(minilm):
+    options = {"model": minilm, "combine": {"rule": "gated"}}
+    right, wrong = (score(f"{PIVOT} #### {answer}", **options) for answer in ("11", "4711"))
+    assert right["score"] == pytest.approx(1.0, abs=1e-4)
+    assert wrong["score"] == 0.0
+    unknown = asyncio.run(pbrlsvr.embed_cosine("d", PIVOT, "", {**ROW, "pivot_answer": ""}, **options))
+    assert unknown["score"] == pytest.approx(1.0, abs=1e-4)  # nothing to compare with: the reasoning alone
+    assert unknown["answer_missing"] == 1.0
+
+
+def test_reasoning_in_another_language_loses_half_and_behind_a_gate_all(minilm):
+    spanish = {**ROW, "language": "es"}
+    native, foreign = score(PIVOT, model=minilm), score(PIVOT, spanish, model=minilm)
+    assert foreign["score"] == pytest.approx(native["score"] / 2)
+    gate = {"reasoning": {"mode": "gate"}}
+    assert score(PIVOT, spanish, model=minilm, language=gate)["score"] == 0.0
+    assert score(PIVOT, model=minilm, language=gate)["score"] == native["score"]
+
+
+def test_a_loop_scores_zero(minilm):
+    assert score("So 17 - 6 = 11 apples are left, as I said. " * 30, model=minilm)["score"] == 0.0
+
+
+def test_steps_in_the_wrong_order_score_lower_when_aligned(minilm):
+    steps = ["Ana has 17 red apples.", "Her brother takes 6 of them away.", "She bakes a cake with the other 11."]
+    row = {**ROW, "pivot_reasoning": " ".join(steps)}
+    in_order = score(" ".join(steps), row, model=minilm, align=True)["score"]
+    reversed_ = score(" ".join(reversed(steps)), row, model=minilm, align=True)["score"]
+    assert in_order == pytest.approx(1.0, abs=1e-4)
+    assert reversed_ < 0.8
 
 
 @pytest.mark.parametrize("response", ["", "   \n", "#### 11", "\u200b", "... --- ..."])
 def test_a_response_without_reasoning_scores_zero_and_says_so(response, minilm):
-    assert score(response, model=minilm) == {"score": 0.0, "cosine": 0.0, "empty": 1.0}
+    found = score(response, model=minilm)
+    assert (found["score"], found["similarity"], found["empty"]) == (0.0, 0.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +76,7 @@ def test_a_response_without_reasoning_scores_zero_and_says_so(response, minilm):
 )
 def test_each_sample_has_the_same_keys_with_finite_scores_in_range(response, minilm):
     result = score(response, model=minilm)
-    assert set(result) == KEYS
+    assert set(result) == set(score(PIVOT, model=minilm))
     assert all(type(value) is float and math.isfinite(value) for value in result.values())
     assert 0.0 <= result["score"] <= 1.0
 
@@ -66,8 +100,15 @@ def test_a_row_without_pivot_reference_is_named_with_the_mend(reference, minilm)
 
 
 def test_a_row_without_extra_info_is_a_data_error_too(minilm):
-    with pytest.raises(DataError, match="has the keys \\[\\]"):
+    with pytest.raises(DataError, match=r"has the keys \[\]"):
         score("some response", None, model=minilm)
+
+
+def test_a_row_without_language_is_named_where_the_policy_needs_it(minilm):
+    row = {name: value for name, value in ROW.items() if name != "language"}
+    with pytest.raises(DataError, match=r"row 3 of 'demo/en'.*language\.reasoning\.mode=off"):
+        score("some response", row, model=minilm)
+    assert score(PIVOT, row, model=minilm, language={"reasoning": "off"})["score"] > 0.9
 
 
 def test_a_language_that_does_not_exist_is_named_with_its_row(minilm):
@@ -95,7 +136,9 @@ def test_every_public_reward_is_async_with_verls_signature():
 
 
 def test_the_public_names_are_pinned():
-    assert pbrlsvr.__all__ == ["REWARD_FUNCTIONS", "__version__", "embed_cosine"]
+    assert pbrlsvr.__all__ == [
+        "REWARD_FUNCTIONS", "__version__", "embed_cosine", "exact_answer", "format", "language_consistency",
+    ]  # fmt: skip
     with pytest.raises(AttributeError, match=r"no attribute 'embed_cosin'.*embed_cosine"):
         pbrlsvr.embed_cosin  # noqa: B018
 

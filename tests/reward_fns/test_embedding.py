@@ -1,12 +1,16 @@
 import asyncio
 import json
+import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pbrlsvr.errors import ConfigError, ModelError
-from pbrlsvr.scorers.embedding import Embedder, EmbeddingOptions, card_prompt, embedder, split_to_fit
+from pbrlsvr.scorers.embedding import Embedder, EmbeddingOptions, card_prompt, embedder
+from pbrlsvr.scorers.encoders import ENCODERS, known_encoder
+from pbrlsvr.scorers.pieces import split_steps, split_to_fit
 
 TEXTS = ["Ana has 17 apples.", "She gives away 6, so 11 are left.", "আনা ৬টি আপেল দেয়।", "x"]
 
@@ -86,10 +90,144 @@ def test_a_models_own_default_prompt_is_used_and_an_empty_prompt_turns_it_off(mi
         ("/models/multilingual-e5-base/", "query: "),
         ("BAAI/bge-m3", None),
         ("sentence-transformers/LaBSE", None),
+        ("unheard-of/encoder", None),
     ],
 )
 def test_card_prompts_go_by_the_last_part_of_the_name(model, prompt):
     assert card_prompt(model) == prompt
+
+
+@pytest.mark.parametrize("size", ["0.6B", "4B", "8B"])
+def test_qwen3_gets_an_instruction_without_a_space_before_the_text(size):
+    prompt = card_prompt(f"Qwen/Qwen3-Embedding-{size}")
+    assert prompt.startswith("Instruct: ")
+    assert prompt.endswith("\nQuery:")
+
+
+def test_a_known_model_is_cut_where_its_card_says_and_where_it_ends(minilm, tmp_path):
+    # Copies under names of the table: MiniLM itself takes 256 tokens, two of which are [CLS] and [SEP].
+    for name, tokens in (("LaBSE", 256), ("bge-m3", 256), ("unheard-of", 256)):
+        folder = tmp_path / name
+        shutil.copytree(minilm, folder)
+        assert Embedder(EmbeddingOptions(str(folder))).piece_tokens == tokens - 2
+    config = tmp_path / "bge-m3" / "sentence_bert_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "max_seq_length": 512}))
+    shutil.copytree(tmp_path / "bge-m3", tmp_path / "longer" / "LaBSE")
+    assert Embedder(EmbeddingOptions(str(tmp_path / "longer" / "LaBSE"))).piece_tokens == 256 - 2
+    assert Embedder(EmbeddingOptions(str(tmp_path / "longer" / "LaBSE"), max_tokens=400)).piece_tokens == 400 - 2
+    assert Embedder(EmbeddingOptions(str(tmp_path / "bge-m3"), max_tokens=9999)).piece_tokens == 512 - 2
+
+
+def test_every_row_of_the_table_can_be_found_and_says_what_it_must():
+    for row in ENCODERS:
+        # Any name of the pattern's family finds this row, not one above it.
+        name = row.pattern.replace(".*", "0.6B").replace("(small|base)", "base")
+        assert known_encoder(f"some/{name}") is row
+        assert row.max_tokens >= 256
+        assert row.licence in {"MIT", "Apache-2.0"}
+
+
+def test_a_bare_encoder_is_loaded_with_a_warning(minilm, tmp_path, caplog):
+    folder = tmp_path / "mmBERT-small"
+    folder.mkdir()
+    for file in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(Path(minilm) / file, folder)
+    with caplog.at_level(logging.WARNING, logger="pbrlsvr"):
+        vector = Embedder(EmbeddingOptions(str(folder))).encode(["Ana has 17 apples."])[0]
+    assert np.isclose(np.linalg.norm(vector), 1.0)
+    assert any("fill in masked words" in record.message for record in caplog.records)
+
+
+def test_a_model_that_needs_its_own_code_is_refused_before_anything_is_loaded():
+    with pytest.raises(ConfigError, match=r"gte-multilingual-base.*trust_remote_code.*BAAI/bge-m3"):
+        EmbeddingOptions("Alibaba-NLP/gte-multilingual-base")
+
+
+@pytest.mark.parametrize("name", ["gte-multilingual-base", "another-with-code"])
+def test_a_folder_that_needs_its_own_code_is_refused_with_the_mend(name, minilm, tmp_path):
+    folder = tmp_path / name
+    shutil.copytree(minilm, folder)
+    config = json.loads((folder / "config.json").read_text())
+    code = {"AutoConfig": "org/code--configuration.NewConfig", "AutoModel": "org/code--modeling.NewModel"}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "new", "auto_map": code}))
+    with pytest.raises(ModelError, match=r"does not run code from a model's repository[\s\S]*BAAI/bge-m3"):
+        Embedder(EmbeddingOptions(str(folder))).encode(["text"])
+
+
+def test_steps_are_sentences_with_their_lengths(minilm):
+    encoder = Embedder(EmbeddingOptions(minilm))
+    steps = asyncio.run(encoder.steps("Ana has 17 apples. She gives away 6.\n\nSo 11 are left!"))
+    sentences = ["Ana has 17 apples.", "She gives away 6.", "So 11 are left!"]
+    np.testing.assert_allclose(steps.vectors, np.stack(encoder.encode(sentences)), atol=1e-5)
+    assert steps.lengths.tolist() == [len(sentence) for sentence in sentences]
+
+
+def test_a_text_without_words_has_no_steps_and_aligns_with_nothing(minilm):
+    encoder = Embedder(EmbeddingOptions(minilm))
+    assert len(asyncio.run(encoder.steps(" \n ")).lengths) == 0
+    assert asyncio.run(encoder.alignment("", "Ana has 17 apples.")) == 0.0
+
+
+REASONING = (
+    "Janet's ducks lay 16 eggs per day. She eats three of them for breakfast. She bakes muffins with four of them. "
+    "That leaves 9 eggs for the market. Each egg is sold for 2 dollars. So she earns 18 dollars every day."
+)
+
+
+def test_order_drops_and_padding_lower_the_alignment_but_hardly_the_cosine(minilm):
+    encoder = Embedder(EmbeddingOptions(minilm))
+    sentences = split_steps(REASONING, 100)
+    paraphrase = (
+        "The ducks of Janet produce 16 eggs a day. Three she eats for breakfast, and with four she bakes muffins. "
+        "So 9 eggs are left to be sold at the market. An egg sells for 2 dollars. Her daily income is 18 dollars."
+    )
+
+    async def scores(text):
+        return await encoder.alignment(text, REASONING), await encoder.cosine(text, REASONING)
+
+    async def everything():
+        texts = [REASONING, " ".join(sentences[::-1]), " ".join(sentences[:3]), f"{REASONING} {REASONING}", paraphrase]
+        return await asyncio.gather(*map(scores, texts))
+
+    same, backwards, dropped, repeated, reworded = asyncio.run(everything())
+    assert same == (pytest.approx(1.0, abs=1e-5), pytest.approx(1.0, abs=1e-5))
+    assert backwards[0] < 0.7
+    assert backwards[1] > 0.9
+    assert max(dropped[0], repeated[0]) < 0.9
+    assert reworded[0] > backwards[0] + 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("", []),
+        ("One number: 3.5 kg of apples. Another sentence!", ["One number: 3.5 kg of apples.", "Another sentence!"]),
+        ("1. First this is done.\n2. Then that is done.", ["1. First this is done.", "2. Then that is done."]),
+        (
+            "她每天吃三个鸡蛋当早餐吗？然后她卖掉剩下的所有鸡蛋。",
+            ["她每天吃三个鸡蛋当早餐吗？", "然后她卖掉剩下的所有鸡蛋。"],
+        ),
+        ("সে ডিমগুলি বাজারে বিক্রি করে। তারপর বাড়ি যায়।", ["সে ডিমগুলি বাজারে বিক্রি করে।", "তারপর বাড়ি যায়।"]),
+        ("A long enough sentence. OK.", ["A long enough sentence. OK."]),
+        ("OK.", ["OK."]),
+    ],
+)
+def test_steps_end_with_sentences_and_none_is_a_mere_number(text, steps):
+    assert split_steps(text, 100) == steps
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_more_steps_than_the_limit_are_joined_evenly_and_in_order(limit):
+    text = " ".join(f"Step number {i} adds {i} to the sum." for i in range(3000))
+    steps = split_steps(text, limit)
+    assert len(steps) == limit
+    assert " ".join(steps) == text
+    assert max(map(len, steps)) < 1.2 * min(map(len, steps)) + 50
+
+
+def test_one_long_sentence_does_not_take_its_neighbours_steps():
+    steps = split_steps("Here is a short one. " * 10 + "word " * 500 + "ends. " + "Here is a short one. " * 10, 10)
+    assert 3 <= len(steps) <= 10
 
 
 def test_one_embedder_serves_all_callers_with_the_same_options(minilm):
