@@ -123,9 +123,9 @@ def _require_options(target: DictConfig) -> None:
     defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _PASSED_BY_VERL}
     given = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}), resolve=True)
     assert isinstance(given, dict)
-    for name in given:
+    for name in map(str, given):
         if name not in defaults:
-            close = get_close_matches(str(name), defaults, n=1)
+            close = get_close_matches(name, defaults, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ConfigError(
                 f"{TARGET}.reward_kwargs.{name} is not an option of {PREFIX}{target.name}.{hint} "

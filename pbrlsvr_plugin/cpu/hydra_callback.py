@@ -1,0 +1,43 @@
+"""What Hydra runs when `profile=cpu` is chosen, before veRL reads the config."""
+
+import os
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from pbrlsvr.errors import ConfigError
+
+# For the processes that ray.init starts in this one's name; the profile passes its own variables to the others.
+_ENVIRONMENT = {
+    "VERL_PLATFORM": "cpu",
+    # Neither do a run's machines need to be reported, nor may a small machine's memory monitor kill a rank.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",
+    # One thread per process: a run has more processes than a small machine has cores, and torch's threads spin.
+    "OMP_NUM_THREADS": "1",
+    # Keeps Ray from warning once per actor that it will stop hiding accelerators.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class ActivateCPU(Callback):
+    """Turns the driver into a CPU process, so that nobody has to set VERL_PLATFORM by hand."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        name = config.actor_rollout_ref.rollout.name
+        if name != "hf" or config.trainer.device != "cpu":
+            raise ConfigError(
+                f"profile=cpu is chosen, but rollout.name={name!r} and trainer.device={config.trainer.device!r}: the "
+                f"profile must come after ppo_trainer and the recipe; write it on the command line, as +profile=cpu"
+            )
+        for variable, value in _ENVIRONMENT.items():
+            os.environ.setdefault(variable, value)
+        from verl.plugin.platform import get_platform, set_platform
+
+        from pbrlsvr_plugin import cpu
+        from pbrlsvr_plugin.cpu.platform import PlatformCPU
+
+        cpu.activate()
+        if not isinstance(get_platform(), PlatformCPU):
+            set_platform(PlatformCPU())

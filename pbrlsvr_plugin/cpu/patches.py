@@ -1,0 +1,171 @@
+"""Every place where veRL 0.9.1 offers no hook and is changed at run time. `tests/plugin/test_cpu_patches.py` watches.
+
+A patch is applied when veRL imports its module, not before: importing the training engine costs seconds, and most of
+a run's processes never need it.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One change to veRL.
+
+    Attributes:
+        module: veRL's module that is changed.
+        where: file and line in veRL 0.9.1 that the patch answers.
+        line: that line's text; a test fails when it is gone from the module.
+        reason: what happens on a CPU without the patch.
+        apply: does it, given the imported module.
+    """
+
+    module: str
+    where: str
+    line: str
+    reason: str
+    apply: Callable[[ModuleType], None]
+
+
+def _single_gloo_backend(distributed: ModuleType) -> None:
+    original = distributed.initialize_global_process_group_ray
+
+    def initialize_global_process_group_ray(timeout_second: int | None = None, backend: str | None = None) -> None:
+        original(timeout_second=timeout_second, backend=backend or "cpu:gloo")
+
+    distributed.initialize_global_process_group_ray = initialize_global_process_group_ray  # type: ignore[attr-defined]
+
+
+def _nothing_to_offload_to(transformer_impl: ModuleType) -> None:
+    def no_policy(pin_memory: bool = True) -> None:
+        return None
+
+    transformer_impl.CPUOffloadPolicy = no_policy  # type: ignore[attr-defined]
+
+
+def _register_engines(transformer_impl: ModuleType) -> None:
+    from verl.workers.engine.base import EngineRegistry
+
+    for model_type, engine in (
+        ("language_model", transformer_impl.FSDPEngineWithLMHead),
+        ("value_model", transformer_impl.FSDPEngineWithValueHead),
+    ):
+        EngineRegistry.register(model_type=model_type, backend=["fsdp", "fsdp2"], device="cpu")(engine)
+
+
+def _value_head_without_flash_attention(model: ModuleType) -> None:
+    def load_valuehead_model(local_path: str, torch_dtype: Any, model_config: Any, trust_remote_code: bool) -> Any:
+        from transformers import AutoModelForTokenClassification
+
+        return AutoModelForTokenClassification.from_pretrained(
+            local_path,
+            dtype=torch_dtype,
+            config=model_config,
+            attn_implementation=model_config._attn_implementation,
+            trust_remote_code=trust_remote_code,
+        )
+
+    model.load_valuehead_model = load_valuehead_model  # type: ignore[attr-defined]
+
+
+def _register_rollout(base: ModuleType) -> None:
+    base._ROLLOUT_REGISTRY[("hf", "async")] = "pbrlsvr_plugin.cpu.rollout.HFRollout"
+
+
+def _register_replica(replica: ModuleType) -> None:
+    def load() -> type:
+        from pbrlsvr_plugin.cpu.rollout import HFReplica
+
+        return HFReplica
+
+    replica.RolloutReplicaRegistry.register("hf", load)
+
+
+PATCHES = (
+    Patch(
+        module="verl.utils.distributed",
+        where="verl/utils/distributed.py:89",
+        line='backend = backend or f"cpu:gloo,{get_device_name()}:{get_nccl_backend()}"',
+        reason='becomes "cpu:gloo,cpu:gloo", and torch rejects a device that is named twice',
+        apply=_single_gloo_backend,
+    ),
+    Patch(
+        module="verl.workers.engine.fsdp.transformer_impl",
+        where="verl/workers/engine/fsdp/transformer_impl.py:462",
+        line="offload_policy = CPUOffloadPolicy(pin_memory=True)",
+        reason="the reference model is offloaded to the CPU in pinned memory, which needs an accelerator",
+        apply=_nothing_to_offload_to,
+    ),
+    Patch(
+        module="verl.workers.engine.fsdp.transformer_impl",
+        where="verl/workers/engine/fsdp/transformer_impl.py:1143,1594",
+        line='backend=["fsdp", "fsdp2"], device=["cuda", "npu"])',
+        reason="the FSDP engines are registered for cuda and npu only",
+        apply=_register_engines,
+    ),
+    Patch(
+        module="verl.utils.model",
+        where="verl/utils/model.py:649",
+        line='attn_implementation="flash_attention_2"',
+        reason="the critic asks for flash attention whatever the config says",
+        apply=_value_head_without_flash_attention,
+    ),
+    Patch(
+        module="verl.workers.rollout.base",
+        where="verl/workers/rollout/base.py:89",
+        line="_ROLLOUT_REGISTRY = {",
+        reason="rollout backends are looked up in a private dict without a register function",
+        apply=_register_rollout,
+    ),
+    Patch(
+        module="verl.workers.rollout.replica",
+        where="verl/workers/rollout/replica.py:388",
+        line='RolloutReplicaRegistry.register("vllm", _load_vllm)',
+        reason="the backend must be known wherever a replica is made (a public hook, listed for completeness)",
+        apply=_register_replica,
+    ),
+)
+
+
+class _PatchOnImport:
+    """A finder that lets the ordinary ones find a module, and patches it once it has run."""
+
+    def __init__(self, patches: Sequence[Patch]) -> None:
+        self.pending = {patch.module: [p for p in patches if p.module == patch.module] for patch in patches}
+
+    def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        patches = self.pending.pop(fullname, None)  # popped first: the look-up below comes back here
+        if patches is None:
+            return None
+        spec = importlib.util.find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return spec
+        run = spec.loader.exec_module
+
+        def run_then_patch(module: ModuleType) -> None:
+            run(module)
+            for patch in patches:
+                patch.apply(module)
+
+        spec.loader.exec_module = run_then_patch  # type: ignore[method-assign]
+        return spec
+
+
+_installed = False
+
+
+def install() -> None:
+    """Apply the patches to veRL's modules: now to those that are imported, on import to the others."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    imported = [patch for patch in PATCHES if patch.module in sys.modules]
+    sys.meta_path.insert(0, _PatchOnImport([patch for patch in PATCHES if patch not in imported]))
+    for patch in imported:
+        patch.apply(sys.modules[patch.module])
