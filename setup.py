@@ -75,6 +75,7 @@ setup(
     package_data={
         "pbrlsvr": ["py.typed"],
         "pbrlsvr_plugin": ["py.typed"],
+        "pbrlsvr_plugin.attacks": ["*.jsonl"],
         "pbrlsvr_plugin.config": ["**/*.yaml"],
         "pbrlsvr_plugin.recipes": ["*.yaml"],
     },

@@ -69,6 +69,36 @@ def calibrate(
     )  # fmt: skip
 
 
+@app.command()
+def attack(
+    reward: Annotated[str, typer.Option(help="The reward to attack.")] = "pbrlsvr.embed_cosine",
+    option: Annotated[list[str] | None, typer.Option(help="Its options, as in combine.rule=sum; repeatable.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Attack the reward of this veRL config instead.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Only these, as in en,es.")] = None,
+    problems: Annotated[Path | None, typer.Option(help="Your own problems, in JSONL.")] = None,
+    template: Annotated[str | None, typer.Option(help="How a response looks: {reasoning} ... {answer}.")] = None,
+    truth: Annotated[bool, typer.Option("--truth/--no-truth", help="Whether the rows have final answers.")] = True,
+    tolerance: Annotated[float, typer.Option(help="Margins above minus this are ties.")] = 1e-3,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write every score to this file.")] = None,
+) -> None:
+    """Look for responses that earn more than they deserve; exit with 1 where one pays better than an honest one."""
+    from pbrlsvr_plugin.attack import TEMPLATE, run
+
+    raise typer.Exit(
+        run(
+            reward,
+            tuple(option or ()),
+            config=config,
+            languages=languages,
+            problems=problems,
+            template=TEMPLATE if template is None else template,
+            truth=truth,
+            tolerance=tolerance,
+            json_out=json_out,
+        )
+    )
+
+
 def main() -> None:
     app()
 

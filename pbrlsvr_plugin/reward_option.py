@@ -100,7 +100,7 @@ def _merge_choice(config: DictConfig, chosen: str) -> None:
         with open_dict(config):
             config.reward.custom_reward_function = OmegaConf.merge(wanted, {"reward_kwargs": own})
         if config.reward.num_workers == VERL_NUM_WORKERS:
-            config.reward.num_workers = option.reward.num_workers
+            config.reward.num_workers = option.reward.get("num_workers", VERL_NUM_WORKERS)
     elif (target.path, target.name) != (wanted.path, wanted.name):
         raise ConfigError(
             f"reward_fn: {chosen!r} contradicts {TARGET}.path={target.path!r} with name={target.name!r}: veRL would "

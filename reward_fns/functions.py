@@ -26,7 +26,9 @@ ENCODER = "intfloat/multilingual-e5-small"
 # reward of 0 everywhere, and so with nothing to learn from.
 LANGUAGE: Block = {"reasoning": {"mode": "penalty", "weight": 0.5}, "answer": {"mode": "off"}}
 GUARDS: Block = {"repetition": True, "length": False}
-REASONING_ONLY: Block = {"rule": "sum", "weights": {"reasoning": 1.0, "answer": 0.0}}
+# Reasoning counts as far as the answer is right: with the reasoning alone, a right solution with another number at its
+# end would be paid like a right one (docs/attacks.md).
+GATED: Block = {"rule": "gated", "weights": {"reasoning": 1.0, "answer": 0.0}}
 LETTERS_IN_LANGUAGE: Block = {"mode": "penalty", "threshold": 1.0}
 OFF: Block = {"mode": "off"}
 
@@ -51,7 +53,7 @@ async def embed_cosine(
     calibration_missing: str = "error",
     language: Block = LANGUAGE,
     guards: Block = GUARDS,
-    combine: Block = REASONING_ONLY,
+    combine: Block = GATED,
     reward_router_address: str | None = None,
     reward_model_tokenizer: Any = None,
 ) -> dict[str, float]:
@@ -62,12 +64,13 @@ async def embed_cosine(
     .. math:: \text{score} = \text{combine}(\text{reasoning}, \text{answer}) \cdot \prod \text{factors}
 
     where :math:`e` is a sentence encoder that maps a text and its translation to nearby vectors, so that no
-    annotation in the response's language is needed. By default the answer has weight 0 and is only reported, and the
-    factors are a language policy, which halves the score of reasoning in another language, and a guard against loops.
-    Source: the embedding-based reward of PB-RLSVR, https://arxiv.org/abs/2509.25543; the encoder, the clipping at zero
-    and the factors are our choice.
+    annotation in the response's language is needed. By default the reasoning counts where the final answer is that of
+    the ground truth or of the pivot (`combine.rule="gated"`), and by itself where the row has neither; the factors are
+    a language policy, which halves the score of reasoning in another language, and a guard against loops. Source: the
+    embedding-based reward of PB-RLSVR, https://arxiv.org/abs/2509.25543; the encoder, the clipping at zero, the gate
+    and the factors are our choice. `combine={"rule": "sum", "weights": {"answer": 0}}` is the plain cosine.
 
-    What it is blind to: most encoders hardly see a changed digit; see docs/rewards.md.
+    What it is blind to: in the reasoning, most encoders hardly see a changed digit; see docs/rewards.md.
 
     Args:
         data_source: the row's source; named in errors.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,8 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 #: The most steps of a text that are told apart; more are joined. Bounds the work of `alignment`.
 MAX_STEPS = 256
+
+_JOINERS = "\u200c\u200d"
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +130,7 @@ class Embedder:
     def encode(self, texts: list[str]) -> list[Vector]:
         """Unit vectors, `[N]` texts -> `[N, d]`: of a long text, the length-weighted mean of its pieces'."""
         model = self._loaded()
+        texts = [_plain(text) for text in texts]
         pieces, weights, owners = [], [], []
         for owner, text in enumerate(texts):
             for piece, length in split_to_fit(text, model.tokenizer, self.piece_tokens):
@@ -250,6 +254,17 @@ def _load(options: EmbeddingOptions) -> "SentenceTransformer":
     if known and known.warning:
         log.warning("model=%r: %s", options.model, known.warning)
     return model
+
+
+def _plain(text: str) -> str:
+    """The text as a tokenizer takes it: lone surrogates replaced, and what shows nothing (direction marks, ...) removed.
+
+    The joiners stay: they shape letters in Indic and Arabic scripts.
+    """
+    if text.isascii():
+        return text
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(c for c in text if c in _JOINERS or unicodedata.category(c) != "Cf")
 
 
 def _model_limit(model: "SentenceTransformer") -> int:

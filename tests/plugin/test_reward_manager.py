@@ -60,7 +60,8 @@ def test_verls_own_manager_gives_the_score_and_its_components(config, tokenizer)
 
     good, bad = asyncio.run(scores())
     assert good["reward_score"] > 0.9 > 0.5 > bad["reward_score"]
-    assert set(good["reward_extra_info"]) == set(bad["reward_extra_info"]) == {"score", "cosine", "empty"}
+    assert set(good["reward_extra_info"]) == set(bad["reward_extra_info"])
+    assert (good["reward_extra_info"]["acc"], bad["reward_extra_info"]["acc"]) == (1.0, 0.0)
     assert good["reward_extra_info"]["score"] == good["reward_score"]
 
 

@@ -188,3 +188,9 @@ def test_the_unmodified_trainer_settles_a_plain_body_value(plugins, tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "path: pkg://pbrlsvr\nname: embed_cosine\n" in result.stdout
+
+
+@pytest.mark.parametrize("name", reward_options())
+def test_every_reward_can_be_chosen_in_the_body(name, own_config):
+    config = own_config(f"defaults: [ppo_trainer, _self_]\nreward_fn: {name}\n")
+    assert config.reward == on_command_line(f"+reward_fn={name}").reward

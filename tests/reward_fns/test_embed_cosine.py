@@ -11,6 +11,8 @@ from pbrlsvr.errors import ConfigError, DataError, ModelError
 
 PIVOT = "Ana has 17 apples and gives away 6 apples, so 17 - 6 = 11 apples are left."
 ROW = {"index": 3, "split": "train", "language": "en", "question": "?", "pivot_reasoning": PIVOT, "pivot_answer": "11"}
+HONEST = f"{PIVOT} #### 11"
+PLAIN = {"rule": "sum", "weights": {"answer": 0.0}}
 
 
 def score(response, row=ROW, **options):
@@ -27,40 +29,39 @@ def test_a_paraphrase_scores_above_another_subject(minilm):
     assert paraphrase["score"] > other["score"] + 0.3
 
 
-def test_by_default_the_final_answer_is_reported_and_does_not_count(minilm):
-    right, wrong = (score(f"{PIVOT} #### {answer}", model=minilm) for answer in ("11", "4711"))
-    assert right["score"] == wrong["score"]
+def test_the_plain_cosine_does_not_look_at_the_final_answer(minilm):
+    right, wrong = (score(f"{PIVOT} #### {answer}", model=minilm, combine=PLAIN) for answer in ("11", "4711"))
+    assert right["score"] == wrong["score"] == pytest.approx(right["similarity"])
     assert (right["acc"], wrong["acc"]) == (1.0, 0.0)
 
 
-def test_gated_the_reasoning_counts_only_where_the_answer_is_right(minilm):
-    options = {"model": minilm, "combine": {"rule": "gated"}}
-    right, wrong = (score(f"{PIVOT} #### {answer}", **options) for answer in ("11", "4711"))
+def test_by_default_the_reasoning_counts_only_where_the_answer_is_right(minilm):
+    right, wrong = (score(f"{PIVOT} #### {answer}", model=minilm) for answer in ("11", "4711"))
     assert right["score"] == pytest.approx(1.0, abs=1e-4)
     assert wrong["score"] == 0.0
-    unknown = asyncio.run(pbrlsvr.embed_cosine("d", PIVOT, "", {**ROW, "pivot_answer": ""}, **options))
+    unknown = asyncio.run(pbrlsvr.embed_cosine("d", PIVOT, "", {**ROW, "pivot_answer": ""}, model=minilm))
     assert unknown["score"] == pytest.approx(1.0, abs=1e-4)  # nothing to compare with: the reasoning alone
     assert unknown["answer_missing"] == 1.0
 
 
 def test_reasoning_in_another_language_loses_half_and_behind_a_gate_all(minilm):
     spanish = {**ROW, "language": "es"}
-    native, foreign = score(PIVOT, model=minilm), score(PIVOT, spanish, model=minilm)
+    native, foreign = score(HONEST, model=minilm), score(HONEST, spanish, model=minilm)
     assert foreign["score"] == pytest.approx(native["score"] / 2)
     gate = {"reasoning": {"mode": "gate"}}
-    assert score(PIVOT, spanish, model=minilm, language=gate)["score"] == 0.0
-    assert score(PIVOT, model=minilm, language=gate)["score"] == native["score"]
+    assert score(HONEST, spanish, model=minilm, language=gate)["score"] == 0.0
+    assert score(HONEST, model=minilm, language=gate)["score"] == native["score"]
 
 
 def test_a_loop_scores_zero(minilm):
-    assert score("So 17 - 6 = 11 apples are left, as I said. " * 30, model=minilm)["score"] == 0.0
+    assert score("So 17 - 6 = 11 apples are left, as I said. " * 30 + "#### 11", model=minilm)["score"] == 0.0
 
 
 def test_steps_in_the_wrong_order_score_lower_when_aligned(minilm):
     steps = ["Ana has 17 red apples.", "Her brother takes 6 of them away.", "She bakes a cake with the other 11."]
     row = {**ROW, "pivot_reasoning": " ".join(steps)}
-    in_order = score(" ".join(steps), row, model=minilm, align=True)["score"]
-    reversed_ = score(" ".join(reversed(steps)), row, model=minilm, align=True)["score"]
+    in_order = score(" ".join(steps) + " #### 11", row, model=minilm, align=True)["score"]
+    reversed_ = score(" ".join(reversed(steps)) + " #### 11", row, model=minilm, align=True)["score"]
     assert in_order == pytest.approx(1.0, abs=1e-4)
     assert reversed_ < 0.8
 
@@ -83,10 +84,13 @@ def test_each_sample_has_the_same_keys_with_finite_scores_in_range(response, min
 
 def test_the_score_does_not_depend_on_who_waits_at_the_same_time(minilm):
     responses = [PIVOT, "short", "A much longer response. " * 30, "安娜有17个苹果。"]
-    alone = [score(response, model=minilm, cache_size=1)["score"] for response in responses]
+    alone = [score(response, model=minilm, cache_size=1, combine=PLAIN)["score"] for response in responses]
 
     async def together():
-        calls = (pbrlsvr.embed_cosine("d", response, "", ROW, model=minilm, cache_size=2) for response in responses)
+        calls = (
+            pbrlsvr.embed_cosine("d", response, "", ROW, model=minilm, cache_size=2, combine=PLAIN)
+            for response in responses
+        )
         return [result["score"] for result in await asyncio.gather(*calls)]
 
     assert asyncio.run(together()) == pytest.approx(alone, abs=1e-5)
@@ -108,7 +112,7 @@ def test_a_row_without_language_is_named_where_the_policy_needs_it(minilm):
     row = {name: value for name, value in ROW.items() if name != "language"}
     with pytest.raises(DataError, match=r"row 3 of 'demo/en'.*language\.reasoning\.mode=off"):
         score("some response", row, model=minilm)
-    assert score(PIVOT, row, model=minilm, language={"reasoning": "off"})["score"] > 0.9
+    assert score(HONEST, row, model=minilm, language={"reasoning": "off"})["score"] > 0.9
 
 
 def test_a_language_that_does_not_exist_is_named_with_its_row(minilm):
