@@ -257,7 +257,7 @@ def _load(options: EmbeddingOptions) -> "SentenceTransformer":
 
 
 def _plain(text: str) -> str:
-    """The text as a tokenizer takes it: lone surrogates replaced, and what shows nothing (direction marks, ...) removed.
+    """The text as a tokenizer takes it: lone surrogates replaced, and what shows nothing (direction marks) removed.
 
     The joiners stay: they shape letters in Indic and Arabic scripts.
     """
