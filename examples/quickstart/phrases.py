@@ -1,0 +1,330 @@
+"""The wording of the toy world in its six languages, written by hand.
+
+Grammar is kept right by design, for every number, name, and object that can occur:
+
+- every number in a problem is 2 or more, so nouns are always plural;
+- the people have names only (no pronouns), so nothing agrees with their gender; what agrees with the object's gender
+  or noun class (Spanish *cuántos/cuántas*, Swahili *vingapi/mangapi/ngapi*) is written beside the object;
+- Chinese has the classifier of each object; Bengali uses টি after the number and writes out each name's cases;
+- Swahili repeats the noun, because a numeral in digits cannot show the noun class; Russian and its kin, whose nouns
+  change with the number, are left out.
+
+Slots: {name}, {n} the number, {objects}, and what a language needs besides (`Language.names`, `Language.objects`).
+"""
+
+from dataclasses import dataclass
+
+ADD, SUBTRACT, MULTIPLY = "+", "-", "×"
+OPERATIONS = (ADD, SUBTRACT, MULTIPLY)
+NATIVE_DIGITS = {"bn": "০১২৩৪৫৬৭৮৯"}
+
+
+@dataclass(frozen=True)
+class Language:
+    """All that is said in one language. The lists run parallel over the languages: item i means the same in each."""
+
+    title: str
+    script: str
+    # Forms of each name and object, filled into the slots of the same names.
+    names: list[dict[str, str]]
+    objects: list[dict[str, str]]
+    start: str
+    events: dict[str, list[str]]
+    ask: str
+    instruction: str
+    # One sentence of the solution per operation; {equation} is, say, 7+5=12.
+    steps: dict[str, str]
+    separator: str = " "
+
+
+def _names(*names: str) -> list[dict[str, str]]:
+    return [{"name": name} for name in names]
+
+
+def _forms(keys: str, *rows: str) -> list[dict[str, str]]:
+    """`_forms("a b", "x y")` -> `[{"a": "x", "b": "y"}]`; "/" separates forms that contain spaces."""
+    return [dict(zip(keys.split(), row.split("/"), strict=True)) for row in rows]
+
+
+LATIN_NAMES = _names("Amina", "Omar", "Nina", "Leo", "Sara", "Juma")
+
+ENGLISH = Language(
+    title="English",
+    script="Latin",
+    names=LATIN_NAMES,
+    objects=_forms("objects", "books", "oranges", "eggs", "coins", "pencils", "cups"),
+    start="{name} has {n} {objects}.",
+    events={
+        ADD: [
+            "{name} buys {n} more.",
+            "{name} finds {n} on the way.",
+            "A friend gives {name} {n}.",
+            "{name} wins {n} in a game.",
+            "{name} gets {n} as a present.",
+            "{name} brings {n} from home.",
+            "{name} takes {n} out of the cupboard.",
+            "{name} collects {n} in the afternoon.",
+        ],
+        SUBTRACT: [
+            "{name} sells {n} of them.",
+            "{name} loses {n} on the way.",
+            "{name} gives {n} to a friend.",
+            "{name} throws {n} away.",
+            "{name} forgets {n} on the bus.",
+            "A thief steals {n} from {name}.",
+            "{name} donates {n} to the school.",
+            "{name} lends {n} to a neighbour.",
+        ],
+        MULTIPLY: [
+            "The number grows to {n} times what it was.",
+            "A wizard turns each one into {n}.",
+            "{name} swaps each one for {n}.",
+            "At the end of the month {name} has {n} times as many.",
+        ],
+    },
+    ask="How many {objects} does {name} have now?",
+    instruction="Write the answer after ####.",
+    steps={
+        ADD: "Add {n}: {equation}.",
+        SUBTRACT: "Subtract {n}: {equation}.",
+        MULTIPLY: "Multiply by {n}: {equation}.",
+    },
+)
+
+SPANISH = Language(
+    title="Spanish",
+    script="Latin",
+    names=LATIN_NAMES,
+    objects=_forms(
+        "objects how_many",
+        "libros/Cuántos",
+        "naranjas/Cuántas",
+        "huevos/Cuántos",
+        "monedas/Cuántas",
+        "lápices/Cuántos",
+        "tazas/Cuántas",
+    ),
+    start="{name} tiene {n} {objects}.",
+    events={
+        ADD: [
+            "{name} compra {n} más.",
+            "{name} encuentra {n} en el camino.",
+            "Un amigo le da a {name} {n}.",
+            "{name} gana {n} en un juego.",
+            "{name} recibe {n} de regalo.",
+            "{name} trae {n} de casa.",
+            "{name} saca {n} del armario.",
+            "{name} reúne {n} por la tarde.",
+        ],
+        SUBTRACT: [
+            "{name} vende {n}.",
+            "{name} pierde {n} en el camino.",
+            "{name} le da {n} a un amigo.",
+            "{name} tira {n} a la basura.",
+            "{name} olvida {n} en el autobús.",
+            "Un ladrón le roba {n} a {name}.",
+            "{name} dona {n} a la escuela.",
+            "{name} le presta {n} a una vecina.",
+        ],
+        MULTIPLY: [
+            "La cantidad se multiplica por {n}.",
+            "Un mago convierte cada unidad en {n}.",
+            "{name} cambia cada unidad por {n}.",
+            "A fin de mes {name} tiene {n} veces esa cantidad.",
+        ],
+    },
+    ask="¿{how_many} {objects} tiene {name} ahora?",
+    instruction="Escribe la respuesta después de ####.",
+    steps={
+        ADD: "Suma {n}: {equation}.",
+        SUBTRACT: "Resta {n}: {equation}.",
+        MULTIPLY: "Multiplica por {n}: {equation}.",
+    },
+)
+
+GERMAN = Language(
+    title="German",
+    script="Latin",
+    names=LATIN_NAMES,
+    objects=_forms("objects", "Bücher", "Orangen", "Eier", "Münzen", "Bleistifte", "Tassen"),
+    start="{name} hat {n} {objects}.",
+    events={
+        ADD: [
+            "{name} kauft {n} dazu.",
+            "{name} findet unterwegs {n}.",
+            "Ein Freund gibt {name} {n}.",
+            "{name} gewinnt {n} bei einem Spiel.",
+            "{name} bekommt {n} geschenkt.",
+            "{name} bringt {n} von zu Hause mit.",
+            "{name} holt {n} aus dem Schrank.",
+            "{name} sammelt am Nachmittag {n}.",
+        ],
+        SUBTRACT: [
+            "{name} verkauft {n} davon.",
+            "{name} verliert unterwegs {n}.",
+            "{name} gibt einem Freund {n}.",
+            "{name} wirft {n} weg.",
+            "{name} vergisst {n} im Bus.",
+            "Ein Dieb stiehlt {name} {n}.",
+            "{name} spendet der Schule {n}.",
+            "{name} leiht einer Nachbarin {n}.",
+        ],
+        MULTIPLY: [
+            "Die Anzahl wächst auf das {n}-Fache.",
+            "Ein Zauberer macht aus jedem Stück {n}.",
+            "{name} tauscht jedes Stück gegen {n}.",
+            "Am Monatsende hat {name} {n}-mal so viele.",
+        ],
+    },
+    ask="Wie viele {objects} hat {name} jetzt?",
+    instruction="Schreibe die Antwort hinter ####.",
+    steps={
+        ADD: "Addiere {n}: {equation}.",
+        SUBTRACT: "Subtrahiere {n}: {equation}.",
+        MULTIPLY: "Multipliziere mit {n}: {equation}.",
+    },
+)
+
+SWAHILI = Language(
+    title="Swahili",
+    script="Latin",
+    names=LATIN_NAMES,
+    objects=_forms(
+        "objects one how_many",
+        "vitabu/kitabu/vingapi",
+        "machungwa/chungwa/mangapi",
+        "mayai/yai/mangapi",
+        "sarafu/sarafu/ngapi",
+        "penseli/penseli/ngapi",
+        "vikombe/kikombe/vingapi",
+    ),
+    start="{name} ana {objects} {n}.",
+    events={
+        ADD: [
+            "{name} ananunua {objects} {n} zaidi.",
+            "{name} anaokota {objects} {n} njiani.",
+            "Rafiki anampa {name} {objects} {n}.",
+            "{name} anashinda {objects} {n} katika mchezo.",
+            "{name} anapokea {objects} {n} kama zawadi.",
+            "{name} analeta {objects} {n} kutoka nyumbani.",
+            "{name} anachukua {objects} {n} kutoka kabatini.",
+            "{name} anakusanya {objects} {n} alasiri.",
+        ],
+        SUBTRACT: [
+            "{name} anauza {objects} {n}.",
+            "{name} anapoteza {objects} {n} njiani.",
+            "{name} anampa rafiki {objects} {n}.",
+            "{name} anatupa {objects} {n}.",
+            "{name} anasahau {objects} {n} ndani ya basi.",
+            "Mwizi anamwibia {name} {objects} {n}.",
+            "{name} anaichangia shule {objects} {n}.",
+            "{name} anamwazima jirani {objects} {n}.",
+        ],
+        MULTIPLY: [
+            "Idadi inaongezeka mara {n}.",
+            "Mchawi anageuza kila {one} kuwa {objects} {n}.",
+            "{name} anabadilisha kila {one} kwa {objects} {n}.",
+            "Mwisho wa mwezi {name} ana mara {n} ya idadi hiyo.",
+        ],
+    },
+    ask="Je, {name} ana {objects} {how_many} sasa?",
+    instruction="Andika jibu baada ya ####.",
+    steps={
+        ADD: "Jumlisha {n}: {equation}.",
+        SUBTRACT: "Toa {n}: {equation}.",
+        MULTIPLY: "Zidisha kwa {n}: {equation}.",
+    },
+)
+
+CHINESE = Language(
+    title="Chinese",
+    script="Han",
+    names=_names("阿米娜", "奥马尔", "尼娜", "利奥", "萨拉", "朱马"),
+    objects=_forms("objects m", "书/本", "橙子/个", "鸡蛋/个", "硬币/枚", "铅笔/支", "杯子/个"),
+    start="{name}有{n}{m}{objects}。",
+    events={
+        ADD: [
+            "{name}又买了{n}{m}。",
+            "{name}在路上捡到{n}{m}。",
+            "一个朋友送给{name}{n}{m}。",
+            "{name}在游戏中赢得{n}{m}。",
+            "{name}收到{n}{m}作为礼物。",
+            "{name}从家里带来{n}{m}。",
+            "{name}从柜子里拿出{n}{m}。",
+            "{name}下午收集了{n}{m}。",
+        ],
+        SUBTRACT: [
+            "{name}卖掉{n}{m}。",
+            "{name}在路上丢了{n}{m}。",
+            "{name}送给一个朋友{n}{m}。",
+            "{name}扔掉{n}{m}。",
+            "{name}把{n}{m}忘在公交车上。",
+            "小偷从{name}那里偷走{n}{m}。",
+            "{name}捐给学校{n}{m}。",
+            "{name}借给邻居{n}{m}。",
+        ],
+        MULTIPLY: [
+            "数量变成原来的{n}倍。",
+            "魔法师把每{m}都变成{n}{m}。",
+            "{name}用每{m}换来{n}{m}。",
+            "月底时{name}有原来的{n}倍。",
+        ],
+    },
+    ask="{name}现在有多少{m}{objects}？",
+    instruction="请把答案写在####后面。",
+    steps={ADD: "加上{n}：{equation}。", SUBTRACT: "减去{n}：{equation}。", MULTIPLY: "乘以{n}：{equation}。"},
+    separator="",
+)
+
+BENGALI = Language(
+    title="Bengali",
+    script="Bengali",
+    names=_forms(
+        "name of to",
+        "আমিনা/আমিনার/আমিনাকে",
+        "ওমর/ওমরের/ওমরকে",
+        "নিনা/নিনার/নিনাকে",
+        "লিও/লিওর/লিওকে",
+        "সারা/সারার/সারাকে",
+        "জুমা/জুমার/জুমাকে",
+    ),
+    objects=_forms("objects", "বই", "কমলা", "ডিম", "মুদ্রা", "পেন্সিল", "কাপ"),
+    start="{of} কাছে {n}টি {objects} আছে।",
+    events={
+        ADD: [
+            "{name} আরও {n}টি কেনে।",
+            "{name} পথে {n}টি কুড়িয়ে পায়।",
+            "একজন বন্ধু {to} {n}টি দেয়।",
+            "{name} খেলায় {n}টি জেতে।",
+            "{name} উপহার হিসেবে {n}টি পায়।",
+            "{name} বাড়ি থেকে {n}টি আনে।",
+            "{name} আলমারি থেকে {n}টি বের করে।",
+            "{name} বিকেলে {n}টি সংগ্রহ করে।",
+        ],
+        SUBTRACT: [
+            "{name} {n}টি বিক্রি করে।",
+            "{name} পথে {n}টি হারিয়ে ফেলে।",
+            "{name} একজন বন্ধুকে {n}টি দেয়।",
+            "{name} {n}টি ফেলে দেয়।",
+            "{name} ভুল করে বাসে {n}টি রেখে আসে।",
+            "একজন চোর {of} কাছ থেকে {n}টি চুরি করে।",
+            "{name} স্কুলে {n}টি দান করে।",
+            "{name} একজন প্রতিবেশীকে {n}টি ধার দেয়।",
+        ],
+        MULTIPLY: [
+            "সংখ্যাটি {n} গুণ হয়ে যায়।",
+            "একজন জাদুকর প্রতিটিকে {n}টি বানিয়ে দেয়।",
+            "{name} প্রতিটির বদলে {n}টি নেয়।",
+            "মাসের শেষে {of} কাছে {n} গুণ থাকে।",
+        ],
+    },
+    ask="এখন {of} কাছে কয়টি {objects} আছে?",
+    instruction="উত্তরটি ####-এর পরে লেখো।",
+    steps={
+        ADD: "{n} যোগ করো: {equation}।",
+        SUBTRACT: "{n} বিয়োগ করো: {equation}।",
+        MULTIPLY: "{n} দিয়ে গুণ করো: {equation}।",
+    },
+)
+
+LANGUAGES = {"en": ENGLISH, "es": SPANISH, "de": GERMAN, "sw": SWAHILI, "zh": CHINESE, "bn": BENGALI}

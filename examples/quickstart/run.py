@@ -1,0 +1,184 @@
+"""Watch pivot-based RL work, from nothing, on two CPU cores: python examples/quickstart/run.py
+
+    world -> warm-up -> encoder -> accuracy -> veRL GRPO -> accuracy -> table and picture
+
+The policy, the encoder and the data set are toys made here. This takes real ones instead:
+
+    python examples/quickstart/run.py --policy Qwen/Qwen3-1.7B --encoder intfloat/multilingual-e5-small --data DIR
+
+DIR holds train.parquet and test.parquet. What stands after the options goes to veRL, as in data.train_batch_size=256.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+if not __package__:
+    # Run as a script: the folder is the package `quickstart`, so that its modules shadow nobody's `data` or `report`.
+    sys.path[0] = str(HERE.parent)
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from pbrlsvr.errors import ConfigError, PbrlsvrError  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.markup import escape  # noqa: E402
+
+from quickstart import data, train  # noqa: E402
+from quickstart.memory import Meter  # noqa: E402
+from quickstart.models import ENCODER, Models, Rows, choose_models, choose_rows, fingerprint  # noqa: E402
+from quickstart.stages import Stages  # noqa: E402
+from quickstart.world import PIVOT  # noqa: E402
+
+PACKAGES = ("torch", "transformers", "tokenizers", "sentence-transformers", "verl")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 0, or 1 after an error, which is printed."""
+    options = parse(arguments)
+    console = Console(soft_wrap=True)
+    try:
+        check(options)
+        with Meter() as meter:
+            run(options, console)
+    except PbrlsvrError as error:
+        console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False)
+        return 1
+    console.print(f"{meter.seconds / 60:.1f} minutes; {meter.peak / 2**30:.1f} GiB of memory at the most")
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--output", type=Path, default=Path("runs/quickstart"), help="folder for everything (default: %(default)s)")
+    add("--policy", help="a causal language model to train: a folder, or a name on the Hugging Face hub")
+    add("--encoder", help=f"a sentence-transformers model, likewise (default with --policy: {ENCODER})")
+    add("--data", type=Path, help="folder with train.parquet and test.parquet, rows as `pbrlsvr prepare` writes them")
+    add("--languages", help="train and test in these only, as in es,sw; English is always tested")
+    add("--steps", type=int, help="GRPO steps (default: 16; with --policy: 100)")
+    add("--problems", type=int, help="rows of each language to test on (default: all)")
+    add("--seed", type=int, default=0, help="of the toy policy and of the order of the prompts (default: %(default)s)")
+    add("--profile", choices=["auto", "cpu", "none"], default="auto", help="cpu: train without a GPU (auto: if none)")
+    add("--device", help="where the policy is tested, as in cuda:0 (default: a GPU if there is one)")
+    add("overrides", nargs="*", metavar="key=value", help="passed on to veRL")
+    return parser.parse_intermixed_args(arguments)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises a ConfigError for values that need no look at any file."""
+    for name in ("steps", "problems"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{name} must be 1 or more, not {value!r}")
+    if odd := [override for override in options.overrides if "=" not in override and not override.startswith("~")]:
+        raise ConfigError(f"{odd} are not overrides: veRL takes key=value, as in data.train_batch_size=256")
+
+
+def run(options: argparse.Namespace, console: Console) -> None:
+    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
+    stages = Stages(options.output, console, versions)
+    models = choose_models(options, stages, console)
+    train_rows, test_rows = choose_rows(models.data, options.languages)
+    if options.problems:
+        test_rows = data.first_of_each_language(test_rows, options.problems)
+    before = evaluate_stage(stages, "before", models.policy, test_rows, options, models, list(models.made_by))
+    grpo = grpo_stage(stages, console, models, train_rows, test_rows, options)
+    after = evaluate_stage(stages, "after", str(grpo / "policy"), test_rows, options, models, ["grpo"])
+    conclude(console, before, after, grpo, options.output)
+
+
+def evaluate_stage(
+    stages: Stages,
+    name: str,
+    policy: str,
+    rows: Rows,
+    options: argparse.Namespace,
+    models: Models,
+    after: list[str],
+) -> Path:
+    """Accuracy per language; the folder also holds every response."""
+    from quickstart import evaluate
+
+    tokens = int(train.option("data.max_response_length", models.recipe, options.overrides))
+
+    def action(folder: Path) -> None:
+        with stages.progress(len(rows), "problems") as show:
+            result, responses = evaluate.evaluate(
+                policy,
+                rows,
+                max_new_tokens=tokens,
+                device=options.device or evaluate.default_device(),
+                progress=lambda done: show(done, ""),
+            )
+        evaluate.save(folder, result, responses)
+
+    return stages.run(
+        name,
+        f"Accuracy {name} GRPO: {len(rows)} held-out problems",
+        action,
+        inputs={"policy": fingerprint(policy), "rows": data.digest(rows), "tokens": tokens},
+        sources=[HERE / "evaluate.py"],
+        after=after,
+    )
+
+
+def grpo_stage(
+    stages: Stages,
+    console: Console,
+    models: Models,
+    train_rows: Rows,
+    test_rows: Rows,
+    options: argparse.Namespace,
+) -> Path:
+    """veRL's GRPO; the folder holds its log, the metrics of each step, and the trained policy."""
+    steps = options.steps or models.steps
+    profile = train.choose_profile(options.profile)
+
+    def action(folder: Path) -> None:
+        files = folder.resolve() / "train.parquet", folder.resolve() / "test.parquet"
+        data.write_rows(train_rows, files[0])
+        data.write_rows(test_rows, files[1])
+        values = train.run_values(models.policy, models.encoder, files, steps, options.seed, folder.resolve())
+        arguments = train.overrides(models.recipe, values, profile, options.overrides)
+        log = folder / "verl.log"
+        console.print(f"  python -m verl.trainer.main_ppo ..., in full at the top of {log}; starting takes a while")
+        environment = dict(models.environment) | ({"VERL_PLATFORM": "cpu"} if profile == "cpu" else {})
+        results = train.train(arguments, log, lambda one: console.print(_step_line(one, steps), highlight=False), environment)
+        train.save(folder, results, steps)
+
+    inputs = {
+        "policy": fingerprint(models.policy),
+        "encoder": fingerprint(models.encoder),
+        "rows": data.digest(train_rows),
+        "overrides": options.overrides,
+    }
+    return stages.run(
+        "grpo",
+        f"GRPO with veRL: {steps} steps, reward pbrlsvr.embed_cosine",
+        action,
+        inputs=inputs | {"steps": steps, "profile": profile, "seed": options.seed},
+        sources=[models.recipe, HERE / "train.py"],
+        after=list(models.made_by),
+    )
+
+
+def _step_line(one: train.StepResult, steps: int) -> str:
+    return f"  step {one.step:>3}/{steps}  reward {one.reward:.3f}  {one.length:.0f} tokens  {one.seconds:.1f} s"
+
+
+def conclude(console: Console, before: Path, after: Path, grpo: Path, output: Path) -> None:
+    """Prints the table, draws the picture, and says what rose and what did not."""
+    from quickstart import evaluate, report
+
+    old, new, steps = evaluate.load(before), evaluate.load(after), train.load(grpo)
+    console.print(report.table(old, new, PIVOT))
+    picture = output / "accuracy.png"
+    report.picture(old, new, steps, PIVOT, picture)
+    console.print(report.verdict(old, new, steps, PIVOT))
+    console.print(f"Picture: {picture}. Trained policy: {grpo / 'policy'}. Responses: {after / evaluate.RESPONSES}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
