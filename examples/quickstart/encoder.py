@@ -120,7 +120,9 @@ def ranking(encoder: SentenceTransformer, problems: list[Problem], seed: int) ->
     shares = {}
     for language in LANGUAGES:
         right = encoder.encode([reasoning(problem, language) for problem in problems], convert_to_tensor=True)
-        wrong = encoder.encode([wrong_reasoning(problem, language, rng) for problem in problems], convert_to_tensor=True)
+        wrong = encoder.encode(
+            [wrong_reasoning(problem, language, rng) for problem in problems], convert_to_tensor=True
+        )
         nearer = (pivots * right).sum(dim=1) > (pivots * wrong).sum(dim=1)
         shares[language] = nearer.float().mean().item()
     return shares

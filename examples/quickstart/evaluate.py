@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
 from pbrlsvr.answers import equal
 from pbrlsvr.response import split
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 RESULT, RESPONSES = "accuracy.json", "responses.jsonl"
 
@@ -86,9 +87,7 @@ def _respond(model: Any, tokenizer: Any, prompts: list[str], max_new_tokens: int
     return tokenizer.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
-def score(
-    responses: list[str], rows: list[dict[str, Any]]
-) -> tuple[dict[str, Accuracy], list[dict[str, Any]]]:
+def score(responses: list[str], rows: list[dict[str, Any]]) -> tuple[dict[str, Accuracy], list[dict[str, Any]]]:
     """Compares each response's final answer with its row's ground truth.
 
     >>> row = {"extra_info": {"language": "bn"}, "reward_model": {"ground_truth": "12"}}

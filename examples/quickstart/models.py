@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import ConfigError
 from rich.console import Console
 
+from pbrlsvr.errors import ConfigError
 from quickstart import data, toys
 from quickstart.stages import Stages
 from quickstart.world import PIVOT

@@ -10,8 +10,8 @@ from quickstart.phrases import LANGUAGES
 from quickstart.train import StepResult
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
 BEFORE, AFTER, FALL, NEUTRAL = "#9aa5b1", "#0b7a75", "#c8553d", "#52606d"
 INK, FAINT = "#1f2933", "#e4e7eb"
@@ -30,7 +30,9 @@ def gain(before: Results, after: Results, pivot: str) -> float:
 
 def table(before: Results, after: Results, pivot: str) -> Table:
     """Accuracy per language before and after, the change, and the gap to the pivot language."""
-    grid = Table(title="Accuracy on held-out problems", title_justify="left", header_style="bold", row_styles=["", "dim"])
+    grid = Table(
+        title="Accuracy on held-out problems", title_justify="left", header_style="bold", row_styles=["", "dim"]
+    )
     grid.add_column("Language")
     for heading in ("Problems", "Before", "After", "Change", "Gap before", "Gap after"):
         grid.add_column(heading, justify="right")
@@ -65,15 +67,15 @@ def verdict(before: Results, after: Results, steps: list[StepResult], pivot: str
     """What happened, in a sentence, whichever way it went."""
     change = gain(before, after, pivot)
     if len(steps) < 6:
-        return f"Accuracy changed by {change:+.2f} on average outside {title(pivot)}: {len(steps)} steps are too few to tell."
+        return f"Accuracy changed by {change:+.2f} on average outside {title(pivot)}; {len(steps)} steps tell nothing."
     third = max(1, len(steps) // 3)
     first, last = (sum(one.reward for one in part) / third for part in (steps[:third], steps[-third:]))
     reward = f"the mean reward went from {first:.3f} (first {third} steps) to {last:.3f} (last {third})"
     if change > 0.01:
         return f"Accuracy rose by {change:.2f} on average outside {title(pivot)}; {reward}."
     cause = (
-        "the reward rose, so what it pays for is not what makes an answer right: read the responses, and check that the "
-        "encoder ranks right reasoning above wrong"
+        "the reward rose, so what it pays for is not what makes an answer right: read the responses, and check that "
+        "the encoder ranks right reasoning above wrong"
         if last > first + 0.01
         else "nor did the reward: more steps, more prompts per step, or another learning rate may help"
     )
@@ -139,8 +141,14 @@ def _dumbbells(axes: Axes, before: Results, after: Results, pivot: str) -> None:
             fontweight="bold",
         )
         axes.annotate(
-            f"{old:.2f}", (min(old, new), height), xytext=(-11, 0), textcoords="offset points",
-            va="center", ha="right", fontsize=10, color="#7b8794",
+            f"{old:.2f}",
+            (min(old, new), height),
+            xytext=(-11, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right",
+            fontsize=10,
+            color="#7b8794",
         )
     if pivot in before:
         axes.axvline(before[pivot].share, color=INK, linewidth=1, linestyle=(0, (3, 3)), alpha=0.45, zorder=0)

@@ -21,10 +21,10 @@ if not __package__:
     sys.path[0] = str(HERE.parent)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from pbrlsvr.errors import ConfigError, PbrlsvrError  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.markup import escape  # noqa: E402
 
+from pbrlsvr.errors import ConfigError, PbrlsvrError  # noqa: E402
 from quickstart import data, train  # noqa: E402
 from quickstart.memory import Meter  # noqa: E402
 from quickstart.models import ENCODER, Models, Rows, choose_models, choose_rows, fingerprint  # noqa: E402
@@ -145,7 +145,9 @@ def grpo_stage(
         log = folder / "verl.log"
         console.print(f"  python -m verl.trainer.main_ppo ..., in full at the top of {log}; starting takes a while")
         environment = dict(models.environment) | ({"VERL_PLATFORM": "cpu"} if profile == "cpu" else {})
-        results = train.train(arguments, log, lambda one: console.print(_step_line(one, steps), highlight=False), environment)
+        results = train.train(
+            arguments, log, lambda one: console.print(_step_line(one, steps), highlight=False), environment
+        )
         train.save(folder, results, steps)
 
     inputs = {

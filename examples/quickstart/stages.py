@@ -69,7 +69,12 @@ class Stages:
     def progress(self, total: int, unit: str) -> Iterator[Report]:
         """Gives a function `report(done, note)` that shows how far a stage is: a bar, or lines where none can move."""
         if self.console.is_terminal:
-            columns = BarColumn(), MofNCompleteColumn(), TextColumn(unit + " {task.fields[note]}"), TimeRemainingColumn()
+            columns = (
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn(unit + " {task.fields[note]}"),
+                TimeRemainingColumn(),
+            )
             with Progress(TextColumn(" "), *columns, console=self.console, transient=True) as bar:
                 task = bar.add_task("", total=total, note="")
                 yield lambda done, note: bar.update(task, completed=done, note=note)

@@ -1,8 +1,8 @@
 """The stages that make the toys: the world's data set, the policy, and the encoder."""
 
-import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -10,6 +10,10 @@ from quickstart import data
 from quickstart.phrases import LANGUAGES
 from quickstart.stages import Stages
 from quickstart.world import PIVOT, Problem, question, response, rows, sample_problems
+
+if TYPE_CHECKING:  # at run time they bring torch with them
+    from quickstart.encoder import EncoderSettings
+    from quickstart.policy import PolicySettings
 
 HERE = Path(__file__).resolve().parent
 WORLD = [HERE / "phrases.py", HERE / "world.py", HERE / "toys.py"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+
 from pbrlsvr.errors import PbrlsvrError
 
 TAIL = 25
@@ -185,6 +186,4 @@ def _explain(log: Path, code: int) -> str:
     lines = [_RAY_PREFIX.sub("", line.rstrip()) for line in log.read_text(encoding="utf-8").splitlines()]
     reasons = [line for line in lines if _REASON.match(line.strip())]
     reason = reasons[-1].strip() if reasons else "no error message in the log"
-    return "\n".join(
-        [f"veRL's trainer ended with exit code {code}: {reason}", f"The end of {log}:", *lines[-TAIL:]]
-    )
+    return "\n".join([f"veRL's trainer ended with exit code {code}: {reason}", f"The end of {log}:", *lines[-TAIL:]])

@@ -25,11 +25,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("verl")
 pytest.importorskip("sentence_transformers")
 
-from quickstart import data  # noqa: E402
-from quickstart.encoder import EncoderSettings, new_encoder  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: E402
+
+from quickstart import data  # noqa: E402
+from quickstart.encoder import EncoderSettings, new_encoder  # noqa: E402
 
 TRAIN, TEST = 24, 6
 INSTRUCTION = "Write the answer after ####."

@@ -10,16 +10,28 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast  # noqa: E402
+
 from quickstart.encoder import EncoderSettings, new_encoder, ranking, train_encoder  # noqa: E402
 from quickstart.evaluate import Accuracy, evaluate, load, save, score  # noqa: E402
 from quickstart.phrases import LANGUAGES  # noqa: E402
 from quickstart.policy import PolicySettings, collate, new_policy, response_loss, tokenize, warm_up  # noqa: E402
 from quickstart.tokenizer import train_tokenizer  # noqa: E402
 from quickstart.world import question, response, rows, sample_problems  # noqa: E402
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast  # noqa: E402
 
 PROBLEMS = sample_problems(400, seed=3)
-TINY = PolicySettings(hidden_size=32, layers=1, heads=2, steps=30, batch=16, scarce=20, scarce_native=20, rich=200)
+TINY = PolicySettings(
+    hidden_size=32,
+    layers=1,
+    heads=2,
+    steps=60,
+    english=200,
+    other=20,
+    other_digits=20,
+    batch_english=8,
+    batch_other=6,
+    batch_sums=2,
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,5 +126,5 @@ def test_a_few_steps_teach_the_encoder_to_rank_the_right_solution_above_one_with
     loaded = SentenceTransformer(str(tmp_path), device="cpu")
     after = ranking(loaded, PROBLEMS[300:], seed=0)
     others = [language for language in LANGUAGES if language != "en"]
-    assert sum(after[one] for one in others) > sum(before[one] for one in others) + 0.5
+    assert sum(after[one] for one in others) > sum(before[one] for one in others) + 0.25
     assert min(after["es"], after["de"]) > 0.8

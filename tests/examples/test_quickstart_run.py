@@ -9,13 +9,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
-from pbrlsvr.errors import ConfigError, DataError  # noqa: E402
-from quickstart import data, train  # noqa: E402
-from quickstart.models import choose_rows, fingerprint  # noqa: E402
-from quickstart.run import main  # noqa: E402
-from quickstart.stages import Stages  # noqa: E402
-from quickstart.world import rows, sample_problems  # noqa: E402
-from rich.console import Console  # noqa: E402
+from rich.console import Console
+
+from pbrlsvr.errors import ConfigError, DataError
+from quickstart import data, train
+from quickstart.models import choose_rows, fingerprint
+from quickstart.run import main
+from quickstart.stages import Stages
+from quickstart.world import rows, sample_problems
 
 RECIPES = Path(__file__).parents[2] / "examples" / "quickstart"
 

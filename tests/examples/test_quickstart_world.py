@@ -10,11 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
-from pbrlsvr.answers import equal  # noqa: E402
-from pbrlsvr.response import split as split_response  # noqa: E402
-from quickstart import data, toys  # noqa: E402
-from quickstart.phrases import LANGUAGES, OPERATIONS  # noqa: E402
-from quickstart.world import (  # noqa: E402
+from pbrlsvr.answers import equal
+from pbrlsvr.response import split as split_response
+from quickstart import data, toys
+from quickstart.phrases import LANGUAGES, OPERATIONS
+from quickstart.world import (
     PIVOT,
     Event,
     Problem,
@@ -43,7 +43,9 @@ def calculate(left: int, operation: str, right: int) -> int:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_sum_is_right_and_starts_from_the_one_before(language: str) -> None:
     for problem in PROBLEMS:
-        found = [(int(a), op, int(b), int(c)) for a, op, b, c in EQUATION.findall(in_ascii(reasoning(problem, language)))]
+        found = [
+            (int(a), op, int(b), int(c)) for a, op, b, c in EQUATION.findall(in_ascii(reasoning(problem, language)))
+        ]
         assert len(found) == len(problem.events)
         left = problem.start
         for a, operation, b, result in found:
@@ -160,8 +162,7 @@ def test_rows_are_as_documented_and_survive_parquet(tmp_path: Path) -> None:
                 "index": 0,
                 "split": "test",
                 "language": "bn",
-                "question": "আমিনার কাছে ৭টি কাপ আছে। আমিনা আরও ৫টি কেনে। সংখ্যাটি ৩ গুণ হয়ে যায়। "
-                "এখন আমিনার কাছে কয়টি কাপ আছে?",
+                "question": "আমিনার কাছে ৭টি কাপ আছে। আমিনা আরও ৫টি কেনে। সংখ্যাটি ৩ গুণ হয়ে যায়। এখন আমিনার কাছে কয়টি কাপ আছে?",
                 "pivot_reasoning": "Add 5: 7+5=12. Multiply by 3: 12×3=36.",
                 "pivot_answer": "36",
                 "pivot_model": "hand-written templates",
