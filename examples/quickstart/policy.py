@@ -36,7 +36,7 @@ class PolicySettings:
     # Share of the examples outside English that spell out the reasoning.
     reasoned: float = 0.5
     steps: int = 800
-    # Examples in a batch: English, other languages, and single sums in the scripts with digits of their own.
+    # Examples in a batch: English, other languages, and single sums in each kind of digits.
     batch_english: int = 38
     batch_other: int = 26
     batch_sums: int = 20
@@ -76,10 +76,11 @@ def warm_up(
     """
     rng = random.Random(settings.seed)
     torch.manual_seed(settings.seed)
+    drill = [tokenize(tokenizer, *pair) for language in (PIVOT, *NATIVE_DIGITS) for pair in sums(language)]
     kinds = [
         (_examples(tokenizer, problems, [PIVOT], settings, rng), settings.batch_english),
         (_examples(tokenizer, problems, OTHERS, settings, rng), settings.batch_other),
-        ([tokenize(tokenizer, *pair) for language in NATIVE_DIGITS for pair in sums(language)], settings.batch_sums),
+        (drill, settings.batch_sums),
     ]
     optimizer = torch.optim.AdamW(policy.parameters(), lr=settings.learning_rate, weight_decay=0.01, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(

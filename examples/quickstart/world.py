@@ -66,13 +66,19 @@ def apply(operation: str, left: int, n: int) -> int:
 
 
 def sample_problems(count: int, seed: int) -> list[Problem]:
-    """`count` problems with different skeletons, in random order; the same ones for the same seed."""
+    """`count` problems with different skeletons, in random order; the same ones for the same seed.
+
+    There are 328 skeletons of one step and 5,736 of two, so most problems have two.
+    """
     rng = random.Random(seed)
     found: dict[tuple[int, ...], Problem] = {}
     while len(found) < count:
         problem = _sample(rng)
         found.setdefault(problem.skeleton, problem)
-    return list(found.values())
+    problems = list(found.values())
+    # The rarer one-step skeletons are found first: without this the first problems would not be like the rest.
+    rng.shuffle(problems)
+    return problems
 
 
 def _sample(rng: random.Random) -> Problem:
