@@ -45,6 +45,9 @@ MISSING = ("error", "pooled")
 #: A response with this share of English letters is also held to the English pair.
 ENGLISH_SHARE = 0.2
 
+#: Centres closer than this are not apart: the file keeps six digits, and dividing by less can overflow.
+SMALLEST_GAP = 1e-6
+
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +86,7 @@ class Pair:
             (0.881, 0.5)
         """
         gap = self.matched - self.shuffled
-        if gap <= 0.0:
+        if gap < SMALLEST_GAP:
             return 0.5
         slope = self.d_prime**2 / 2
         if ceiling < 1.0:

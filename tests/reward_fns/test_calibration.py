@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pbrlsvr.calibration import Calibration, Pair, load_checked
@@ -70,6 +70,8 @@ def test_a_language_without_resolution_stays_at_a_half(matched):
     st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5), st.floats(-1, 1), st.floats(-1, 1),
     st.floats(0.51, 1.0),
 )  # fmt: skip
+@example(5e-324, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+@example(1e-300, 0.0, 0.0, 0.0, 1.0, -1.0, 1.0)
 def test_the_probability_never_falls_as_the_similarity_grows(m, s, m_sd, s_sd, x, y, ceiling):
     pair = Pair(10, m, m_sd, s, s_sd, 0.9)
     low, high = pair.probability(min(x, y), ceiling), pair.probability(max(x, y), ceiling)
