@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 import pbrlsvr
-
-ENCODER = "intfloat/multilingual-e5-small"
+from pbrlsvr.scorers.encoders import DEFAULT_ENCODER
 
 app = typer.Typer(name="pbrlsvr", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,7 +42,7 @@ def calibrate(
         typer.Argument(help="A folder in MGSM's layout, or TSV or JSONL with language, text, english."),
     ],
     out: Annotated[Path, typer.Option(help="The calibration file to write.")],
-    model: Annotated[str, typer.Option(help="The encoder: a folder or a hub name.")] = ENCODER,
+    model: Annotated[str, typer.Option(help="The encoder: a folder or a hub name.")] = DEFAULT_ENCODER,
     revision: Annotated[str | None, typer.Option(help="Its revision on the hub.")] = None,
     prompt: Annotated[str | None, typer.Option(help="Text before each input; default: what its card asks for.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest piece encoded at once.")] = None,

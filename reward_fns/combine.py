@@ -7,11 +7,12 @@ cannot have, such as a comparison with a final answer that its row lacks, is Non
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Literal, get_args
 
 from pbrlsvr.errors import ConfigError, DataError, ModelError
+from pbrlsvr.options import from_mapping
 
 Rule = Literal["sum", "product", "gated", "log_sigmoid"]
 
@@ -104,10 +105,7 @@ class CombineOptions:
             return cls(value)  # type: ignore[arg-type]
         if not isinstance(value, Mapping):
             raise ConfigError(f"a combination is one of {list(get_args(Rule))} or a mapping, not {value!r}")
-        known = [option.name for option in fields(cls)]
-        if unknown := [name for name in value if name not in known]:
-            raise ConfigError(f"a combination has no option {unknown[0]!r}; its options are {known}")
-        return cls(**value)
+        return from_mapping(cls, value, "a combination")
 
     def check_names(self, known: Iterable[str]) -> None:
         """Refuses a weight or a gate for a component that the reward does not have.

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from pbrlsvr.cues import find_cue, has_value
 from pbrlsvr.errors import ConfigError
+from pbrlsvr.options import from_mapping
 from pbrlsvr.response import (
     _TAG,
     _code_test,
@@ -80,10 +81,7 @@ class FormatOptions:
             return value
         if not isinstance(value, Mapping):
             raise ConfigError(f"a format is a mapping of its options, not {value!r}")
-        known = [field.name for field in fields(cls)]
-        if unknown := [name for name in value if name not in known]:
-            raise ConfigError(f"a format has no option {unknown[0]!r}; its options are {known}")
-        return cls(**value)
+        return from_mapping(cls, value, "a format")
 
 
 @dataclass(frozen=True, slots=True)

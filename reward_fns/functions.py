@@ -16,12 +16,12 @@ from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.formats import FormatOptions
 from pbrlsvr.rollout import Rollout
 from pbrlsvr.scorers.embedding import EmbeddingOptions, embedder
+from pbrlsvr.scorers.encoders import DEFAULT_ENCODER
 from pbrlsvr.scoring import ScoringOptions, cached, check_languages, finish, span_policies
 
 Row = Mapping[str, Any]
 Block = Mapping[str, Any]
 
-ENCODER = "intfloat/multilingual-e5-small"
 # Half of the score for reasoning in another language: a gate would leave a policy that only thinks in English with a
 # reward of 0 everywhere, and so with nothing to learn from.
 LANGUAGE: Block = {"reasoning": {"mode": "penalty", "weight": 0.5}, "answer": {"mode": "off"}}
@@ -39,7 +39,7 @@ async def embed_cosine(
     ground_truth: str | None,
     extra_info: Row | None = None,
     *,
-    model: str = ENCODER,
+    model: str = DEFAULT_ENCODER,
     revision: str | None = None,
     prompt: str | None = None,
     max_tokens: int | None = None,

@@ -15,6 +15,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages.tables import LETTERS_PER_SIGN, SCRIPT_OF_NAME
+from pbrlsvr.options import from_mapping
 
 
 def _check_number(guard: str, name: str, value: object) -> None:
@@ -269,7 +270,4 @@ def _guard(name: str, value: Any) -> Any:
         return value
     if not isinstance(value, Mapping):
         raise ConfigError(f"the {name} guard is true, false or a mapping of its options, not {value!r}")
-    known = [field.name for field in fields(guard)]
-    if unknown := [option for option in value if option not in known]:
-        raise ConfigError(f"the {name} guard has no option {unknown[0]!r}; its options are {known}")
-    return guard(**value)
+    return from_mapping(guard, value, f"the {name} guard")

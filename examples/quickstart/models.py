@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 
 from pbrlsvr.errors import ConfigError
+from pbrlsvr.scorers.encoders import DEFAULT_ENCODER
 from quickstart import data, toys
 from quickstart.stages import Stages
 from quickstart.world import PIVOT
 
 HERE = Path(__file__).resolve().parent
-ENCODER = "intfloat/multilingual-e5-small"
 Rows = list[dict[str, Any]]
 
 
@@ -61,7 +61,7 @@ def choose_models(options: argparse.Namespace, stages: Stages, console: Console)
             "with rows as `pbrlsvr prepare` writes them"
         )
     policy = find_model(options.policy, "--policy", marker="config.json")
-    encoder = find_model(options.encoder or ENCODER, "--encoder", marker="modules.json")
+    encoder = find_model(options.encoder or DEFAULT_ENCODER, "--encoder", marker="modules.json")
     return Models(policy, encoder, options.data, HERE / "real.yaml", 100)
 
 

@@ -25,9 +25,10 @@ from rich.console import Console  # noqa: E402
 from rich.markup import escape  # noqa: E402
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError  # noqa: E402
+from pbrlsvr.scorers.encoders import DEFAULT_ENCODER  # noqa: E402
 from quickstart import data, train  # noqa: E402
 from quickstart.memory import Meter  # noqa: E402
-from quickstart.models import ENCODER, Models, Rows, choose_models, choose_rows, fingerprint  # noqa: E402
+from quickstart.models import Models, Rows, choose_models, choose_rows, fingerprint  # noqa: E402
 from quickstart.stages import Stages  # noqa: E402
 from quickstart.world import PIVOT  # noqa: E402
 
@@ -54,7 +55,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--output", type=Path, default=Path("runs/quickstart"), help="folder for everything (default: %(default)s)")
     add("--policy", help="a causal language model to train: a folder, or a name on the Hugging Face hub")
-    add("--encoder", help=f"a sentence-transformers model, likewise (default with --policy: {ENCODER})")
+    add("--encoder", help=f"a sentence-transformers model, likewise (default with --policy: {DEFAULT_ENCODER})")
     add("--data", type=Path, help="folder with train.parquet and test.parquet, rows as `pbrlsvr prepare` writes them")
     add("--languages", help="train and test in these only, as in es,sw; English is always tested")
     add("--steps", type=int, help="GRPO steps (default: 16; with --policy: 100)")

@@ -1,12 +1,13 @@
 """What a reward does about the language of a span."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages.identify import LanguageProfile, known_languages, profile, reported_as, scripts_of, shared_credit
 from pbrlsvr.languages.tags import parse
+from pbrlsvr.options import from_mapping
 
 Mode = Literal["gate", "penalty", "off"]
 
@@ -84,10 +85,7 @@ class LanguagePolicy:
         if not isinstance(value, Mapping):
             raise ConfigError(f"a language policy is one of {list(get_args(Mode))} or a mapping, not {value!r}")
         options = {**value, "mode": "off"} if value.get("mode") is False else dict(value)
-        known = [field.name for field in fields(cls)]
-        if unknown := [name for name in options if name not in known]:
-            raise ConfigError(f"a language policy has no option {unknown[0]!r}; its options are {known}")
-        return cls(**options)
+        return from_mapping(cls, options, "a language policy")
 
 
 @dataclass(frozen=True, slots=True)

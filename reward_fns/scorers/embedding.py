@@ -131,9 +131,10 @@ class Embedder:
         """Unit vectors, `[N]` texts -> `[N, d]`: of a long text, the length-weighted mean of its pieces'."""
         model = self._loaded()
         texts = [_plain(text) for text in texts]
+        limit = self.piece_tokens
         pieces, weights, owners = [], [], []
         for owner, text in enumerate(texts):
-            for piece, length in split_to_fit(text, model.tokenizer, self.piece_tokens):
+            for piece, length in split_to_fit(text, model.tokenizer, limit):
                 pieces.append(piece)
                 weights.append(length)
                 owners.append(owner)
