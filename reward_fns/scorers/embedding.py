@@ -90,7 +90,7 @@ class Embedder:
         self.options = options
         self._model: SentenceTransformer | None = None
         self._load_error: ModelError | MissingDependencyError | None = None
-        self._batcher = Batcher[Vector](
+        self._batcher = Batcher[str, Vector](
             self.encode, name=f"pbrlsvr-embed-{options.model}", max_cached=options.cache_size
         )
 
