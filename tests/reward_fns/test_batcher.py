@@ -54,7 +54,7 @@ def test_a_failed_batch_fails_each_caller_with_the_cause_and_is_tried_again():
 
 def test_a_wrong_number_of_results_is_an_error_not_a_shift():
     batcher = Batcher(lambda texts: texts[1:], name="test", max_cached=10)
-    with pytest.raises(RuntimeError, match="0 results for 1 texts"):
+    with pytest.raises(RuntimeError, match="0 results for 1 items"):
         batcher.submit("text").result(timeout=10)
 
 
