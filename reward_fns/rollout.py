@@ -69,6 +69,10 @@ class Rollout:
             )
         return reference
 
+    def verified_answer(self) -> float | None:
+        """`answer()` where the truth says the same in every language; None where it is words, or missing."""
+        return self.answer() if answers.is_verifiable(self.truth) else None
+
     def answer(self) -> float | None:
         """1.0 if the final answer says the same as the truth, else 0.0; None where the row has no truth."""
         if not self.truth:

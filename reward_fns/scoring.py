@@ -68,8 +68,8 @@ def finish(rollout: Rollout, components: Mapping[str, float | None], options: Sc
 
     Returns:
         `score`; for each component its value, `<name>_missing`, and `<name>_reward` for veRL's GDPO (see
-        `pbrlsvr.combine.exposed`); the shares and factors of the language policies and of the guards; `acc`, the
-        component "answer", which veRL reports for each data source in validation.
+        `pbrlsvr.combine.exposed`); the shares and factors of the language policies and of the guards; `acc`, 1.0 where
+        the final answer is that of the row, which veRL reports for each data source in validation.
     """
     spoken = check_languages(rollout, options.reasoning_language, options.answer_language)
     guarded = guards.check(rollout.text, _guard_reference(rollout, options.guards), options.guards)
@@ -79,7 +79,8 @@ def finish(rollout: Rollout, components: Mapping[str, float | None], options: Sc
     for span, check in spoken.items():
         found |= check.components(f"{span}_language")
     found |= guarded.components()
-    found["acc"] = components.get("answer") or 0.0
+    answer = components.get("answer")
+    found["acc"] = (rollout.answer() or 0.0) if answer is None else answer
     return found
 
 

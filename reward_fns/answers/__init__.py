@@ -13,6 +13,8 @@ fits. Hence a response cannot gain by giving several answers, or an answer with 
 The **ground truth** is data, so it is read as data sets write it (1,234.5), and by the language only if that fails.
 """
 
+import re
+
 from pbrlsvr.answers.choices import read_choice
 from pbrlsvr.answers.expressions import equal_expressions
 from pbrlsvr.answers.locales import ENGLISH, conventions
@@ -20,7 +22,11 @@ from pbrlsvr.answers.numbers import MAX_LENGTH, read_number, read_numbers
 from pbrlsvr.answers.texts import clean, same_words, words
 from pbrlsvr.response import split
 
-__all__ = ["equal", "extract", "normalise"]
+__all__ = ["equal", "extract", "is_verifiable", "normalise"]
+
+_COMMAND = re.compile(r"\\(?!text|mbox|mathrm)[a-zA-Z]+")
+# Three Latin or Greek letters that are no function of a formula, or one letter of another script.
+_WORD = re.compile(r"[^\W\d_]{3,}(?!\()|[^\W\d_\u0000-\u03ff\u1e00-\u1fff]")
 
 
 def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
@@ -59,6 +65,20 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
         return same_words(answer, ground_truth) or equal_expressions(answer, ground_truth)
     value = read_number(answer, speech)
     return equal_expressions(answer, ground_truth, is_number=True) if value is None else value.equals(gold)
+
+
+def is_verifiable(ground_truth: str) -> bool:
+    """Whether a ground truth says the same in every language: a choice A-J, numbers, or a formula; words do not.
+
+    >>> is_verifiable("$1,234.50"), is_verifiable("\\\\frac{\\\\pi}{2}"), is_verifiable("C"), is_verifiable("the Seine")
+    (True, True, True, False)
+    """
+    cleaned = clean(ground_truth)
+    if not cleaned or len(cleaned) > MAX_LENGTH:
+        return False
+    if cleaned in tuple("ABCDEFGHIJ") or read_number(cleaned, ENGLISH) is not None:
+        return True
+    return not _WORD.search(_COMMAND.sub(" ", cleaned))
 
 
 def normalise(answer: str, language: str | None = None) -> str | None:

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-from pbrlsvr.answers import equal, extract, normalise
+from pbrlsvr.answers import equal, extract, is_verifiable, normalise
 from pbrlsvr.errors import DataError
 
 
@@ -219,3 +219,15 @@ def test_the_examples_in_the_docstrings_run(module: str) -> None:
     results = doctest.testmod(importlib.import_module(f"pbrlsvr.answers{module}"))
     assert results.attempted > 0
     assert results.failed == 0
+
+
+@pytest.mark.parametrize(
+    "truth", ["18", "$1,234.50", "50%", "1/3", "C", "১৭", "\\frac{\\pi}{2}", "sin(x)", "(3, 4)", "12 km"]
+)
+def test_numbers_choices_and_formulas_say_the_same_in_every_language(truth):
+    assert is_verifiable(truth)
+
+
+@pytest.mark.parametrize("truth", ["", "Paris", "the Seine", "yes", "\\text{even}", "塞纳河", "সেইন নদী", "1 " * 600])
+def test_words_do_not(truth):
+    assert not is_verifiable(truth)

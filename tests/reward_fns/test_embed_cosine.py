@@ -44,6 +44,19 @@ def test_by_default_the_reasoning_counts_only_where_the_answer_is_right(minilm):
     assert unknown["answer_missing"] == 1.0
 
 
+def test_an_answer_in_words_does_not_gate_since_it_reads_differently_in_each_language(minilm):
+    row = {**ROW, "pivot_answer": "the Seine"}
+    reasoning = "The river that flows through Paris is the Seine."
+    row["pivot_reasoning"] = reasoning
+
+    def found(answer):
+        return asyncio.run(pbrlsvr.embed_cosine("d", f"{reasoning} <answer>{answer}</answer>", "", row, model=minilm))
+
+    translated, same = found("la Seine"), found("The Seine")
+    assert translated["score"] == same["score"] > 0.99
+    assert (translated["answer_missing"], translated["acc"], same["acc"]) == (1.0, 0.0, 1.0)
+
+
 def test_reasoning_in_another_language_loses_half_and_behind_a_gate_all(minilm):
     spanish = {**ROW, "language": "es"}
     native, foreign = score(HONEST, model=minilm), score(HONEST, spanish, model=minilm)

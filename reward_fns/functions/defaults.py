@@ -1,0 +1,17 @@
+"""The defaults that the semantic rewards share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+Block = Mapping[str, Any]
+
+# Half of the score for reasoning in another language: a gate would leave a policy that only thinks in English with a
+# reward of 0 everywhere, and so with nothing to learn from.
+LANGUAGE: Block = {"reasoning": {"mode": "penalty", "weight": 0.5}, "answer": {"mode": "off"}}
+GUARDS: Block = {"repetition": True, "length": False}
+# Reasoning counts as far as the answer is right: with the reasoning alone, a right solution with another number at its
+# end would be paid like a right one (docs/attacks.md).
+GATED: Block = {"rule": "gated", "weights": {"reasoning": 1.0, "answer": 0.0}}
+LETTERS_IN_LANGUAGE: Block = {"mode": "penalty", "threshold": 1.0}
+OFF: Block = {"mode": "off"}
