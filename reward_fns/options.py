@@ -24,3 +24,14 @@ def from_mapping(block: type[Block], options: Mapping[str, Any], name: str) -> B
     if unknown := [option for option in options if option not in known]:
         raise ConfigError(f"{name} has no option {unknown[0]!r}; its options are {known}")
     return block(**options)
+
+
+def require_mapping(name: str, block: Any) -> dict[str, Any]:
+    """A copy of the block with this name in a config.
+
+    Raises:
+        ConfigError: it is not a mapping.
+    """
+    if not isinstance(block, Mapping):
+        raise ConfigError(f"{name}={block!r} must be a mapping of options to values")
+    return {str(option): value for option, value in block.items()}

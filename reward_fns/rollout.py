@@ -50,9 +50,18 @@ class Rollout:
         return cls(place, solution_str, split(solution_str), language, truth, row)
 
     @property
+    def reasoning(self) -> str:
+        """The reasoning, without the space around it."""
+        return self.spans.reasoning.strip()
+
+    @property
     def has_reasoning(self) -> bool:
         """The reasoning has a letter or a digit."""
         return any(character.isalnum() for character in self.spans.reasoning)
+
+    def pivot_answer(self) -> str:
+        """The pivot's final answer, else the ground truth; "" where the row has neither."""
+        return str(self.row.get("pivot_answer") or self.truth).strip()
 
     def pivot_reasoning(self) -> str:
         """The English reference.
@@ -68,6 +77,20 @@ class Rollout:
                 "row, or drop the rows that have none."
             )
         return reference
+
+    def question(self) -> str:
+        """The question, in the row's language.
+
+        Raises:
+            DataError: the row has none.
+        """
+        question = self.row.get("question")
+        if not isinstance(question, str) or not question.strip():
+            raise DataError(
+                f"{self.place} has extra_info['question']={question!r}, which is asked for as COMET's source; write the "
+                "question into each row, or set source=pivot"
+            )
+        return question
 
     def verified_answer(self) -> float | None:
         """`answer()` where the truth says the same in every language; None where it is words, or missing."""
