@@ -2,7 +2,11 @@
 
 The public names, each loaded on first use: `import pbrlsvr` loads neither torch nor veRL.
 
+    hybrid                 COMET on the answer, embedding or translation similarity on the reasoning
     embed_cosine           cosine of the response's reasoning with the English pivot's, across languages
+    comet_score            COMET of the response's answer against the English pivot's
+    mt_embed_cosine        cosine with the pivot's reasoning after translation into English
+    mt_chrf, mt_bleu       overlap with the pivot's reasoning after translation into English
     exact_answer           1 if the final answer is right, in whatever language and digits
     format                 1 if the response thinks and answers where it should
     language_consistency   how far the response is in the row's language
@@ -14,12 +18,44 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 #: Reward functions: each is an option `reward_fn: pbrlsvr.<name>` in a veRL config.
-REWARD_FUNCTIONS = ("embed_cosine", "exact_answer", "format", "language_consistency")
+REWARD_FUNCTIONS = (
+    "comet_score",
+    "embed_cosine",
+    "exact_answer",
+    "format",
+    "hybrid",
+    "language_consistency",
+    "mt_bleu",
+    "mt_chrf",
+    "mt_embed_cosine",
+)
 
-__all__ = ["REWARD_FUNCTIONS", "__version__", "embed_cosine", "exact_answer", "format", "language_consistency"]
+__all__ = [
+    "REWARD_FUNCTIONS",
+    "__version__",
+    "comet_score",
+    "embed_cosine",
+    "exact_answer",
+    "format",
+    "hybrid",
+    "language_consistency",
+    "mt_bleu",
+    "mt_chrf",
+    "mt_embed_cosine",
+]
 
 if TYPE_CHECKING:
-    from pbrlsvr.functions import embed_cosine, exact_answer, format, language_consistency  # noqa: A004
+    from pbrlsvr.functions import (
+        comet_score,
+        embed_cosine,
+        exact_answer,
+        format,  # noqa: A004
+        hybrid,
+        language_consistency,
+        mt_bleu,
+        mt_chrf,
+        mt_embed_cosine,
+    )
 
 
 def __getattr__(name: str) -> Any:

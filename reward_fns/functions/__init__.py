@@ -5,6 +5,8 @@ samples that wait at the same time as one batch. Each returns the same keys for 
 keys from the first one. Keyword arguments are the reward's options; `pbrlsvr_plugin/config/reward_fn/` documents them.
 """
 
+from pbrlsvr.functions.combined import hybrid, hybrid_options
+from pbrlsvr.functions.comet import comet_options, comet_score
 from pbrlsvr.functions.embedding import embed_cosine, embed_options
 from pbrlsvr.functions.rules import (
     consistency_options,
@@ -13,12 +15,36 @@ from pbrlsvr.functions.rules import (
     format_options,
     language_consistency,
 )
+from pbrlsvr.functions.translation import (
+    mt_bleu,
+    mt_bleu_options,
+    mt_chrf,
+    mt_chrf_options,
+    mt_embed_cosine,
+    mt_embed_options,
+)
 
-__all__ = ["OPTION_CHECKS", "embed_cosine", "exact_answer", "format", "language_consistency"]
+__all__ = [
+    "OPTION_CHECKS",
+    "comet_score",
+    "embed_cosine",
+    "exact_answer",
+    "format",
+    "hybrid",
+    "language_consistency",
+    "mt_bleu",
+    "mt_chrf",
+    "mt_embed_cosine",
+]
 
 #: For each reward with options, what checks them without loading a model.
 OPTION_CHECKS = {
+    "comet_score": comet_options,
     "embed_cosine": embed_options,
     "format": format_options,
+    "hybrid": hybrid_options,
     "language_consistency": consistency_options,
+    "mt_bleu": mt_bleu_options,
+    "mt_chrf": mt_chrf_options,
+    "mt_embed_cosine": mt_embed_options,
 }

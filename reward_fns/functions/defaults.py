@@ -15,3 +15,9 @@ GUARDS: Block = {"repetition": True, "length": False}
 GATED: Block = {"rule": "gated", "weights": {"reasoning": 1.0, "answer": 0.0}}
 LETTERS_IN_LANGUAGE: Block = {"mode": "penalty", "threshold": 1.0}
 OFF: Block = {"mode": "off"}
+# What is not named stands as in `pbrlsvr.serving.options.ServingOptions`.
+SERVING: Block = {"place": "auto"}
+
+#: Only English is compared once the reasoning is translated: a small English encoder, Apache-2.0.
+ENGLISH_EMBEDDING: Block = {"model": "sentence-transformers/all-MiniLM-L6-v2"}
+TRANSLATION: Block = {"engine": "seq2seq", "model": "facebook/m2m100_418M"}

@@ -1,16 +1,18 @@
 """The embedding-based reward: `embed_cosine`."""
 
-import asyncio
-from dataclasses import dataclass
 from typing import Any
 
-from pbrlsvr.calibration import Calibration, load_checked
-from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.functions.defaults import GATED, GUARDS, LANGUAGE, Block, Row
+from pbrlsvr.calibration import load_checked
+from pbrlsvr.errors import ConfigError
+from pbrlsvr.functions.defaults import GATED, GUARDS, LANGUAGE, SERVING, Block, Row
+from pbrlsvr.functions.reasoning import COMPONENTS, ReasoningReward
+from pbrlsvr.options import from_mapping
 from pbrlsvr.rollout import Rollout
-from pbrlsvr.scorers.embedding import EmbeddingOptions, embedder
+from pbrlsvr.scorers.embedding import EmbeddingOptions
 from pbrlsvr.scorers.encoders import DEFAULT_ENCODER
-from pbrlsvr.scoring import ScoringOptions, cached, finish
+from pbrlsvr.scoring import ScoringOptions, cached
+from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.similarity import EmbeddingSimilarity
 
 
 async def embed_cosine(
@@ -25,8 +27,7 @@ async def embed_cosine(
     max_tokens: int | None = None,
     device: str = "auto",
     dtype: str = "float32",
-    batch_size: int = 64,
-    cache_size: int = 100_000,
+    batch_tokens: int = 16_384,
     align: bool = False,
     align_floor: float = 0.0,
     calibration: str | None = None,
@@ -34,6 +35,7 @@ async def embed_cosine(
     language: Block = LANGUAGE,
     guards: Block = GUARDS,
     combine: Block = GATED,
+    serving: Block = SERVING,
     reward_router_address: str | None = None,
     reward_model_tokenizer: Any = None,
 ) -> dict[str, float]:
@@ -57,14 +59,13 @@ async def embed_cosine(
         solution_str: the response.
         ground_truth: the right final answer, or empty; then the row's `pivot_answer` is taken.
         extra_info: the row's `extra_info`: `pivot_reasoning`, the English reference; `language`, a BCP-47 code.
-        model: see `pbrlsvr.scorers.embedding.EmbeddingOptions` for this one and the next seven.
+        model: see `pbrlsvr.scorers.embedding.EmbeddingOptions` for this one and the next six.
         revision: revision of the model on the hub.
         prompt: text put before each input; by default what the model's card asks for.
         max_tokens: longest piece encoded at once, in tokens.
         device: "auto" or a torch device.
         dtype: "float32", "bfloat16" or "float16".
-        batch_size: pieces in one forward pass.
-        cache_size: vectors kept in memory.
+        batch_tokens: tokens in one forward pass, padding included.
         align: match the steps of the two texts in order (`pbrlsvr.alignment`) instead of comparing them as wholes.
         align_floor: the cosine of unrelated steps, in [-1, 1).
         calibration: a file of `pbrlsvr calibrate`, which turns the similarity into a probability that the texts match.
@@ -72,7 +73,9 @@ async def embed_cosine(
         language: the language policies of `reasoning` and `answer` (`pbrlsvr.languages.LanguagePolicy`).
         guards: `repetition` and `length` (`pbrlsvr.guards.GuardOptions`).
         combine: how `reasoning` and `answer` become one score (`pbrlsvr.combine.CombineOptions`).
-        reward_router_address: given by veRL when it serves a reward model; not used.
+        serving: where the encoder runs (`pbrlsvr.serving.options.ServingOptions`).
+        reward_router_address: given by veRL when it serves a reward model; where `serving.place` is "endpoint" and
+            has no URL of its own, that model gives the vectors.
         reward_model_tokenizer: given by veRL when it serves a reward model; not used.
 
     Returns:
@@ -83,6 +86,7 @@ async def embed_cosine(
         DataError: the row has no `pivot_reasoning`, a `language` that does not exist, or none where one is needed.
         ConfigError: an option has a value that cannot work.
         ModelError: the model cannot be loaded, or returns something that is not a number.
+        ServiceError: what serves the model failed for good, or took longer than `serving.timeout_s`.
         MissingDependencyError: an optional package is not installed.
 
     Example:
@@ -92,64 +96,37 @@ async def embed_cosine(
         >>> asyncio.run(reward)["score"]  # doctest: +SKIP
         0.93
     """
-    options = embed_options(
+    reward = embed_options(
         model=model, revision=revision, prompt=prompt, max_tokens=max_tokens, device=device, dtype=dtype,
-        batch_size=batch_size, cache_size=cache_size, align=align, align_floor=align_floor, calibration=calibration,
-        calibration_missing=calibration_missing, language=language, guards=guards, combine=combine,
+        batch_tokens=batch_tokens, align=align, align_floor=align_floor, calibration=calibration,
+        calibration_missing=calibration_missing, serving=serving, language=language, guards=guards, combine=combine,
     )  # fmt: skip
     rollout = Rollout.of(data_source, solution_str, ground_truth, extra_info)
-    reference = rollout.pivot_reasoning()
-    similarity = await options.similarity(rollout, reference) if rollout.has_reasoning else 0.0
-    # Reading an answer and finding out a language take milliseconds: off the event loop.
-    found = await asyncio.to_thread(options.finish, rollout, similarity)
-    return found | {"similarity": similarity, "empty": float(not rollout.has_reasoning)}
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedOptions:
-    """The options of `embed_cosine`, checked."""
-
-    encoding: EmbeddingOptions
-    align: bool
-    align_floor: float
-    calibration: Calibration | None
-    scoring: ScoringOptions
-
-    async def similarity(self, rollout: Rollout, reference: str) -> float:
-        """The cosine in [-1, 1] of the reasoning and its reference, or their alignment in [0, 1]."""
-        encoder, reasoning = embedder(self.encoding), rollout.spans.reasoning.strip()
-        if self.align:
-            return await encoder.alignment(reasoning, reference, self.align_floor)
-        return await encoder.cosine(reasoning, reference)
-
-    def finish(self, rollout: Rollout, similarity: float) -> dict[str, float]:
-        components = {"reasoning": self.reasoning(similarity, rollout), "answer": rollout.verified_answer()}
-        return finish(rollout, components, self.scoring)
-
-    def reasoning(self, similarity: float, rollout: Rollout) -> float:
-        """The component: the similarity clipped at 0, or the probability that the texts match."""
-        if not rollout.has_reasoning:
-            return 0.0
-        if self.calibration is None:
-            return max(0.0, similarity)
-        if rollout.language is None:
-            raise DataError(f"{rollout.place} has no extra_info['language'], which the calibration needs")
-        return self.calibration.score(similarity, rollout.spans.reasoning, rollout.language)
+    return await reward.score(rollout, reward_router_address)
 
 
 @cached
-def embed_options(
+def embed_options(*, language: Any, guards: Any, combine: Any, **embedding: Any) -> ReasoningReward:
+    """The reward from the keyword arguments of `embed_cosine`, checked. No model is loaded.
+
+    Raises:
+        ConfigError: a value cannot work.
+    """
+    return ReasoningReward(
+        embedding_similarity(**embedding), ScoringOptions.of(language, guards, combine, components=COMPONENTS)
+    )
+
+
+def embedding_similarity(
     *,
-    align: bool,
-    align_floor: float,
-    calibration: str | None,
-    calibration_missing: str,
-    language: Any,
-    guards: Any,
-    combine: Any,
+    align: bool = False,
+    align_floor: float = 0.0,
+    calibration: str | None = None,
+    calibration_missing: str = "error",
+    serving: Any = None,
     **encoder: Any,
-) -> EmbedOptions:
-    """The options of `embed_cosine` from its keyword arguments. No model is loaded.
+) -> EmbeddingSimilarity:
+    """The similarity from an `embedding` block: the options of the encoder, of the alignment and of the calibration.
 
     Raises:
         ConfigError: a value cannot work.
@@ -158,9 +135,8 @@ def embed_options(
         raise ConfigError(f"align={align!r} must be true or false")
     if isinstance(align_floor, bool) or not isinstance(align_floor, int | float) or not -1 <= align_floor < 1:
         raise ConfigError(f"align_floor={align_floor!r} must be a cosine in [-1, 1)")
-    embedding = EmbeddingOptions(**encoder)
+    encoding = from_mapping(EmbeddingOptions, {"model": DEFAULT_ENCODER, **encoder}, "an embedding")
     fitted = None
     if calibration is not None:
-        fitted = load_checked(calibration, embedding, align, align_floor if align else 0.0, calibration_missing)
-    scoring = ScoringOptions.of(language, guards, combine, components=("reasoning", "answer"))
-    return EmbedOptions(embedding, align, float(align_floor), fitted, scoring)
+        fitted = load_checked(calibration, encoding, align, align_floor if align else 0.0, calibration_missing)
+    return EmbeddingSimilarity(encoding, ServingOptions.of(serving), align, float(align_floor), fitted)

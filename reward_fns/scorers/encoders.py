@@ -94,3 +94,14 @@ def last_part(model: str) -> str:
         ('multilingual-e5-small', 'multilingual-e5-small')
     """
     return re.split(r"[/\\]", model.rstrip("/\\"))[-1]
+
+
+def card_prompt(model: str) -> str | None:
+    """The prompt that the card of a known model asks for; `None` where the model's own configuration decides.
+
+    Example:
+        >>> card_prompt("intfloat/multilingual-e5-small")
+        'query: '
+    """
+    known = known_encoder(model)
+    return known.prompt if known else None

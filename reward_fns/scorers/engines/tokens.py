@@ -1,0 +1,134 @@
+"""What seq2seq models have in common, whatever runs them: tokens in, batches by padded tokens, tokens out."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from pbrlsvr.errors import MissingDependencyError, ModelError
+from pbrlsvr.scorers.engines import Request, Translation
+from pbrlsvr.scorers.language_codes import model_languages
+
+#: New tokens that even the shortest sentence may take: a word in one script is many tokens in another.
+SLACK = 16
+
+
+class Row(NamedTuple):
+    """One request as tokens: source ids with all special tokens, and the decoder's first token if it is told one."""
+
+    source: list[int]
+    target: int | None
+
+
+class TokenEngine(ABC):
+    """A seq2seq model behind a tokenizer. The special tokens are put here, not by the tokenizer.
+
+    So rows of different directions share a batch, and no state of the tokenizer (`src_lang`) can be stale.
+
+    Args:
+        tokenizer: of the model, from transformers.
+        name: names the model in errors.
+        max_tokens: the longest source text in tokens.
+        length_ratio: the bound of a translation is `ceil(length_ratio * source tokens) + 16` tokens.
+        batch_tokens: the most padded source tokens of a batch.
+    """
+
+    takes_lines = False
+
+    def __init__(self, tokenizer: Any, name: str, max_tokens: int, length_ratio: float, batch_tokens: int):
+        self.tokenizer = tokenizer
+        self.languages = model_languages(tokenizer, name)
+        self.limit = max_tokens
+        self._ratio = length_ratio
+        self._batch_tokens = batch_tokens
+        # NLLB before its repair of 2023 expects the source code behind the text.
+        self._code_behind = bool(getattr(tokenizer, "legacy_behaviour", False))
+        own = {own.token for owns in self.languages._own.values() for own in owns}
+        self._dropped = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(sorted(own))}
+        self._dropped.discard(tokenizer.unk_token_id)
+
+    def size(self, text: str) -> int:
+        """Tokens of a text, without special ones."""
+        return len(self._ids(text))
+
+    def translate(self, requests: Sequence[Request]) -> list[Translation]:
+        """`[N]` requests -> `[N]` translations; see `Engine`."""
+        rows = [self._row(request) for request in requests]
+        results: list[Translation | None] = [None] * len(rows)
+        for batch in batches([len(row.source) for row in rows], self._batch_tokens):
+            bounds = [math.ceil(self._ratio * len(rows[place].source)) + SLACK for place in batch]
+            outputs = self.generate([rows[place] for place in batch], max(bounds))
+            for place, bound, ids in zip(batch, bounds, outputs, strict=True):
+                # A short row must not run on only because it shares a batch with a long one.
+                finished = self.tokenizer.eos_token_id in ids[: bound + 1]
+                ids = ids[: ids.index(self.tokenizer.eos_token_id)] if finished else ids[:bound]
+                results[place] = Translation(self._text(ids), finished)
+        return [result for result in results if result is not None]
+
+    @abstractmethod
+    def generate(self, rows: Sequence[Row], bound: int) -> list[list[int]]:
+        """At most `bound` new token ids for each row, without the decoder's first tokens, through the end token."""
+
+    def _row(self, request: Request) -> Row:
+        told = self.languages.tokens(request.source, request.target)
+        if told.target is None:
+            # The cards of MADLAD-400 and OPUS-MT write the token as a word before the text; the tokenizer knows it.
+            source = self._ids(request.text if told.source is None else f"{told.source} {request.text}")
+            if told.source is not None and self._id(told.source) not in source:
+                raise ModelError(f"the tokenizer of {self.languages.model!r} tears {told.source!r} apart")
+            return Row([*source, self.tokenizer.eos_token_id], None)
+        code, end, source = [self._id(told.source or "")], [self.tokenizer.eos_token_id], self._ids(request.text)
+        return Row([*source, *end, *code] if self._code_behind else [*code, *source, *end], self._id(told.target))
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def _id(self, token: str) -> int:
+        return int(self.tokenizer.convert_tokens_to_ids(token))
+
+    def _text(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode([token for token in ids if token not in self._dropped])).strip()
+
+
+def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Places of rows in batches of similar length, the longest first, at most `budget` padded tokens in each.
+
+    >>> list(batches([3, 8, 2, 7], budget=16))
+    [[1, 3], [0, 2]]
+    """
+    batch: list[int] = []
+    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+def load_tokenizer(name: str, revision: str | None) -> Any:
+    """The tokenizer of a folder or a hub model.
+
+    Raises:
+        ModelError: it cannot be loaded.
+        MissingDependencyError: transformers or sentencepiece is not installed.
+    """
+    try:
+        import sentencepiece  # noqa: F401  (M2M100 and Marian; transformers would name the class only)
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise missing("mt", error) from error
+    try:
+        return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+    except Exception as error:
+        raise ModelError(
+            f"the tokenizer of {name!r} (revision={revision!r}) cannot be loaded: {type(error).__name__}: {error}\n"
+            "Give the folder or hub name that holds it; `tokenizer=` names it where it is not that of the model."
+        ) from error
+
+
+def missing(extra: str, error: ImportError) -> MissingDependencyError:
+    """The error for a package of an extra that is not installed."""
+    return MissingDependencyError(
+        f"this translation engine needs `pip install 'pbrlsvr[{extra}]'` in the environment of every node ({error})"
+    )

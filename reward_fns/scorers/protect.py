@@ -1,0 +1,165 @@
+"""What a translation must not touch: code, LaTeX, equations, addresses. Taken out before, put back after.
+
+    protect       a text -> the text with a mark for each piece, and the pieces
+    to_engine     a marked sentence -> what an engine is given: short names (X1, X2) for the marks
+    from_engine   its translation -> the sentence with the pieces, or None where a name was lost or doubled
+
+A mark is one private-use character, so a text is cut into sentences as if the piece were a letter. Time is linear in
+the length of the text.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+#: Stands for a piece inside a sentence.
+INLINE = "\ue000"
+#: Stands for a piece that ends a sentence: a block of code, a displayed formula.
+BLOCK = "\ue001"
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)\n?", re.MULTILINE)
+_DISPLAY = (
+    r"\$\$(?:(?!\$\$).)+\$\$"
+    r"|\\\[(?:(?!\\[\[\]]).)*\\\]"
+    r"|\\begin\{(?P<name>[a-z]{1,20}\*?)\}(?:(?!\\(?:begin|end)\{).)*\\end\{(?P=name)\}"
+)
+_BRACED = r"\{[^{}]{0,400}(?:\{[^{}]{0,400}(?:\{[^{}]{0,400}\}[^{}]{0,400}){0,4}\}[^{}]{0,400}){0,8}\}"
+# Letters of alphabets: a number or a variable beside one is part of a word. A Han character beside it is not.
+_LETTER = "A-Za-zÀ-ɏͰ-ԯ"
+# A number with its marks, a percent sign and a currency before it; or a variable, perhaps with an index.
+_NUMBER = rf"[$€£¥₹]?\d+(?:[.,]\d+)*(?![.,]?\d)%?[A-Za-z]?(?![{_LETTER}_])"
+_TERM = rf"[(\[]{{0,3}}[-+−]?(?:{_NUMBER}|[A-Za-z](?:_?\d)?(?![{_LETTER}\d_]))[)\]]{{0,3}}"
+_OPERATOR = r"[ \t]?(?:[-+−–*/×÷·⋅^=≈<>≤≥]|<=|>=|!=)[ \t]?"
+_INLINE = (
+    r"`[^`\n]{1,400}`"
+    r"|\\\((?:(?!\\[()]).)*\\\)"
+    # An amount of money is no formula: the closing $ follows no space and precedes no digit.
+    r"|\$(?![\s$])[^$\n]{0,400}(?<![\s\\$])\$(?!\d)"
+    rf"|\\[A-Za-z]+(?:\[[^\[\]\n]{{0,40}}\])?(?:{_BRACED}){{0,3}}"
+    r"|https?://[^\s<>\"'）」]{1,400}[^\s<>\"'）」.,;:!?)\]。，]"
+    r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}"
+    r"|<<[^<>\n]{1,80}>>"
+    rf"|(?<![{_LETTER}\d_.,]){_TERM}(?:{_OPERATOR}{_TERM})+"
+    r"|[\ue000-\uf8ff]"
+)
+_PIECE = re.compile(rf"(?P<block>{_DISPLAY})|(?:{_INLINE})", re.DOTALL)
+_MARKS = re.compile(f"[{INLINE}{BLOCK}]")
+_ARITHMETIC = re.compile(r"[=<>≤≥≈]|\d")
+_SEPARATORS = str.maketrans({"٫": ".", "٬": ","})
+
+
+def protect(text: str) -> tuple[str, list[str]]:
+    """A text with a mark for each piece that is no prose, and these pieces in order.
+
+    Pieces are fenced and inline code; LaTeX in dollars, `\\(...\\)`, `\\[...\\]` and environments, and commands such as
+    `\\boxed{...}`; web and mail addresses; equations and arithmetic with digits ("17 - 6 = 11").
+    A number alone is no piece: engines copy ASCII digits, and need them for the grammar around.
+
+    `restore(*protect(text)) == text` for every text.
+
+    >>> protect("So 17 - 6 = 11 apples remain.")
+    ('So \\ue000 apples remain.', ['17 - 6 = 11'])
+    """
+    masked, pieces, position = [], [], 0
+    for start, stop, is_block in _found(text):
+        masked += [text[position:start], BLOCK if is_block else INLINE]
+        pieces.append(text[start:stop])
+        position = stop
+    return "".join([*masked, text[position:]]), pieces
+
+
+def restore(masked: str, pieces: Sequence[str]) -> str:
+    """The text with its pieces back, the first piece for the first mark.
+
+    Raises:
+        ValueError: there are not as many marks as pieces.
+    """
+    kept, marks = _MARKS.split(masked), len(_MARKS.findall(masked))
+    if marks != len(pieces):
+        raise ValueError(f"a text with {marks} marks cannot take {len(pieces)} pieces")
+    return kept[0] + "".join(piece + text for piece, text in zip(pieces, kept[1:], strict=True))
+
+
+def ascii_digits(text: str) -> str:
+    """The text with the digits of any script as 0-9, and Arabic separators as "." and ",".
+
+    Models copy ASCII digits; of others they lose some.
+
+    >>> ascii_digits("১৭ টি আপেল, ٣٫٥")
+    '17 টি আপেল, 3.5'
+    """
+    if text.isascii():
+        return text
+    text = re.sub(r"(?<=\d)[٫٬](?=\d)", lambda mark: mark[0].translate(_SEPARATORS), text)
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in text)
+
+
+def to_engine(sentence: str) -> tuple[str, list[str]]:
+    """A marked sentence as an engine gets it, and the names that stand for its marks, in order.
+
+    >>> to_engine(f"所以{INLINE}个苹果。")
+    ('所以 X1 个苹果。', ['X1'])
+    """
+    letter = next((letter for letter in "XQZVK" if not re.search(rf"{letter}\d", sentence)), "X")
+    numbers, names = count(1), []
+
+    def name(mark: re.Match[str]) -> str:
+        names.append(f"{letter}{next(numbers)}")
+        before, after = sentence[mark.start() - 1 : mark.start()], sentence[mark.end() : mark.end() + 1]
+        return " " * _touches(before) + names[-1] + " " * _touches(after)
+
+    return _MARKS.sub(name, sentence), names
+
+
+def from_engine(translation: str, names: Sequence[str], pieces: Sequence[str]) -> str | None:
+    """A translated sentence with its pieces, or None where a name is missing, doubled or made up.
+
+    >>> from_engine("So X1 apples.", ["X1"], ["17 - 6 = 11"]), from_engine("So X1 X1", ["X1"], ["17 - 6 = 11"])
+    ('So 17 - 6 = 11 apples.', None)
+    """
+    if not names:
+        return translation
+    piece_of = dict(zip(names, pieces, strict=True))
+    parts = re.split(rf"(?<![^\W_])({names[0][0]}\d+)(?!\d)", translation)
+    if sorted(parts[1::2]) != sorted(names):
+        return None
+    return "".join(piece_of[part] if place % 2 else part for place, part in enumerate(parts))
+
+
+def _touches(character: str) -> bool:
+    return character.isalnum() or character in (INLINE, BLOCK) if character else False
+
+
+def _found(text: str) -> Iterator[tuple[int, int, bool]]:
+    """The pieces as `[start, stop)`, in order, with whether each is a block."""
+    position = 0
+    for start, stop in [*_fenced(text), (len(text), len(text))]:
+        for piece in _PIECE.finditer(text, position, start):
+            if piece["block"] is not None or not _is_plain(piece[0]):
+                yield piece.start(), piece.end(), piece["block"] is not None
+        if start < stop:
+            yield start, stop, True
+        position = stop
+
+
+def _is_plain(piece: str) -> bool:
+    """Whether what looks like arithmetic is words, such as a hyphen between two letters."""
+    return (
+        len(piece) > 1 and piece[0] not in "`\\$" and not re.search(r"@|://", piece) and not _ARITHMETIC.search(piece)
+    )
+
+
+def _fenced(text: str) -> list[tuple[int, int]]:
+    """Blocks of fenced code, from the opening fence through the closing one; an open one runs to the end."""
+    blocks: list[tuple[int, int]] = []
+    opening: re.Match[str] | None = None
+    for fence in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
+        if opening is None:
+            opening = fence
+        elif fence[1].startswith(opening[1]) and not fence[2].strip():
+            blocks.append((opening.start(), fence.end()))
+            opening = None
+    if opening is not None:
+        blocks.append((opening.start(), len(text)))
+    return blocks

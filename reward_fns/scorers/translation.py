@@ -1,0 +1,331 @@
+"""Translation: a text in one language -> the same text in another, sentence by sentence.
+
+    translator(options).translate(text, "sw")                        Swahili into English
+    translator(options).translate(question, "en", "sw")              English into Swahili
+
+1. Digits of any script become 0-9; code, LaTeX, equations and addresses are set aside (`scorers/protect.py`).
+2. Lines and sentences are translated one by one, each once: rollouts repeat them. A sentence longer than the model
+   takes is cut, at a mark of punctuation where there is one. Line breaks, indents and list marks stay.
+3. A sentence with pieces set aside is translated with short names in their place. Where a name does not come back
+   exactly once, the text between the pieces is translated by itself instead.
+4. A generation that is stopped at its bound keeps what it wrote, of a loop the first round. It is counted and logged.
+"""
+
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
+from typing import Literal, get_args
+
+from pbrlsvr.errors import ConfigError
+from pbrlsvr.languages import base, parse, profile
+from pbrlsvr.scorers.engines import Engine, Request
+from pbrlsvr.scorers.pieces import split_steps
+from pbrlsvr.scorers.protect import BLOCK, INLINE, ascii_digits, from_engine, protect, to_engine
+from pbrlsvr.serving.endpoint import EndpointOptions
+from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
+
+EngineName = Literal["seq2seq", "ctranslate2", "openai"]
+DTYPES = ("float32", "bfloat16", "float16")
+
+#: text, source language, target language
+Item = tuple[str, str, str]
+
+_SURELY = 0.9
+_LIST_MARK = re.compile(r"\s*(?:(?:[-*+•>#]{1,6}|\(?\d{1,3}[.)])[ \t]+)*")
+_WITHOUT_SPACES = frozenset({"zh", "ja", "yue"})
+_LETTERS = re.compile(r"[^\W\d_]{0,20}")
+_CLAUSE_END = re.compile(r"[,;:،؛、，；：—–](?!\d)|\s")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TranslationOptions:
+    """What translates, and how.
+
+    Attributes:
+        model: a seq2seq model, a folder or a name on the Hugging Face hub; for "ctranslate2" the folder of a converted
+            one; for "openai" the name under which the server has it.
+        engine: "seq2seq" (transformers), "ctranslate2", or "openai" (any OpenAI-compatible chat endpoint).
+        revision: the commit, tag or branch of a hub model.
+        tokenizer: the folder or hub name of the tokenizer, where it is not with the model.
+        target_language: into which language, unless the caller says another.
+        device: "auto" (a GPU where this process sees one, else the CPU) or a device such as "cuda:1".
+        dtype: of a "seq2seq" model: "float32", "bfloat16" or "float16".
+        compute_type: of a "ctranslate2" model: "default" (as it was converted), "int8", "float16", ...
+        beam_size: 1 is greedy search: several times cheaper, and a reward needs no last point of BLEU. Our choice.
+        max_tokens: the longest sentence in tokens; a longer one is cut. The models were trained on sentences.
+        length_ratio: a translation is stopped at `length_ratio * source tokens + 16` tokens.
+        batch_tokens: padded source tokens of one batch.
+        cache_size: sentences kept in memory, the least recently used leave first.
+        prompt: for "openai", with `{text}`, `{source}` and `{target}`; `None` takes `engines/chat.py`'s.
+        endpoint: for "openai", where the servers are.
+
+    Raises:
+        ConfigError: a value cannot work.
+    """
+
+    model: str
+    engine: EngineName = "seq2seq"
+    revision: str | None = None
+    tokenizer: str | None = None
+    target_language: str = "en"
+    device: str = "auto"
+    dtype: str = "float32"
+    compute_type: str = "default"
+    beam_size: int = 1
+    max_tokens: int = 200
+    length_ratio: float = 3.0
+    batch_tokens: int = 4096
+    cache_size: int = 100_000
+    prompt: str | None = None
+    endpoint: EndpointOptions = field(default_factory=EndpointOptions)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise ConfigError(f"model={self.model!r} names no translation model; give a folder or a hub name")
+        if self.engine not in get_args(EngineName):
+            raise ConfigError(f"engine={self.engine!r} is not one of {list(get_args(EngineName))}")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype={self.dtype!r} is not one of {list(DTYPES)}")
+        for name, least in (("beam_size", 1), ("max_tokens", 16), ("batch_tokens", 1), ("cache_size", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"{name}={value!r} must be a whole number of {least} or more")
+        if not isinstance(self.length_ratio, int | float) or not 1 <= self.length_ratio < 100:
+            raise ConfigError(f"length_ratio={self.length_ratio!r} must be a number from 1 to 100")
+        parse(self.target_language, error=ConfigError)
+        if self.prompt is not None and "{text}" not in self.prompt:
+            raise ConfigError(f"prompt={self.prompt[:80]!r} has no place for the text; put {{text}} into it")
+        if self.engine == "openai" and not self.endpoint.urls:
+            raise ConfigError("engine='openai' needs endpoint.urls, such as ['http://host:8000/v1']")
+
+    def load(self) -> "TranslationModel":
+        """The loaded model; see `ModelOptions.load`."""
+        return TranslationModel(_engine(self), self)
+
+
+def _engine(options: TranslationOptions) -> Engine:
+    if options.engine == "openai":
+        from pbrlsvr.scorers.engines.chat import ChatEngine
+
+        return ChatEngine(options)
+    if options.engine == "ctranslate2":
+        from pbrlsvr.scorers.engines.ct2 import CTranslate2Engine
+
+        return CTranslate2Engine(options)
+    from pbrlsvr.scorers.engines.seq2seq import Seq2SeqEngine
+
+    return Seq2SeqEngine(options)
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    """A part of a text that is translated at once: marked text, and the pieces for its marks."""
+
+    masked: str
+    pieces: tuple[str, ...]
+    source: str
+    target: str
+
+    def whole(self) -> Request:
+        return Request(to_engine(self.masked)[0], self.source, self.target)
+
+    def between(self) -> list[Request]:
+        """The texts between the pieces."""
+        texts = (text.strip() for text in self.masked.split(INLINE))
+        return [Request(text, self.source, self.target) for text in texts if _is_prose(text)]
+
+    def put_together(self, translated: dict[Request, str]) -> str | None:
+        """The translation with its pieces; None where a name was lost and the texts between are not translated yet."""
+        names = to_engine(self.masked)[1]
+        found = from_engine(translated[self.whole()], names, self.pieces)
+        between = self.between()
+        if found is not None or not all(request in translated for request in between):
+            return found
+        parts: list[str] = []
+        for place, gap in enumerate(self.masked.split(INLINE)):
+            if _is_prose(gap):
+                words = translated[Request(gap.strip(), self.source, self.target)]
+                gap = " " * (place > 0) + words + " " * (place < len(self.pieces))
+            parts += [gap, *self.pieces[place : place + 1]]
+        return "".join(parts)
+
+
+class TranslationModel:
+    """A loaded engine, and the sentences that it has translated."""
+
+    def __init__(self, engine: Engine, options: TranslationOptions):
+        self._engine = engine
+        self._options = options
+        self._cache: OrderedDict[Request, str] = OrderedDict()
+        #: Generations that were stopped at their bound, so far.
+        self.unfinished = 0
+
+    def run(self, items: Sequence[Item]) -> list[str]:
+        """`[N]` items (text, source language, target language) -> `[N]` translated texts.
+
+        Raises:
+            DataError: a language is unknown, or the model lacks it.
+            ModelError: the model fails.
+            ServiceError: the service does not answer.
+        """
+        documents = [self._parts(*item) for item in items]
+        sentences = [part for parts in documents for part in parts if isinstance(part, _Sentence)]
+        translated = self._translate(dict.fromkeys(sentence.whole() for sentence in sentences))
+        mangled = [sentence for sentence in sentences if sentence.put_together(translated) is None]
+        translated |= self._translate(dict.fromkeys(request for part in mangled for request in part.between()))
+        return [
+            "".join((part.put_together(translated) or "") if isinstance(part, _Sentence) else part for part in parts)
+            for parts in documents
+        ]
+
+    def _parts(self, text: str, source: str, target: str) -> list[str | _Sentence]:
+        """A text as sentences to translate and what stands between them; joined again they are the text."""
+        source, target = parse(source), parse(target)
+        if base(source) == base(target) or _is_in(text, target):
+            return [text]
+        masked, pieces = protect(ascii_digits(text))
+        remaining, parts = iter(pieces), list[str | _Sentence]()
+        for line in re.split(f"(\n|{BLOCK})", masked):
+            if line == BLOCK:
+                parts.append(next(remaining))
+                continue
+            start = _LIST_MARK.match(line)
+            head = start[0] if start else ""
+            body = line[len(head) :].rstrip()
+            parts.append(head)
+            for place, sentence in enumerate(self._sentences(body)):
+                own = tuple(next(remaining) for _ in range(sentence.count(INLINE)))
+                if place:
+                    parts.append("" if base(target) in _WITHOUT_SPACES else " ")
+                if _is_prose(sentence):
+                    parts.append(_Sentence(sentence, own, source, target))
+                else:
+                    kept = sentence.split(INLINE)
+                    parts.append("".join(gap + piece for gap, piece in zip(kept, [*own, ""], strict=True)))
+            parts.append(line[len(head) + len(body) :])
+        return parts
+
+    def _sentences(self, line: str) -> Iterator[str]:
+        sentences = [line] if self._engine.takes_lines and line else split_steps(line, max(1, len(line)))
+        for sentence in sentences:
+            yield from fit(sentence, self._engine.size, self._engine.limit)
+
+    def _translate(self, requests: dict[Request, None]) -> dict[Request, str]:
+        known = {request: self._cache[request] for request in requests if request in self._cache}
+        for request in known:
+            self._cache.move_to_end(request)
+        new = [request for request in requests if request not in known]
+        for request, translation in zip(new, self._engine.translate(new) if new else [], strict=True):
+            known[request] = translation.text if translation.finished else self._stopped(request, translation.text)
+            self._cache[request] = known[request]
+        while len(self._cache) > self._options.cache_size:
+            self._cache.popitem(last=False)
+        return known
+
+    def _stopped(self, request: Request, text: str) -> str:
+        self.unfinished += 1
+        if self.unfinished & (self.unfinished - 1) == 0:  # 1, 2, 4, 8, ...: a broken model must not flood the log
+            log.warning(
+                "model %r did not finish its translation of %r (%s -> %s) within its bound; %d so far are kept as far "
+                "as they go, loops cut to one round",
+                self._options.model, request.text[:200], request.source, request.target, self.unfinished,
+            )  # fmt: skip
+        return without_loop(text)
+
+
+class Translator:
+    """Translates single texts from any coroutine. Get it with `translator(options)`, which shares it."""
+
+    def __init__(self, options: TranslationOptions, serving: ServingOptions):
+        self.options = options
+        self._scorer: Scorer[Item, str] = scorer(options, serving)
+
+    async def translate(self, text: str, source_language: str, target_language: str | None = None) -> str:
+        """A text in another language; code, equations and line breaks stay as they are.
+
+        A text without words, and one that is in the target language already, comes back unchanged.
+
+        Args:
+            text: of any length; a long sentence is cut, never dropped.
+            source_language: its BCP-47 code.
+            target_language: the code of the language that is wanted; `None` takes the options', which is English.
+
+        Raises:
+            DataError: a code is no language code, or the model lacks the language.
+            ModelError, MissingDependencyError: the model cannot be loaded, or fails.
+            ServiceError: the endpoint does not answer.
+
+        Example:
+            >>> options = TranslationOptions("facebook/m2m100_418M")
+            >>> await translator(options).translate("Ana ana tofaa ১৭.", "sw")  # doctest: +SKIP
+            'Ana has 17 apples.'
+        """
+        source, target = parse(source_language), parse(target_language or self.options.target_language)
+        if not any(map(str.isalnum, text)):
+            return text
+        return await self._scorer((text, source, target))
+
+
+_lock = Lock()
+
+
+def translator(options: TranslationOptions, serving: ServingOptions | None = None) -> Translator:
+    """The one translator of this process for these options; the model is loaded at its first text."""
+    with _lock:  # cache alone may build twice when two threads ask at the same time
+        return _translator(options, serving or ServingOptions())
+
+
+@cache
+def _translator(options: TranslationOptions, serving: ServingOptions) -> Translator:
+    return Translator(options, serving)
+
+
+def fit(sentence: str, size: Callable[[str], int], limit: int) -> list[str]:
+    """A sentence in parts of at most `limit` units, halved at the punctuation or space nearest to its middle.
+
+    Joined with spaces the parts are the sentence, up to the spaces at the cuts.
+
+    >>> fit("one two three, four five six", size=lambda text: len(text.split()), limit=3)
+    ['one two three,', 'four five six']
+    """
+    # No tokenizer of these models makes more than 4 tokens of a character.
+    if 4 * len(sentence) <= limit or size(sentence) <= limit or len(sentence) < 2:
+        return [sentence]
+    middle = len(sentence) // 2
+    cuts = [mark.end() for mark in _CLAUSE_END.finditer(sentence) if len(sentence) < 4 * mark.end() < 3 * len(sentence)]
+    cut = min(cuts, key=lambda place: (sentence[place - 1].isspace(), abs(place - middle)), default=middle)
+    halves = (sentence[:cut].strip(), sentence[cut:].strip())
+    return [part for half in halves if half for part in fit(half, size, limit)]
+
+
+def without_loop(text: str) -> str:
+    """A text without the rounds of a loop at its end: what repeats three times or more is kept once.
+
+    >>> without_loop("She has six, she has six, she has six, she ha")
+    'She has six, she'
+    """
+    best_start, best_length = len(text), 0
+    for period in range(1, len(text) // 3 + 1):
+        length = 0
+        while length < len(text) - period and text[-1 - length] == text[-1 - length - period]:
+            length += 1
+        if length >= 2 * period and length > best_length:
+            best_start, best_length = len(text) - length, length
+            if length == len(text) - period:
+                break  # all of the text is one loop; without this a text of one letter takes quadratic time
+    rest_of_word = _LETTERS.match(text, best_start) if text[:best_start][-1:].isalnum() else None
+    return text[: rest_of_word.end() if rest_of_word else best_start].rstrip()
+
+
+def _is_prose(text: str) -> bool:
+    return any(map(str.isalpha, text))
+
+
+def _is_in(text: str, language: str) -> bool:
+    return profile(text).languages.get(base(language), 0.0) >= _SURELY

@@ -1,0 +1,65 @@
+"""What a server said, in a form that can be shown, and what to do about it."""
+
+import os
+import re
+
+from pbrlsvr.errors import ConfigError
+
+_CLIP = 300
+_TOO_LONG = re.compile(r"context.?length|maximum context|too (long|large|many)|max(imum)?.{0,20}tokens|exceed", re.I)
+
+
+def checked_key(variable: str | None) -> str | None:
+    """The key in an environment variable; `None` when there is none.
+
+    Raises:
+        ConfigError: the variable holds what no header can hold. httpx would show it in its error.
+    """
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if not all(" " < c <= "~" for c in key):
+        raise ConfigError(
+            f"the environment variable {variable!r} holds spaces, line breaks or letters beyond ASCII, so it is no API "
+            "key; set it again, or give api_key_env=None"
+        )
+    return key or None
+
+
+def without_key(text: str, key: str | None) -> str:
+    """The text without the key, which some servers repeat."""
+    return text.replace(key, "[key]") if key else text
+
+
+def clipped(body: str, key: str | None) -> str:
+    """The start of a body on one line, without the key."""
+    text = " ".join(without_key(body, key)[: 10 * _CLIP].split())
+    return text if len(text) <= _CLIP else f"{text[:_CLIP]}..."
+
+
+def mend(status: int | None, said: str, key_variable: str | None, has_key: bool, location: str | None = None) -> str:
+    """What a user can do about a status, or about no status at all."""
+    if status in (401, 403):
+        if has_key:
+            return f"Check the key in the environment variable {key_variable!r}: the server does not accept it."
+        if key_variable is None:
+            return "Name the environment variable that holds the server's key in api_key_env."
+        return f"Set the environment variable {key_variable!r} to the server's key, on every node; it is not set here."
+    if status in (404, 405):
+        return "Does the URL end in '/v1', does this server serve such requests, and is that the model's name there?"
+    if status in (400, 413, 422) and _TOO_LONG.search(said):
+        return (
+            "If a text is too long, lower max_tokens or start the server with a longer context; if a request holds too "
+            "many texts, send fewer at once (max_texts)."
+        )
+    if status is not None and 300 <= status < 400:
+        return f"The server is elsewhere: give the URL that it names ({(location or 'none').split('?')[0]!r})."
+    if status == 429:
+        return "The server wants fewer requests: lower max_concurrency, raise its limit, or add a URL."
+    if status is not None and status >= 500:
+        return "Look into the server's log."
+    if status == 200:
+        return "Does this URL serve such requests, with this model?"
+    if status is not None:
+        return "The request itself is wrong for this server."
+    return (
+        "Is the server up, reachable from this node (is a proxy, HTTP_PROXY, between?), and fast enough for timeout_s?"
+    )

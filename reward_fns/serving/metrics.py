@@ -1,0 +1,73 @@
+"""What a scorer is doing: how much it is asked, how much it remembers, how long its callers wait."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+#: While a scorer is busy, its metrics are logged this often.
+SECONDS_BETWEEN_LOGS = 60.0
+
+# p50 and p99 are those of the last requests.
+_RECENT = 4096
+
+log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """Counters of one scorer. The caller locks.
+
+    Args:
+        name: of the scorer, in the log.
+        tokens: how many tokens its model has computed, without and with padding.
+    """
+
+    def __init__(self, name: str, tokens: Callable[[], tuple[int, int]]):
+        self._name = name
+        self._tokens = tokens
+        self._hits = self._misses = self._computed = self._failed = self._dropped = 0
+        self._busy_s = 0.0
+        self._latencies: deque[float] = deque(maxlen=_RECENT)
+        self._logged = time.monotonic()
+
+    def hit(self) -> None:
+        """A request for something that was computed before, or is under way already."""
+        self._hits += 1
+
+    def miss(self) -> None:
+        self._misses += 1
+
+    def drop(self) -> None:
+        """An item was not computed, because all of its callers had left."""
+        self._dropped += 1
+
+    def window(self, latencies: Sequence[float], seconds: float, failed: int) -> None:
+        """A window was answered: how long its items had waited, and how long the model took."""
+        self._computed += len(latencies) - failed
+        self._failed += failed
+        self._busy_s += seconds
+        self._latencies.extend(latencies)
+        if time.monotonic() - self._logged > SECONDS_BETWEEN_LOGS:
+            self._logged = time.monotonic()
+            log.info("%s: %s", self._name, ", ".join(f"{k} {v:.4g}" for k, v in self.snapshot().items()))
+
+    def snapshot(self) -> dict[str, float]:
+        """The metrics as numbers: latencies in milliseconds; `hit_rate` and `batch_fill` in [0, 1].
+
+        `batch_fill` is the share of the computed tokens that are no padding.
+        """
+        useful, padded = self._tokens()
+        p50, p99 = np.percentile(self._latencies, [50, 99]) * 1000 if self._latencies else (0.0, 0.0)
+        return {
+            "requests": self._hits + self._misses,
+            "hit_rate": self._hits / max(1, self._hits + self._misses),
+            "computed": self._computed,
+            "failed": self._failed,
+            "dropped": self._dropped,
+            "batch_fill": useful / max(1, padded),
+            "tokens_per_s": useful / max(1e-9, self._busy_s),
+            "p50_ms": float(p50),
+            "p99_ms": float(p99),
+        }
