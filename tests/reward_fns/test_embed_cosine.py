@@ -97,11 +97,12 @@ def test_each_sample_has_the_same_keys_with_finite_scores_in_range(response, min
 
 def test_the_score_does_not_depend_on_who_waits_at_the_same_time(minilm):
     responses = [PIVOT, "short", "A much longer response. " * 30, "安娜有17个苹果。"]
-    alone = [score(response, model=minilm, cache_size=1, combine=PLAIN)["score"] for response in responses]
+    serving = {"place": "local", "cache_mib": 0}
+    alone = [score(response, model=minilm, combine=PLAIN, serving=serving)["score"] for response in responses]
 
     async def together():
         calls = (
-            pbrlsvr.embed_cosine("d", response, "", ROW, model=minilm, cache_size=2, combine=PLAIN)
+            pbrlsvr.embed_cosine("d", response, "", ROW, model=minilm, combine=PLAIN, serving=serving)
             for response in responses
         )
         return [result["score"] for result in await asyncio.gather(*calls)]
@@ -154,7 +155,8 @@ def test_every_public_reward_is_async_with_verls_signature():
 
 def test_the_public_names_are_pinned():
     assert pbrlsvr.__all__ == [
-        "REWARD_FUNCTIONS", "__version__", "embed_cosine", "exact_answer", "format", "language_consistency",
+        "REWARD_FUNCTIONS", "__version__", "comet_score", "embed_cosine", "exact_answer", "format", "hybrid",
+        "language_consistency", "mt_bleu", "mt_chrf", "mt_embed_cosine",
     ]  # fmt: skip
     with pytest.raises(AttributeError, match=r"no attribute 'embed_cosin'.*embed_cosine"):
         pbrlsvr.embed_cosin  # noqa: B018
