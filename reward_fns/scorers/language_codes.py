@@ -32,8 +32,8 @@ _FEWEST = 2  # languages that make a vocabulary one of a multilingual model
 
 # Codes that CLDR does not know, or knows as another tag than the one that users write.
 _CODE = {
-    "ns": "nso", "apc_Arab": "apc", "pbt_Arab": "ps", "quy_Latn": "qu", "fuv_Latn": "ff", "pob": "pt-BR",
-    "swa": "sw", "hbs": "sr",
+    "ns": "nso", "prs_Arab": "fa-AF", "twi_Latn": "ak-GH", "apc_Arab": "apc", "pbt_Arab": "ps", "quy_Latn": "qu",
+    "fuv_Latn": "ff", "pob": "pt-BR", "swa": "sw", "hbs": "sr",
 }  # fmt: skip
 _SAME_LANGUAGE = {"nb": "no", "cmn": "zh", "arb": "ar"}
 # FLORES writes kor_Hang, CLDR calls the script of Korean "Kore".
@@ -101,6 +101,11 @@ class ModelLanguages:
         elif self.source is not None and _split(parse(source))[0] != _split(self.source)[0]:
             raise DataError(f"model {self.model!r} translates from {self.source!r} only, not from {source!r}")
         return Tokens(self._token(target, as_target=True), None)
+
+    @property
+    def own_tokens(self) -> list[str]:
+        """The tokens of the model that stand for languages; a translation has none of them."""
+        return sorted(own.token for owns in self._own.values() for own in owns)
 
     @property
     def tags(self) -> list[str]:

@@ -14,8 +14,8 @@
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from threading import Lock
 from typing import Literal, get_args
@@ -24,8 +24,10 @@ from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import base, parse, profile
 from pbrlsvr.scorers.engines import Engine, Request
 from pbrlsvr.scorers.pieces import split_steps
-from pbrlsvr.scorers.protect import BLOCK, INLINE, ascii_digits, from_engine, protect, to_engine
-from pbrlsvr.serving.endpoint import EndpointOptions
+from pbrlsvr.scorers.protect import BLOCK, INLINE, ascii_digits, protect
+from pbrlsvr.scorers.translation_sentence import Sentence, fit, is_prose, without_loop
+from pbrlsvr.serving.batches import TokenBudget
+from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 
 EngineName = Literal["seq2seq", "ctranslate2", "openai"]
@@ -37,8 +39,6 @@ Item = tuple[str, str, str]
 _SURELY = 0.9
 _LIST_MARK = re.compile(r"\s*(?:(?:[-*+•>#]{1,6}|\(?\d{1,3}[.)])[ \t]+)*")
 _WITHOUT_SPACES = frozenset({"zh", "ja", "yue"})
-_LETTERS = re.compile(r"[^\W\d_]{0,20}")
-_CLAUSE_END = re.compile(r"[,;:،؛、，；：—–](?!\d)|\s")
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,10 @@ class TranslationOptions:
                 raise ConfigError(f"{name}={value!r} must be a whole number of {least} or more")
         if not isinstance(self.length_ratio, int | float) or not 1 <= self.length_ratio < 100:
             raise ConfigError(f"length_ratio={self.length_ratio!r} must be a number from 1 to 100")
-        parse(self.target_language, error=ConfigError)
+        try:
+            parse(self.target_language, error=ConfigError)
+        except ConfigError as error:
+            raise ConfigError(f"target_language: {error}") from None
         if self.prompt is not None and "{text}" not in self.prompt:
             raise ConfigError(f"prompt={self.prompt[:80]!r} has no place for the text; put {{text}} into it")
         if self.engine == "openai" and not self.endpoint.urls:
@@ -107,6 +110,10 @@ class TranslationOptions:
     def load(self) -> "TranslationModel":
         """The loaded model; see `ModelOptions.load`."""
         return TranslationModel(_engine(self), self)
+
+    def served_by(self, endpoint: EndpointOptions) -> "TranslationOptions":
+        """The same with a chat model behind an endpoint: what `serving.place="endpoint"` means here."""
+        return replace(self, engine="openai", endpoint=endpoint)
 
 
 def _engine(options: TranslationOptions) -> Engine:
@@ -123,39 +130,6 @@ def _engine(options: TranslationOptions) -> Engine:
     return Seq2SeqEngine(options)
 
 
-@dataclass(frozen=True)
-class _Sentence:
-    """A part of a text that is translated at once: marked text, and the pieces for its marks."""
-
-    masked: str
-    pieces: tuple[str, ...]
-    source: str
-    target: str
-
-    def whole(self) -> Request:
-        return Request(to_engine(self.masked)[0], self.source, self.target)
-
-    def between(self) -> list[Request]:
-        """The texts between the pieces."""
-        texts = (text.strip() for text in self.masked.split(INLINE))
-        return [Request(text, self.source, self.target) for text in texts if _is_prose(text)]
-
-    def put_together(self, translated: dict[Request, str]) -> str | None:
-        """The translation with its pieces; None where a name was lost and the texts between are not translated yet."""
-        names = to_engine(self.masked)[1]
-        found = from_engine(translated[self.whole()], names, self.pieces)
-        between = self.between()
-        if found is not None or not all(request in translated for request in between):
-            return found
-        parts: list[str] = []
-        for place, gap in enumerate(self.masked.split(INLINE)):
-            if _is_prose(gap):
-                words = translated[Request(gap.strip(), self.source, self.target)]
-                gap = " " * (place > 0) + words + " " * (place < len(self.pieces))
-            parts += [gap, *self.pieces[place : place + 1]]
-        return "".join(parts)
-
-
 class TranslationModel:
     """A loaded engine, and the sentences that it has translated."""
 
@@ -163,6 +137,8 @@ class TranslationModel:
         self._engine = engine
         self._options = options
         self._cache: OrderedDict[Request, str] = OrderedDict()
+        #: Counts tokens for the metrics of serving; None for an engine that has none to count.
+        self.batches: TokenBudget | None = getattr(engine, "batches", None)
         #: Generations that were stopped at their bound, so far.
         self.unfinished = 0
 
@@ -175,22 +151,22 @@ class TranslationModel:
             ServiceError: the service does not answer.
         """
         documents = [self._parts(*item) for item in items]
-        sentences = [part for parts in documents for part in parts if isinstance(part, _Sentence)]
+        sentences = [part for parts in documents for part in parts if isinstance(part, Sentence)]
         translated = self._translate(dict.fromkeys(sentence.whole() for sentence in sentences))
         mangled = [sentence for sentence in sentences if sentence.put_together(translated) is None]
         translated |= self._translate(dict.fromkeys(request for part in mangled for request in part.between()))
         return [
-            "".join((part.put_together(translated) or "") if isinstance(part, _Sentence) else part for part in parts)
+            "".join((part.put_together(translated) or "") if isinstance(part, Sentence) else part for part in parts)
             for parts in documents
         ]
 
-    def _parts(self, text: str, source: str, target: str) -> list[str | _Sentence]:
+    def _parts(self, text: str, source: str, target: str) -> list[str | Sentence]:
         """A text as sentences to translate and what stands between them; joined again they are the text."""
         source, target = parse(source), parse(target)
         if base(source) == base(target) or _is_in(text, target):
             return [text]
         masked, pieces = protect(ascii_digits(text))
-        remaining, parts = iter(pieces), list[str | _Sentence]()
+        remaining, parts = iter(pieces), list[str | Sentence]()
         for line in re.split(f"(\n|{BLOCK})", masked):
             if line == BLOCK:
                 parts.append(next(remaining))
@@ -203,8 +179,8 @@ class TranslationModel:
                 own = tuple(next(remaining) for _ in range(sentence.count(INLINE)))
                 if place:
                     parts.append("" if base(target) in _WITHOUT_SPACES else " ")
-                if _is_prose(sentence):
-                    parts.append(_Sentence(sentence, own, source, target))
+                if is_prose(sentence):
+                    parts.append(Sentence(sentence, own, source, target))
                 else:
                     kept = sentence.split(INLINE)
                     parts.append("".join(gap + piece for gap, piece in zip(kept, [*own, ""], strict=True)))
@@ -284,47 +260,6 @@ def translator(options: TranslationOptions, serving: ServingOptions | None = Non
 @cache
 def _translator(options: TranslationOptions, serving: ServingOptions) -> Translator:
     return Translator(options, serving)
-
-
-def fit(sentence: str, size: Callable[[str], int], limit: int) -> list[str]:
-    """A sentence in parts of at most `limit` units, halved at the punctuation or space nearest to its middle.
-
-    Joined with spaces the parts are the sentence, up to the spaces at the cuts.
-
-    >>> fit("one two three, four five six", size=lambda text: len(text.split()), limit=3)
-    ['one two three,', 'four five six']
-    """
-    # No tokenizer of these models makes more than 4 tokens of a character.
-    if 4 * len(sentence) <= limit or size(sentence) <= limit or len(sentence) < 2:
-        return [sentence]
-    middle = len(sentence) // 2
-    cuts = [mark.end() for mark in _CLAUSE_END.finditer(sentence) if len(sentence) < 4 * mark.end() < 3 * len(sentence)]
-    cut = min(cuts, key=lambda place: (sentence[place - 1].isspace(), abs(place - middle)), default=middle)
-    halves = (sentence[:cut].strip(), sentence[cut:].strip())
-    return [part for half in halves if half for part in fit(half, size, limit)]
-
-
-def without_loop(text: str) -> str:
-    """A text without the rounds of a loop at its end: what repeats three times or more is kept once.
-
-    >>> without_loop("She has six, she has six, she has six, she ha")
-    'She has six, she'
-    """
-    best_start, best_length = len(text), 0
-    for period in range(1, len(text) // 3 + 1):
-        length = 0
-        while length < len(text) - period and text[-1 - length] == text[-1 - length - period]:
-            length += 1
-        if length >= 2 * period and length > best_length:
-            best_start, best_length = len(text) - length, length
-            if length == len(text) - period:
-                break  # all of the text is one loop; without this a text of one letter takes quadratic time
-    rest_of_word = _LETTERS.match(text, best_start) if text[:best_start][-1:].isalnum() else None
-    return text[: rest_of_word.end() if rest_of_word else best_start].rstrip()
-
-
-def _is_prose(text: str) -> bool:
-    return any(map(str.isalpha, text))
 
 
 def _is_in(text: str, language: str) -> bool:

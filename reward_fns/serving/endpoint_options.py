@@ -20,6 +20,9 @@ class EndpointOptions:
         retries: further attempts after the first; each goes to another URL if there is one.
         max_concurrency: requests under way at once, per event loop; more wait their turn.
         deadline_s: seconds for all attempts of a request together, the waits between them included.
+        served_model: the model's name at the servers; `None` takes the scorer's own name of it.
+        max_texts: texts in one embedding request; TEI takes 32 unless it is started with more.
+        max_characters: characters in one embedding request, unless a single text has more.
     """
 
     urls: tuple[str, ...] = ()
@@ -27,7 +30,10 @@ class EndpointOptions:
     timeout_s: float = 120.0
     retries: int = 5
     max_concurrency: int = 64
-    deadline_s: float = 600.0
+    deadline_s: float = 300.0
+    served_model: str | None = None
+    max_texts: int = 32
+    max_characters: int = 100_000
 
     def __post_init__(self) -> None:
         if isinstance(self.urls, str) or not isinstance(self.urls, Iterable):
@@ -43,7 +49,7 @@ class EndpointOptions:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise ConfigError(f"{name}={value!r} must be a number of seconds above 0")
-        for name, least in (("retries", 0), ("max_concurrency", 1)):
+        for name, least in (("retries", 0), ("max_concurrency", 1), ("max_texts", 1), ("max_characters", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name}={value!r} must be a whole number of {least} or more")

@@ -27,6 +27,8 @@ class Server:
     failures: int = 0
     rested_at: float = 0.0
     open_at: float = 0.0
+    # At random at first, so that many processes do not all begin with the same server.
+    asked_at: float = field(default_factory=lambda: -random.random())
 
     @property
     def healthy(self) -> bool:
@@ -60,13 +62,14 @@ class Attempts:
     last_failure: dict[str, str] = field(default_factory=dict)
 
     def next_server(self) -> Server:
-        """Healthy before resting, open before closed, then the least tried by this request, then the least busy."""
+        """Healthy before resting, open before closed; then the least tried by this request, the least busy, in turn."""
         now = time.monotonic()
         pool = [server for server in self.servers if server.healthy and server.open_at <= now] or self.servers
         server = min(
             pool,
-            key=lambda s: (max(s.open_at - now, 0.0), self.count.get(s.url, 0), s.outstanding, random.random()),
+            key=lambda s: (max(s.open_at - now, 0.0), self.count.get(s.url, 0), s.outstanding, s.asked_at),
         )
+        server.asked_at = now
         self.count[server.url] = self.count.get(server.url, 0) + 1
         return server
 

@@ -29,7 +29,7 @@ class ChatEngine:
 
     def __init__(self, options: "TranslationOptions"):
         self._endpoint = Endpoint(options.endpoint)
-        self._model = options.model
+        self._model = options.endpoint.served_model or options.model
         self._prompt = options.prompt or PROMPT
         # Letters; a language model takes far more, but one that must copy a page leaves things out.
         self.limit = 10 * options.max_tokens
@@ -73,6 +73,5 @@ def language_name(tag: str) -> str:
     >>> language_name("zh-Hant"), language_name("pt-BR")
     ('Traditional Chinese', 'Brazilian Portuguese')
     """
-    names = Locale("en").languages
-    parts = tag.replace("-", "_")
-    return names.get(parts) or Locale.parse(parts).get_display_name("en") or names[tag.partition("-")[0]]
+    names, parts = Locale("en").languages, tag.replace("-", "_")
+    return str(names.get(parts) or Locale.parse(parts).get_display_name("en") or names[tag.partition("-")[0]])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pbrlsvr.errors import ModelError
-from pbrlsvr.scorers.engines.tokens import Row, TokenEngine, load_tokenizer, missing
+from pbrlsvr.scorers.engines.tokens import Row, TokenEngine, missing
 
 if TYPE_CHECKING:
     from pbrlsvr.scorers.translation import TranslationOptions
@@ -14,14 +14,13 @@ class Seq2SeqEngine(TokenEngine):
     """`generate` of transformers."""
 
     def __init__(self, options: "TranslationOptions"):
-        tokenizer = load_tokenizer(options.tokenizer or options.model, options.revision)
-        super().__init__(tokenizer, options.model, options.max_tokens, options.length_ratio, options.batch_tokens)
+        super().__init__(options)
         self._model, self._device = _load(options)
-        self._beams = options.beam_size
-        self._batch_tokens = max(1, options.batch_tokens // options.beam_size)
-        self._start = int(self._model.generation_config.decoder_start_token_id or 0)
-        if (start := self._model.config.decoder_start_token_id) is not None:
-            self._start = int(start)
+        defaults = self._model.generation_config
+        start = defaults.decoder_start_token_id
+        self._start = int(self._model.config.decoder_start_token_id if start is None else start)
+        # A forced end at the bound would make a translation that was cut off look finished.
+        defaults.forced_eos_token_id = defaults.forced_bos_token_id = defaults.max_length = None
 
     def generate(self, rows: Sequence[Row], bound: int) -> list[list[int]]:
         """See `TokenEngine.generate`."""
@@ -80,7 +79,7 @@ def _load(options: "TranslationOptions") -> tuple[Any, str]:
             trust_remote_code=False,
             output_loading_info=True,
         )
-        model = model.eval().to(device)
+        model = with_its_embeddings(model).eval().to(device)
     except Exception as error:
         raise ModelError(
             f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a seq2seq "
@@ -93,3 +92,19 @@ def _load(options: "TranslationOptions") -> tuple[Any, str]:
             "take a complete checkpoint, or one that fits the installed version of transformers"
         )
     return model, device
+
+
+def with_its_embeddings(model: Any) -> Any:
+    """The model, with what some versions of transformers 5 lose of MADLAD-400 put right.
+
+    Its checkpoints hold the shared embeddings under the decoder's name only, and an output layer of their own. Those
+    versions give the encoder the output layer as embeddings, silently, and it translates into noise
+    (huggingface/transformers issue 48154). A T5 encoder and decoder always share their embeddings.
+    """
+    if model.config.model_type == "t5":
+        import torch
+
+        decoder = model.decoder.embed_tokens
+        if not torch.equal(model.encoder.embed_tokens.weight, decoder.weight):
+            model.set_input_embeddings(decoder)
+    return model

@@ -2,12 +2,16 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pbrlsvr.errors import MissingDependencyError, ModelError
 from pbrlsvr.scorers.engines import Request, Translation
 from pbrlsvr.scorers.language_codes import model_languages
+from pbrlsvr.serving.batches import TokenBudget
+
+if TYPE_CHECKING:
+    from pbrlsvr.scorers.translation import TranslationOptions
 
 #: New tokens that even the shortest sentence may take: a word in one script is many tokens in another.
 SLACK = 16
@@ -25,26 +29,26 @@ class TokenEngine(ABC):
 
     So rows of different directions share a batch, and no state of the tokenizer (`src_lang`) can be stale.
 
-    Args:
+    Attributes:
         tokenizer: of the model, from transformers.
-        name: names the model in errors.
-        max_tokens: the longest source text in tokens.
-        length_ratio: the bound of a translation is `ceil(length_ratio * source tokens) + 16` tokens.
-        batch_tokens: the most padded source tokens of a batch.
+        languages: what the model is told.
+        batches: the budget of padded source tokens, for each hypothesis of a beam.
     """
 
     takes_lines = False
 
-    def __init__(self, tokenizer: Any, name: str, max_tokens: int, length_ratio: float, batch_tokens: int):
+    def __init__(self, options: "TranslationOptions"):
+        tokenizer = load_tokenizer(options.tokenizer or options.model, options.revision)
         self.tokenizer = tokenizer
-        self.languages = model_languages(tokenizer, name)
-        self.limit = max_tokens
-        self._ratio = length_ratio
-        self._batch_tokens = batch_tokens
+        self.languages = model_languages(tokenizer, options.model)
+        self.batches = TokenBudget(max(1, options.batch_tokens // options.beam_size), options.model)
+        self.limit = options.max_tokens
+        self._ratio = options.length_ratio
+        self._beams = options.beam_size
         # NLLB before its repair of 2023 expects the source code behind the text.
         self._code_behind = bool(getattr(tokenizer, "legacy_behaviour", False))
-        own = {own.token for owns in self.languages._own.values() for own in owns}
-        self._dropped = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(sorted(own))}
+        own = tokenizer.convert_tokens_to_ids(self.languages.own_tokens)
+        self._dropped = {*tokenizer.all_special_ids, *own}
         self._dropped.discard(tokenizer.unk_token_id)
 
     def size(self, text: str) -> int:
@@ -54,16 +58,17 @@ class TokenEngine(ABC):
     def translate(self, requests: Sequence[Request]) -> list[Translation]:
         """`[N]` requests -> `[N]` translations; see `Engine`."""
         rows = [self._row(request) for request in requests]
-        results: list[Translation | None] = [None] * len(rows)
-        for batch in batches([len(row.source) for row in rows], self._batch_tokens):
-            bounds = [math.ceil(self._ratio * len(rows[place].source)) + SLACK for place in batch]
-            outputs = self.generate([rows[place] for place in batch], max(bounds))
-            for place, bound, ids in zip(batch, bounds, outputs, strict=True):
-                # A short row must not run on only because it shares a batch with a long one.
-                finished = self.tokenizer.eos_token_id in ids[: bound + 1]
-                ids = ids[: ids.index(self.tokenizer.eos_token_id)] if finished else ids[:bound]
-                results[place] = Translation(self._text(ids), finished)
-        return [result for result in results if result is not None]
+        lengths = [len(row.source) for row in rows]
+        return self.batches.run(lengths, lambda places: self._batch([rows[place] for place in places]))
+
+    def _batch(self, rows: list[Row]) -> list[Translation]:
+        bounds = [math.ceil(self._ratio * len(row.source)) + SLACK for row in rows]
+        end, results = self.tokenizer.eos_token_id, []
+        for bound, ids in zip(bounds, self.generate(rows, max(bounds)), strict=True):
+            # A short row must not run on only because it shares a batch with a long one.
+            finished = end in ids[: bound + 1]
+            results.append(Translation(self._text(ids[: ids.index(end)] if finished else ids[:bound]), finished))
+        return results
 
     @abstractmethod
     def generate(self, rows: Sequence[Row], bound: int) -> list[list[int]]:
@@ -88,22 +93,6 @@ class TokenEngine(ABC):
 
     def _text(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode([token for token in ids if token not in self._dropped])).strip()
-
-
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Places of rows in batches of similar length, the longest first, at most `budget` padded tokens in each.
-
-    >>> list(batches([3, 8, 2, 7], budget=16))
-    [[1, 3], [0, 2]]
-    """
-    batch: list[int] = []
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 def load_tokenizer(name: str, revision: str | None) -> Any:
