@@ -1,8 +1,8 @@
 """COMET in this process: Unbabel's published checkpoints on transformers' encoders, without unbabel-comet.
 
 The same scores as `unbabel-comet` 2.2.7, whose requirements (numpy<2, transformers<5) cannot be met beside veRL's.
-Source: Rei et al. 2020, "COMET: A Neural Framework for MT Evaluation" (arXiv 2009.09025); of the joint models Wan et al.
-2022, UniTE (arXiv 2204.13346), Rei et al. 2022, CometKiwi (arXiv 2209.06243), Guerreiro et al. 2023, xCOMET (arXiv
+Source: Rei et al. 2020, "COMET: A Neural Framework for MT Evaluation" (arXiv 2009.09025); of the joint models Wan et
+al. 2022, UniTE (arXiv 2204.13346), Rei et al. 2022, CometKiwi (arXiv 2209.06243), Guerreiro et al. 2023, xCOMET (arXiv
 2310.10482).
 """
 
@@ -36,7 +36,8 @@ class CometOptions:
             checkpoint names, such as xlm-roberta-large. Its weights are not needed.
         device: "auto" (a GPU where this process sees one, else the CPU) or a torch device.
         dtype: of the encoder: "float32", "bfloat16" or "float16".
-        batch_tokens: tokens in one forward pass, padding included; halved where memory runs out.
+        batch_tokens: tokens in one forward pass, padding included; halved where memory runs out. `None` takes 1024 on a
+            CPU, whose caches hold no more, and 16384 elsewhere.
         cut_source: whether the source of a sample that is too long for the encoder is cut along with the translation
             and the reference. `False` keeps it whole beside each segment, for a source that they do not translate, such
             as a question beside its answer.
@@ -48,7 +49,7 @@ class CometOptions:
     encoder: str | None = None
     device: str = "auto"
     dtype: str = "float32"
-    batch_tokens: int = 4096
+    batch_tokens: int | None = None
     cut_source: bool = True
     cached_vectors: int = 20_000
 
@@ -57,7 +58,8 @@ class CometOptions:
             raise ConfigError(f"model={self.model!r} names no model; give a folder or a name on the Hugging Face hub")
         for name in ("batch_tokens", "cached_vectors"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            unset = name == "batch_tokens" and value is None
+            if not unset and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise ConfigError(f"{name}={value!r} must be a whole number of 1 or more")
         if not isinstance(self.cut_source, bool):
             raise ConfigError(f"cut_source={self.cut_source!r} must be true or false")
@@ -95,7 +97,8 @@ class CometOptions:
             if isinstance(error, ModelError):
                 raise
             raise ModelError(f"model={self.model!r} cannot be put on device={device!r}: {error}") from error
-        return CometModel(network, self.model, self.batch_tokens, self.cut_source, self.cached_vectors)
+        batch_tokens = self.batch_tokens or (1024 if torch.device(device).type == "cpu" else 16_384)
+        return CometModel(network, self.model, batch_tokens, self.cut_source, self.cached_vectors)
 
 
 class Comet:

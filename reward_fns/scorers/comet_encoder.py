@@ -71,9 +71,7 @@ class TextTokenizer:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without the special tokens around it."""
-        # A lone surrogate, which a policy can produce, is no text that a tokenizer takes.
-        plain = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
-        return [encoding.ids for encoding in self._backend.encode_batch(plain, add_special_tokens=False)]
+        return [encoding.ids for encoding in self._backend.encode_batch(list(texts), add_special_tokens=False)]
 
     def sequence(self, *parts: list[int]) -> list[int]:
         """One input of the encoder from the ids of its texts: `<s> a </s></s> b </s>`, `[CLS] a [SEP] b [SEP]`."""

@@ -83,7 +83,9 @@ class CometModel:
                 f"model {self._name!r} is a {self.hparams.class_identifier} and needs a reference, which {item!r} "
                 "lacks; give (src, mt, ref), or take a reference-free model such as 'Unbabel/wmt20-comet-qe-da'"
             )
-        return item[0], item[1], item[2] if len(item) == 3 and self.uses_reference else None
+        # A lone surrogate, which a policy can produce, is nothing that a tokenizer takes.
+        texts = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in item]
+        return texts[0], texts[1], texts[2] if len(item) == 3 and self.uses_reference else None
 
     def _tokenize(self, texts: set[str]) -> None:
         new = sorted(texts - self._ids.keys())

@@ -64,7 +64,7 @@ class CometNetwork:
         self._pooler = LayerPooler(hparams, weights["layerwise_attention."], self.encoder.layers, pad_id, device)
 
     def encode(self, sequences: list[list[int]], first: list[int] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Sentence vectors `[B, d]`; in XCOMET also each token's chances of "no error" and of each label, `[T, 1 + labels]`.
+        """Sentence vectors `[B, d]`; in XCOMET also each token's chances of no error and of each label, `[T, 1 + n]`.
 
         Args:
             sequences: ids of `[B]` inputs, special tokens included.

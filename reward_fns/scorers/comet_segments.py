@@ -5,7 +5,7 @@ after a sentence where one ends in reach, into as few segments as fit. The score
 of the segments' scores, weighted by the translation's tokens. Texts that fit are not touched.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pbrlsvr.errors import ModelError
@@ -26,7 +26,7 @@ class Segmenter:
         room: tokens of text that one input of the encoder holds.
         texts: how many texts share that room.
         fits: whether a sample can be scored at once.
-        cut_source: False keeps the source whole beside each segment, where it takes at most half of the room.
+        cut_source: False keeps the source whole beside each segment, where it leaves room for them.
     """
 
     def __init__(self, tokenizer: Any, room: int, texts: int, fits: Callable[[Triple], bool], cut_source: bool):
@@ -45,27 +45,21 @@ class Segmenter:
         """
         if self._fits(sample):
             return [sample]
-        grains = [None if text is None else self._grains(text) for text in sample]
-        tokens = [sum(n for _, n in pieces or []) for pieces in grains]
-        whole_source = not self._cut_source and tokens[0] <= self._room // 2
+        texts = [text for text in sample if text is not None]
+        grains = [split_to_fit(text, self._tokenizer, self._grain) if text else [] for text in texts]
+        tokens = [sum(count for _, count in pieces) for pieces in grains]
+        whole_source = not self._cut_source and tokens[0] <= (self._room // 2 if self._together else self._room)
         cut = tokens[1:] if whole_source else tokens
         fewest = -(-(sum(cut) if self._together else max(cut)) // self._room)
-        for number in range(max(2, fewest), max(len(pieces) for pieces in grains if pieces is not None) + 1):
-            segments = self._cut(sample, grains, number, whole_source)
+        for number in range(max(2, fewest), max(map(len, grains)) + 1):
+            columns = [_shares(pieces, number) for pieces in grains]
+            if whole_source:
+                columns[0] = [sample[0]] * number
+            references: Sequence[str | None] = columns[2] if len(columns) > 2 else [None] * number
+            segments = list(zip(columns[0], columns[1], references, strict=True))
             if all(map(self._fits, segments)):
                 return segments
         raise ModelError(f"the encoder has room for {self._room} tokens, too few for any segment of {sample[1][:80]!r}")
-
-    def _grains(self, text: str) -> list[tuple[str, int]]:
-        return split_to_fit(text, self._tokenizer, self._grain) if text else []
-
-    def _cut(self, sample: Triple, grains: list[list[tuple[str, int]] | None], number: int, whole_source: bool) -> list[Triple]:
-        source, translation, reference = (None if pieces is None else _shares(pieces, number) for pieces in grains)
-        sources = [sample[0]] * number if whole_source else source or [""] * number
-        references: list[str | None] = [None] * number
-        if reference is not None:
-            references = list(reference)
-        return list(zip(sources, translation or [""] * number, references, strict=True))
 
 
 def _shares(pieces: list[tuple[str, int]], number: int) -> list[str]:
