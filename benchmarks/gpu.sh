@@ -18,7 +18,7 @@ if ! "$python" -c "import pbrlsvr" 2>/dev/null; then
 fi
 
 "$python" benchmarks/encoder_rate.py --compile --json "$out/encoder_rate.json" | tee "$out/encoder_rate.txt"
-"$python" benchmarks/plan.py --device cuda | tee "$out/plan.txt" || echo "plan.py: failed" >&2
+"$python" benchmarks/plan.py --gpu | tee "$out/plan.txt" || echo "plan.py: failed" >&2
 if "$python" -c "import verl, ray" 2>/dev/null; then
     "$python" benchmarks/serving.py limit long today latency --device cuda --dtype bfloat16 --prompts 256 \
         --json "$out/serving.json" --plot "$out/serving.png" | tee "$out/serving.txt"

@@ -1,0 +1,253 @@
+"""What has to divide what in veRL 0.9.1, with the arithmetic and the mend."""
+
+import contextlib
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from omegaconf import DictConfig, OmegaConf
+
+from pbrlsvr_plugin.plan.recipe import sequence_length, sequence_parallel
+from pbrlsvr_plugin.plan.settings import Settings
+
+
+@dataclass(frozen=True)
+class Check:
+    """One requirement.
+
+    Attributes:
+        arithmetic: the requirement with the numbers in it.
+        mend: which key to change, and to what; empty where the requirement holds.
+        stops: whether veRL stops where it does not hold; otherwise it pads and wastes work.
+    """
+
+    what: str
+    arithmetic: str
+    ok: bool
+    mend: str = ""
+    stops: bool = True
+
+
+def checks(settings: Settings) -> list[Check]:
+    """All requirements, those that do not hold with their mend."""
+    found = [*_world(settings), *_batches(settings), *_model(settings), *_lengths(settings)]
+    found.append(_verls_own(settings))
+    return found
+
+
+def divides(what: str, terms: str, whole: int, by: int, name: str, mend: str, stops: bool = True) -> Check:
+    """`by` divides `whole`."""
+    rest = whole % by
+    result = f"{whole // by}" if rest == 0 else f"{whole // by} rest {rest}"
+    return Check(
+        what,
+        f"{terms} = {whole:,}; {whole:,} / {by:,} ({name}) = {result}",
+        rest == 0,
+        "" if rest == 0 else mend,
+        stops,
+    )
+
+
+def _world(settings: Settings) -> Iterator[Check]:
+    config, world = settings.config, settings.world
+    rollout = config.actor_rollout_ref.rollout
+    replica = rollout.tensor_model_parallel_size * rollout.data_parallel_size * rollout.pipeline_model_parallel_size
+    gpus = f"nodes {settings.nodes} · GPUs {settings.gpus}"
+    yield divides(
+        "vLLM replicas",
+        gpus,
+        world,
+        replica,
+        "GPUs of a replica, TP · DP · PP",
+        f"actor_rollout_ref.rollout.tensor_model_parallel_size={_divisor(world, replica)}",
+    )
+    for key, fsdp in _trained(settings):
+        split = sequence_parallel(config, key, fsdp)
+        yield divides(
+            f"{key}: ranks by sequence parallel",
+            gpus,
+            world,
+            split,
+            "ulysses_sequence_parallel_size",
+            f"{key}.ulysses_sequence_parallel_size={_divisor(world, split)}",
+        )
+        cut = OmegaConf.select(config, f"{key}.{fsdp}.fsdp_size")
+        if 0 < cut < world:
+            yield divides(f"{key}: ranks by shards", gpus, world, cut, "fsdp_size", f"{key}.{fsdp}.fsdp_size=-1")
+
+
+def _batches(settings: Settings) -> Iterator[Check]:
+    config, world = settings.config, settings.world
+    batch, n = config.data.train_batch_size, config.actor_rollout_ref.rollout.n
+    rows, terms = batch * n, f"train_batch_size {batch} · rollout.n {n}"
+    needed = []
+    for key, fsdp in _trained(settings):
+        options = OmegaConf.select(config, key)
+        data_parallel = max(1, world // sequence_parallel(config, key, fsdp))
+        mini = options.ppo_mini_batch_size
+        step = data_parallel // math.gcd(n, data_parallel)
+        yield divides(
+            f"{key}: mini-batch by ranks",
+            f"ppo_mini_batch_size {mini} · rollout.n {n}",
+            mini * n,
+            data_parallel,
+            "data-parallel ranks",
+            f"{key}.ppo_mini_batch_size={_up(mini, step)}",
+        )
+        yield Check(
+            f"{key}: mini-batch in the batch",
+            f"ppo_mini_batch_size {mini} ≤ train_batch_size {batch}",
+            mini <= batch,
+            "" if mini <= batch else f"{key}.ppo_mini_batch_size={batch}",
+        )
+        needed += [data_parallel, mini * n]
+        if mini * n % data_parallel == 0:
+            terms_of = f"rows of a mini-batch per rank, {mini}·{n}/{data_parallel}"
+            yield from _micro(config, key, "ppo", mini * n // data_parallel, terms_of)
+        if rows % data_parallel == 0:
+            yield from _forward_batches(settings, key, rows // data_parallel, f"rows per rank, {rows}/{data_parallel}")
+    multiple = math.lcm(*needed)
+    padded = _up(rows, multiple) - rows
+    unit = multiple // math.gcd(n, multiple)
+    yield divides(
+        "batch in mini-batches",
+        terms,
+        rows,
+        multiple,
+        "lcm of mini-batches and ranks",
+        f"data.train_batch_size={_up(batch, unit)}, or veRL pads every batch by {padded} rows",
+        stops=False,
+    )
+    if not config.actor_rollout_ref.actor.use_dynamic_bsz:
+        yield divides(
+            "batch by GPUs",
+            terms,
+            rows,
+            world,
+            "GPUs",
+            f"data.train_batch_size={_up(batch, world // math.gcd(n, world))}",
+        )
+
+
+def _forward_batches(settings: Settings, key: str, rows: int, terms: str) -> Iterator[Check]:
+    if key == "critic":
+        yield from _micro(settings.config, key, "forward", rows, terms)
+        return
+    yield from _micro(settings.config, "actor_rollout_ref.rollout", "log_prob", rows, terms)
+    if settings.ref is not None:
+        yield from _micro(settings.config, "actor_rollout_ref.ref", "log_prob", rows, terms)
+
+
+def _micro(config: DictConfig, key: str, stage: str, rows: int, terms: str) -> Iterator[Check]:
+    options = OmegaConf.select(config, key)
+    dynamic = options.get("log_prob_use_dynamic_bsz" if stage == "log_prob" else "use_dynamic_bsz", False)
+    name = f"{stage}_micro_batch_size_per_gpu"
+    micro = options.get(name)
+    if not dynamic and micro and rows:
+        yield divides(
+            f"{key}: {stage} micro-batches", terms, rows, micro, name, f"{key}.{name}={_divisor(rows, micro)}"
+        )
+
+
+def _model(settings: Settings) -> Iterator[Check]:
+    config, size = settings.config, settings.actor.size
+    parallel = config.actor_rollout_ref.rollout.tensor_model_parallel_size
+    yield divides(
+        "attention heads by TP",
+        "heads",
+        size.heads,
+        parallel,
+        "tensor_model_parallel_size",
+        f"actor_rollout_ref.rollout.tensor_model_parallel_size={_divisor(size.heads, parallel)}",
+    )
+    for key, fsdp in _trained(settings):
+        split = sequence_parallel(config, key, fsdp)
+        if split == 1:
+            continue
+        mend = f"{key}.ulysses_sequence_parallel_size={_divisor(math.gcd(size.heads, size.kv_heads), split)}"
+        yield divides(f"{key}: heads by sequence parallel", "heads", size.heads, split, "ulysses", mend)
+        fits = size.kv_heads % split == 0 or split % size.kv_heads == 0
+        yield Check(
+            f"{key}: key-value heads by sequence parallel",
+            f"{size.kv_heads} and {split}: one divides the other",
+            fits,
+            "" if fits else mend,
+        )
+        model = config.critic.model if key == "critic" else config.actor_rollout_ref.model
+        packed = bool(model.get("use_remove_padding", False))
+        where = "critic.model" if key == "critic" else "actor_rollout_ref.model"
+        yield Check(
+            f"{key}: sequence parallel is for packed sequences",
+            f"use_remove_padding={packed}",
+            packed,
+            "" if packed else f"{where}.use_remove_padding=true",
+        )
+
+
+def _lengths(settings: Settings) -> Iterator[Check]:
+    config = settings.config
+    longest = sequence_length(config)
+    prompt, response = config.data.max_prompt_length, config.data.max_response_length
+    terms = f"max_prompt_length {prompt} + max_response_length {response} = {longest:,}"
+    context = config.actor_rollout_ref.rollout.max_model_len or settings.actor.size.max_positions
+    if context:
+        yield Check(
+            "sequence in the model's context",
+            f"{terms} ≤ {context:,}",
+            longest <= context,
+            "" if longest <= context else f"data.max_response_length={context - prompt}",
+        )
+    for key, fsdp, name, switch in (
+        ("actor_rollout_ref.actor", "fsdp_config", "ppo_max_token_len_per_gpu", "use_dynamic_bsz"),
+        ("actor_rollout_ref.rollout", "", "log_prob_max_token_len_per_gpu", "log_prob_use_dynamic_bsz"),
+        ("critic", "fsdp", "ppo_max_token_len_per_gpu", "use_dynamic_bsz"),
+    ):
+        options = OmegaConf.select(config, key)
+        if not options.get(switch, False) or (key == "critic" and settings.critic is None):
+            continue
+        split = sequence_parallel(config, key if fsdp else "actor_rollout_ref.actor", fsdp or "fsdp_config")
+        budget = options[name] * split
+        fits = longest <= budget
+        yield Check(
+            f"{key}: a sequence in a micro-batch",
+            f"{terms} ≤ {name} {options[name]:,} · ulysses {split} = {budget:,}",
+            fits,
+            "" if fits else f"{key}.{name}={math.ceil(longest / split)}",
+        )
+
+
+def _verls_own(settings: Settings) -> Check:
+    """What veRL's `validate_config` says, which also knows what this file does not."""
+    from verl.utils.config import validate_config
+
+    config = OmegaConf.create(OmegaConf.to_container(settings.config, resolve=False))
+    # veRL would load the critic's tokenizer and ask the installed vLLM about LoRA; a plan has neither.
+    config.critic.model.pop("_target_", None)
+    if find_spec("vllm") is None:
+        config.actor_rollout_ref.model.lora_rank = 0
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            reference = settings.ref is not None
+            validate_config(config, use_reference_policy=reference, use_critic=settings.critic is not None)
+    except Exception as error:  # veRL raises AssertionError, ValueError and Hydra's errors here
+        return Check(
+            "veRL's validate_config", f"{type(error).__name__}: {error}", False, "change the key that it names"
+        )
+    return Check("veRL's validate_config", "passed", True)
+
+
+def _trained(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "actor_rollout_ref.actor", "fsdp_config"
+    if settings.critic is not None:
+        yield "critic", "fsdp"
+
+
+def _divisor(whole: int, near: int) -> int:
+    """The largest divisor of `whole` that is at most `near`."""
+    return max(d for d in range(1, max(1, min(near, whole)) + 1) if whole % d == 0)
+
+
+def _up(value: int, multiple: int) -> int:
+    return math.ceil(value / multiple) * multiple

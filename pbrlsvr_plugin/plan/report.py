@@ -1,0 +1,191 @@
+"""`pbrlsvr plan`: the tables, the JSON, and the exit code."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pbrlsvr.errors import PbrlsvrError
+from pbrlsvr_plugin.plan.advice import Advice, advise
+from pbrlsvr_plugin.plan.batches import Check
+from pbrlsvr_plugin.plan.evaluate import Plan, evaluate, gib
+from pbrlsvr_plugin.plan.memory import GIB
+from pbrlsvr_plugin.plan.recipe import compose, settle
+from pbrlsvr_plugin.plan.settings import engines
+
+FITS, DOES_NOT_FIT, ERROR = 0, 1, 2
+
+
+def run(
+    recipe: str,
+    overrides: Sequence[str] = (),
+    *,
+    gpus: int | None = None,
+    nodes: int | None = None,
+    gpu_memory: float = 80.0,
+    model: str | None = None,
+    explain: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Plan and print. Returns 0 where the recipe fits and its batches divide, 1 where not, 2 where it is in error.
+
+    Args:
+        recipe: a recipe's name or a Hydra file.
+        overrides: as on veRL's command line.
+        gpus: per node; default: the recipe's.
+        gpu_memory: of a GPU, in GiB.
+        model: a folder with `config.json`, or a hub name, for policy and critic.
+        explain: print every formula with its numbers.
+        as_json: print one JSON object and nothing else.
+    """
+    try:
+        config = compose(recipe, overrides)
+        settle(config, gpus=gpus, nodes=nodes, model=model)
+        plan = evaluate(config, gpu_memory * GIB)
+        checks, advice = plan.batches(), advise(plan)
+    except PbrlsvrError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return ERROR
+    if as_json:
+        print(json.dumps(as_dict(plan, checks, advice), indent=2))
+    else:
+        show(plan, checks, advice, explain=explain)
+    return FITS if plan.fits and all(check.ok or not check.stops for check in checks) else DOES_NOT_FIT
+
+
+def as_dict(plan: Plan, checks: list[Check], advice: Advice) -> dict[str, Any]:
+    """Everything that the plan knows, in bytes."""
+    return {
+        "fits": plan.fits,
+        "capacity": plan.capacity,
+        "peak": plan.peak,
+        "host": plan.host,
+        "phases": plan.phases,
+        "models": [
+            {"role": engine.role, "name": engine.size.name, "parameters": engine.size.count(),
+             "trained": engine.size.count(trainable=True), "embedding": engine.size.embedding,
+             "layer": engine.size.layer}
+            for engine in engines(plan.settings)
+        ],
+        "parts": [
+            {"component": part.component, "what": part.what, "bytes": part.bytes, "phases": part.phases,
+             "host": part.host, "formula": part.formula}
+            for part in plan.parts
+        ],
+        "rollout": {"kv_tokens": plan.kv_tokens, "sequences": plan.sequences},
+        "scorers": [vars(scorer) for scorer in plan.scorers],
+        "checks": [vars(check) for check in checks],
+        "changes": [vars(change) for change in advice.changes],
+        "fits_with_changes": advice.fits,
+    }  # fmt: skip
+
+
+def show(plan: Plan, checks: list[Check], advice: Advice, *, explain: bool) -> None:
+    """Print it for a reader."""
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    settings = plan.settings
+    console.print(
+        f"nodes {settings.nodes} · GPUs {settings.gpus} of {gib(plan.capacity):g} GiB. "
+        "Calculated, not measured; estimates are marked with ~."
+    )
+    for engine in engines(settings):
+        size = engine.size
+        trained = size.count(trainable=True)
+        adapter = "" if trained == size.count() else f", {trained:,} of them trained"
+        console.print(
+            f"{engine.role}: {escape(size.name)}: {size.count():,} parameters{adapter} (embedding {size.embedding:,}, "
+            f"{size.layers} layers of {size.layer:,})"
+        )
+    console.print(memory_table(plan))
+    _show_verdict(console, plan)
+    _show_checks(console, checks, explain=explain)
+    _show_advice(console, plan, advice)
+    if explain:
+        console.print(formula_table(plan))
+
+
+def memory_table(plan: Plan) -> Table:
+    """GiB on the fullest GPU: a row for each part, a column for each phase."""
+    table = Table(title="GiB on the fullest GPU, by phase of a step", title_justify="left")
+    table.add_column("")
+    for phase in plan.phases:
+        table.add_column(phase.replace(" ", "\n"), justify="right")
+    component = None
+    for part in plan.parts:
+        if not part.bytes and not part.host:
+            continue
+        if component is not None and component != part.component:
+            table.add_section()
+        component = part.component
+        guess = (
+            "~" if part.formula.startswith("estimate") or "activations" in part.what or "logits" in part.what else ""
+        )
+        cells = [f"{gib(part.bytes):.1f}" if phase in part.phases else "" for phase in plan.phases]
+        table.add_row(f"{part.component} {part.what}{guess}", *cells)
+    table.add_section()
+    table.add_row("sum", *(f"{gib(used):.1f}" for used in plan.phases.values()), style="bold")
+    left = [plan.capacity - used for used in plan.phases.values()]
+    table.add_row("left", *(f"[red]{gib(free):.1f}[/]" if free < 0 else f"{gib(free):.1f}" for free in left))
+    return table
+
+
+def formula_table(plan: Plan) -> Table:
+    """How each number comes about."""
+    table = Table(title="The arithmetic", title_justify="left")
+    for name in ("", "bytes", "formula"):
+        table.add_column(name, justify="right" if name == "bytes" else "left", overflow="fold")
+    for part in plan.parts:
+        table.add_row(f"{part.component} {part.what}", f"{part.bytes:,.0f}", escape(part.formula))
+    for scorer in plan.scorers:
+        table.add_row(f"scorer {escape(scorer.name)}", f"{scorer.gpu_bytes:,.0f}", escape(scorer.formula))
+    return table
+
+
+def _show_verdict(console: Console, plan: Plan) -> None:
+    rollout = plan.settings.rollout
+    fullest = max(plan.phases, key=lambda phase: plan.phases[phase])
+    verdict = "[green]fits[/]" if plan.fits else "[red]does not fit[/]"
+    console.print(f"{verdict}: the peak is {gib(plan.peak):.1f} of {gib(plan.capacity):g} GiB, in phase {fullest!r}")
+    parallel, longest = rollout.tensor_parallel, rollout.sequence_length
+    console.print(
+        f"vLLM: {plan.settings.world // parallel} replicas of {parallel} GPUs; a replica's cache of {plan.kv_tokens:,} "
+        f"tokens holds {plan.sequences:.1f} sequences of {longest:,} tokens at a time, of at most {rollout.sequences}"
+    )
+    if plan.host:
+        console.print(f"host: {gib(plan.host):.1f} GiB per node for what is offloaded and for the reference")
+    own = sum(scorer.own_gpus for scorer in plan.scorers)
+    if own:
+        console.print(f"scorers take {own:g} GPUs of their own, beside the {plan.settings.world} of the training")
+    for scorer in plan.scorers:
+        console.print(f"scorer {escape(scorer.name)}: {escape(scorer.formula)}")
+
+
+def _show_checks(console: Console, checks: list[Check], *, explain: bool) -> None:
+    wrong = [check for check in checks if not check.ok]
+    for check in checks if explain else wrong:
+        mark = "ok" if check.ok else "[red]WRONG[/]" if check.stops else "[yellow]WASTE[/]"
+        console.print(f"{mark} {check.what}: {escape(check.arithmetic)}")
+        if check.mend:
+            console.print(f"   mend: {escape(check.mend)}")
+    console.print(f"batches and shapes: {len(checks) - len(wrong)} of {len(checks)} requirements hold")
+
+
+def _show_advice(console: Console, plan: Plan, advice: Advice) -> None:
+    needed = [change for change in advice.changes if change.needed]
+    if plan.fits:
+        return
+    if advice.fits:
+        console.print(f"To make it fit, cheapest first ({gib(advice.peak):.1f} GiB with all of these):")
+    else:
+        console.print(
+            "No set of changes that this plan knows makes it fit: more GPUs, LoRA, or a smaller model. Closest:"
+        )
+    for change in needed:
+        console.print(f"  {escape(' '.join(change.overrides))}", soft_wrap=True)
+        console.print(
+            f"    saves {gib(change.saves):.1f} GiB by itself in phase {change.phase!r}; costs: {change.cost}"
+        )
