@@ -10,7 +10,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-EMBED = ["sentence-transformers>=5.1,<7"]
+EMBED = ["sentence-transformers>=5.4,<7"]
 COMET = ["transformers>=4.56", "sentencepiece>=0.2", "safetensors>=0.4", "pyyaml"]
 MT = ["transformers>=4.56", "sentencepiece>=0.2", "sacremoses>=0.1", "sacrebleu>=2.5,<3"]
 # The translators in CTranslate2's format, for which it needs nothing of veRL's.

@@ -67,7 +67,7 @@ def direct(model: Any, found: list[Sample]) -> float:
     limit = model.max_seq_length - 2
     pieces = [piece for text in texts for piece, _ in split_to_fit(text, model.tokenizer, limit)]
     start = time.perf_counter()
-    model.encode(pieces, batch_size=64, normalize_embeddings=True)
+    model.encode(pieces, batch_size=8 if model.device.type == "cpu" else 64, normalize_embeddings=True)
     return time.perf_counter() - start
 
 

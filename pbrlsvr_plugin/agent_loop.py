@@ -86,7 +86,16 @@ class StrictAgentLoopWorker:
 
 
 class StrictAgentLoopManager(AgentLoopManagerTQ):
-    """veRL's manager with `StrictAgentLoopWorker`s."""
+    """veRL's manager with `StrictAgentLoopWorker`s. Under `trainer.use_v1=False` it is veRL's own, unchanged."""
+
+    @classmethod
+    def create(cls, config: Any, **kwargs: Any) -> Any:
+        if not config.trainer.use_v1:
+            # The legacy trainer has no TransferQueue, and stops by itself when a rollout or a reward raises.
+            from verl.experimental.agent_loop import AgentLoopManager
+
+            return AgentLoopManager.create(config=config, **kwargs)
+        return super().create(config=config, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -59,7 +59,7 @@ def calibrate(
 
 def run(parallel: Path, out: Path, model: str, **settings: object) -> int:
     """`calibrate` for the command line: prints the table and the warnings, or the error. Returns the exit code."""
-    names = ("revision", "prompt", "max_tokens", "device", "dtype", "batch_size")
+    names = ("revision", "prompt", "max_tokens", "device", "dtype", "batch_tokens")
     encoder = {name: settings.pop(name) for name in names if name in settings}
     try:
         calibration = calibrate(parallel, out, EmbeddingOptions(model, **encoder), **settings)  # type: ignore[arg-type]

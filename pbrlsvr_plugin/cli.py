@@ -7,8 +7,12 @@ import typer
 
 import pbrlsvr
 from pbrlsvr.scorers.encoders import DEFAULT_ENCODER
+from pbrlsvr_plugin.pivot.cli import app as prepare
+from pbrlsvr_plugin.train import recipes
 
 app = typer.Typer(name="pbrlsvr", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(prepare, name="prepare")
+app.add_typer(recipes, name="recipes")
 
 
 @app.callback()
@@ -28,8 +32,16 @@ def doctor(
         str | None,
         typer.Option(help="Also load this encoder (a folder or a hub name) and score a pair of texts with it."),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Show what the scorers of running jobs are doing instead.")
+    ] = False,
+    address: Annotated[str, typer.Option(help="With --live: the Ray cluster.")] = "auto",
 ) -> None:
     """Print what a bug report needs, and check the installation; exit with 1 and the mend where something is wrong."""
+    if live:
+        from pbrlsvr_plugin.live import show
+
+        raise typer.Exit(show(address))
     from pbrlsvr_plugin.doctor import examine
 
     raise typer.Exit(examine(model))
@@ -48,7 +60,9 @@ def calibrate(
     max_tokens: Annotated[int | None, typer.Option(help="Longest piece encoded at once.")] = None,
     device: Annotated[str, typer.Option(help='"auto" or a torch device.')] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    batch_size: Annotated[int, typer.Option(help="Pieces in one forward pass.")] = 64,
+    batch_tokens: Annotated[
+        int | None, typer.Option(help="Tokens in one forward pass; default: what suits the device.")
+    ] = None,
     align: Annotated[bool, typer.Option("--align", help="Calibrate the alignment of steps, not the cosine.")] = False,
     floor: Annotated[float, typer.Option(help="With --align: the cosine of unrelated steps.")] = 0.0,
     ceiling: Annotated[float, typer.Option(help="The probability at the centre of the matched pairs, at most.")] = 0.95,
@@ -62,7 +76,7 @@ def calibrate(
     raise typer.Exit(
         run(
             parallel, out, model, revision=revision, prompt=prompt, max_tokens=max_tokens, device=device, dtype=dtype,
-            batch_size=batch_size, align=align, floor=floor, ceiling=ceiling, shrinkage=shrinkage, shuffles=shuffles,
+            batch_tokens=batch_tokens, align=align, floor=floor, ceiling=ceiling, shrinkage=shrinkage, shuffles=shuffles,
             date=date,
         )
     )  # fmt: skip
@@ -96,6 +110,59 @@ def attack(
             json_out=json_out,
         )
     )
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Passed on to veRL.", metavar="[KEY=VALUE]")] = None,
+    profile: Annotated[str | None, typer.Option(help="cpu: small, on a machine without a GPU.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the command.")] = False,
+) -> None:
+    """Print the veRL command that trains a recipe, and run it; the exit code is veRL's."""
+    from pbrlsvr_plugin.train import train as run
+
+    raise typer.Exit(run(recipe, tuple(overrides or ()), profile=profile, dry_run=dry_run))
+
+
+@app.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, ppo_trainer, or a Hydra file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Overrides, as on veRL's command line.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="GPUs per node; default: the recipe's.")] = None,
+    nodes: Annotated[int | None, typer.Option(help="Nodes; default: the recipe's.")] = None,
+    gpu_memory: Annotated[float, typer.Option(help="GiB of each GPU.")] = 80.0,
+    model: Annotated[str | None, typer.Option(help="A folder with config.json, or a hub name.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print every formula with its numbers.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Calculate whether a recipe fits these GPUs, and what to change; exit with 1 where it does not, 2 on an error."""
+    from pbrlsvr_plugin.plan.report import run
+
+    raise typer.Exit(
+        run(
+            recipe,
+            tuple(overrides or ()),
+            gpus=gpus,
+            nodes=nodes,
+            gpu_memory=gpu_memory,
+            model=model,
+            explain=explain,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="global_step_N/actor, global_step_N, or a run's folder.")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder.")],
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Compare weights and generations.")] = True,
+) -> None:
+    """Merge veRL's FSDP shards into a Hugging Face folder, and check that it generates what the shards did."""
+    from pbrlsvr_plugin.export_checkpoint import run
+
+    raise typer.Exit(run(checkpoint, out, check=check))
 
 
 def main() -> None:

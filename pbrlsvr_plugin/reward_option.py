@@ -23,9 +23,6 @@ PREFIX = "pbrlsvr."
 MODULE = "pkg://pbrlsvr"
 TARGET = "reward.custom_reward_function"
 
-# veRL's default of reward.num_workers. A composed config no longer tells a default from a value that the user wrote.
-VERL_NUM_WORKERS = 8
-
 # What veRL itself passes to a reward function; the other keyword arguments are options for the user.
 _PASSED_BY_VERL = {"reward_router_address", "reward_model_tokenizer"}
 
@@ -99,8 +96,6 @@ def _merge_choice(config: DictConfig, chosen: str) -> None:
         own = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}))
         with open_dict(config):
             config.reward.custom_reward_function = OmegaConf.merge(wanted, {"reward_kwargs": own})
-        if config.reward.num_workers == VERL_NUM_WORKERS:
-            config.reward.num_workers = option.reward.get("num_workers", VERL_NUM_WORKERS)
     elif (target.path, target.name) != (wanted.path, wanted.name):
         raise ConfigError(
             f"reward_fn: {chosen!r} contradicts {TARGET}.path={target.path!r} with name={target.name!r}: veRL would "

@@ -32,7 +32,7 @@ def named_reward(name: str, options: Sequence[str] = ()) -> tuple[Reward, str]:
     except OmegaConfBaseException as error:
         raise ConfigError(f"option: {list(options)!r} is no list of <option>=<value>: {error}") from error
     target = {"path": None, "name": None, "reward_kwargs": own}
-    config = OmegaConf.create({"reward_fn": name, "reward": {"num_workers": 1, "custom_reward_function": target}})
+    config = OmegaConf.create({"reward_fn": name, "reward": {"custom_reward_function": target}})
     settle(config)
     return _of_pbrlsvr(config.reward.custom_reward_function), " ".join([name, *options])
 

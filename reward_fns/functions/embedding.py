@@ -27,7 +27,7 @@ async def embed_cosine(
     max_tokens: int | None = None,
     device: str = "auto",
     dtype: str = "float32",
-    batch_tokens: int = 16_384,
+    batch_tokens: int | None = None,
     align: bool = False,
     align_floor: float = 0.0,
     calibration: str | None = None,
@@ -65,7 +65,7 @@ async def embed_cosine(
         max_tokens: longest piece encoded at once, in tokens.
         device: "auto" or a torch device.
         dtype: "float32", "bfloat16" or "float16".
-        batch_tokens: tokens in one forward pass, padding included.
+        batch_tokens: tokens in one forward pass, padding included; by default what suits the device.
         align: match the steps of the two texts in order (`pbrlsvr.alignment`) instead of comparing them as wholes.
         align_floor: the cosine of unrelated steps, in [-1, 1).
         calibration: a file of `pbrlsvr calibrate`, which turns the similarity into a probability that the texts match.

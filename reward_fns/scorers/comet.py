@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
 from pbrlsvr.scorers.comet_cards import known_card
+from pbrlsvr.serving.batches import usual_budget
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class CometOptions:
         device: "auto" (a GPU where this process sees one, else the CPU) or a torch device.
         dtype: of the encoder: "float32", "bfloat16" or "float16".
         batch_tokens: tokens in one forward pass, padding included; halved where memory runs out. `None` takes 1024 on a
-            CPU, whose caches hold no more, and 16384 elsewhere.
+            CPU, 16384 elsewhere.
         cut_source: whether the source of a sample that is too long for the encoder is cut along with the translation
             and the reference. `False` keeps it whole beside each segment, for a source that they do not translate, such
             as a question beside its answer.
@@ -97,7 +98,7 @@ class CometOptions:
             if isinstance(error, ModelError):
                 raise
             raise ModelError(f"model={self.model!r} cannot be put on device={device!r}: {error}") from error
-        batch_tokens = self.batch_tokens or (1024 if torch.device(device).type == "cpu" else 16_384)
+        batch_tokens = self.batch_tokens or usual_budget(device)
         return CometModel(network, self.model, batch_tokens, self.cut_source, self.cached_vectors)
 
 

@@ -1,7 +1,7 @@
 """Sentence embeddings: any sentence-transformers model, long texts split and pooled, each text encoded once."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,13 @@ from pbrlsvr.alignment import alignment
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.scorers.encoders import card_prompt, known_encoder
 from pbrlsvr.scorers.pieces import split_steps
+from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.options import ServingOptions
 from pbrlsvr.serving.scorer import scorer
 
 if TYPE_CHECKING:
     from pbrlsvr.scorers.sentence_encoder import SentenceEncoder
+    from pbrlsvr.serving.embeddings_endpoint import ServedEmbeddings
 
 Vector = NDArray[np.float32]
 
@@ -41,7 +43,8 @@ class EmbeddingOptions:
             model's card recommends, else the model's own limit.
         device: "auto" (a GPU where this process sees one, else the CPU) or a torch device.
         dtype: "float32", "bfloat16" or "float16".
-        batch_tokens: tokens in one forward pass, padding included; halved where memory runs out.
+        batch_tokens: tokens in one forward pass, padding included; halved where memory runs out. `None` takes 1024 on a
+            CPU, 16384 elsewhere.
     """
 
     model: str
@@ -50,18 +53,14 @@ class EmbeddingOptions:
     max_tokens: int | None = None
     device: str = "auto"
     dtype: str = "float32"
-    batch_tokens: int = 16_384
-    # For callers that still pass them.
-    batch_size: int = field(default=64, compare=False, repr=False)
-    cache_size: int = field(default=100_000, compare=False, repr=False)
+    batch_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
             raise ConfigError(f"model={self.model!r} names no model; give a folder or a name on the Hugging Face hub")
-        for name in ("max_tokens", "batch_tokens", "batch_size", "cache_size"):
+        for name in ("max_tokens", "batch_tokens"):
             value = getattr(self, name)
-            unset = name == "max_tokens" and value is None
-            if not unset and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise ConfigError(f"{name}={value!r} must be a whole number of 1 or more")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype={self.dtype!r} is not one of {list(DTYPES)}")
@@ -81,6 +80,12 @@ class EmbeddingOptions:
         from pbrlsvr.scorers.sentence_encoder import SentenceEncoder
 
         return SentenceEncoder(self)
+
+    def served_by(self, endpoint: EndpointOptions) -> "ServedEmbeddings":
+        """The same model, behind OpenAI-compatible servers."""
+        from pbrlsvr.serving.embeddings_endpoint import ServedEmbeddings
+
+        return ServedEmbeddings(self, endpoint)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
-"""A loaded sentence-transformers model: texts -> unit vectors, long texts split and pooled, each text tokenized once."""
+"""A loaded sentence-transformers model: texts -> unit vectors; long texts are split and pooled."""
 
 import logging
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
 from pbrlsvr.scorers.encoders import card_prompt, known_encoder
 from pbrlsvr.scorers.pieces import split_to_fit
-from pbrlsvr.serving.batches import TokenBudget
+from pbrlsvr.scorers.pooling import plain_text, pooled
+from pbrlsvr.serving.batches import TokenBudget, usual_budget
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pbrlsvr.scorers.embedding import EmbeddingOptions
 
 Vector = NDArray[np.float32]
-
-_JOINERS = "\u200c\u200d"
 
 # No script needs fewer tokens than a character in eight: a text that is longer is split before it is tokenized.
 _CHARACTERS_PER_TOKEN = 8
@@ -55,7 +53,7 @@ class SentenceEncoder:
                 f"{self._max_tokens} tokens, of which the prompt {self.prompt!r} and the special tokens need {taken}"
             )
         self.piece_tokens = self._max_tokens - taken
-        self.batches = TokenBudget(options.batch_tokens, options.model)
+        self.batches = TokenBudget(options.batch_tokens or usual_budget(self._model.device.type), options.model)
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
         """Unit vectors, `[N]` texts -> `[N, d]`: of a long text, the length-weighted mean of its pieces'.
@@ -65,7 +63,7 @@ class SentenceEncoder:
         """
         import torch
 
-        plain = [_plain(text) for text in texts]
+        plain = [plain_text(text) for text in texts]
         owners: list[int] = []
         weights: list[int] = []
         rows: list[Tensor] = []
@@ -77,11 +75,7 @@ class SentenceEncoder:
             # One copy from the device for all batches: between them it never waits.
             vectors = torch.stack(rows).float().cpu().numpy()
         self._require_finite(vectors, [plain[owner] for owner in owners])
-        pooled = np.zeros((len(plain), vectors.shape[1]), dtype=np.float32)
-        np.add.at(pooled, owners, vectors * np.asarray(weights, dtype=np.float32)[:, None])
-        norms = np.linalg.norm(pooled, axis=1, keepdims=True)
-        # Copies: a view that is remembered would keep the whole array.
-        return [row.copy() for row in pooled / np.maximum(norms, np.finfo(np.float32).tiny)]
+        return pooled(vectors, weights, owners, len(plain))
 
     def _tokenized(self, texts: list[str]) -> Iterator["_Tokens"]:
         """All texts as tokens, some batches at a time: first those that fit into one pass, then the others' pieces."""
@@ -178,17 +172,6 @@ def _max_tokens(model: "SentenceTransformer", options: "EmbeddingOptions") -> in
 def _model_limit(model: "SentenceTransformer") -> int:
     limit = model.max_seq_length
     return limit if isinstance(limit, int) and limit > 0 else int(model.tokenizer.model_max_length)
-
-
-def _plain(text: str) -> str:
-    """The text as a tokenizer takes it: lone surrogates replaced, and what shows nothing (direction marks) removed.
-
-    The joiners stay: they shape letters in Indic and Arabic scripts.
-    """
-    if text.isascii():
-        return text
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return "".join(c for c in text if c in _JOINERS or unicodedata.category(c) != "Cf")
 
 
 def _load(options: "EmbeddingOptions") -> "SentenceTransformer":

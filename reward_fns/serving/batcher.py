@@ -98,12 +98,13 @@ class Batcher(Generic[Item, Result]):
         """
         asked = time.monotonic()
         deadline = None if timeout_s is None else asked + timeout_s
+        result: Result
         while True:
             with self._changed:
                 result = self._cache.get(item)
                 if result is not MISSING:
                     self._metrics.hit()
-                    return result  # type: ignore[no-any-return]
+                    return result
                 request = self._enter(item, asked)
                 if request is None:
                     turn: Future[None] = Future()
@@ -116,7 +117,8 @@ class Batcher(Generic[Item, Result]):
                 turn.cancel()
                 self._give_turns()  # also that of a caller who left just when it came
         try:
-            return await self._until(request.future, deadline, asked)
+            result = await self._until(request.future, deadline, asked)
+            return result
         finally:
             with self._changed:
                 request.callers -= 1

@@ -77,6 +77,14 @@ class TokenBudget:
         return [results[row] for row in range(len(lengths))]
 
 
+def usual_budget(device: str) -> int:
+    """The budget of padded tokens where the user names none: a CPU's caches hold no more, a GPU is idle with less.
+
+    On two cores, 12 layers of 384, texts of 100 tokens: 1,024 takes 0.55 times as long as 16,384.
+    """
+    return 1024 if device.startswith("cpu") else 16_384
+
+
 def _is_out_of_memory(error: BaseException) -> bool:
     # By name, so that a model without torch needs no torch: torch.OutOfMemoryError, and torch's CPU allocator.
     def said(*words: str) -> bool:

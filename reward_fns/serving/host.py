@@ -27,6 +27,8 @@ class ModelOptions(Protocol):
     Its `repr` names everything that the results depend on: by it, models are shared and results are kept on disk.
     """
 
+    def __hash__(self) -> int: ...
+
     @property
     def model(self) -> str:
         """Names the model in errors and stack dumps: a folder, or a name on the Hugging Face hub."""

@@ -18,8 +18,8 @@ class ServingOptions:
     """Where a scorer runs, and how much it may hold.
 
     Attributes:
-        place: "local", in this process; "ray", in Ray actors that all workers of the job share; "endpoint", on a server;
-            "auto", which is "ray" in a process that is connected to Ray, such as a reward worker of veRL, else "local".
+        place: "local", in this process; "ray", in Ray actors that all workers of the job share; "endpoint", on servers;
+            "auto", which is "ray" in a process that is connected to Ray, as veRL's workers are, else "local".
         replicas: "ray": how many actors hold the model, spread over the nodes.
         num_gpus: "ray": GPUs that each replica takes for itself, or a fraction of one.
         share_gpu: "ray": each replica sits on a GPU that others hold, such as veRL's. Takes nothing from Ray's count.

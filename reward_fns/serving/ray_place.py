@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbrlsvr.errors import ConfigError, ModelError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.batcher import Batcher, Failure
+from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.host import ModelHost, ModelOptions
 from pbrlsvr.serving.options import ServingOptions
 
@@ -64,7 +65,7 @@ class Replica:
         self._options, self._serving, self._index = options, serving, index
         self._lock = Lock()
         self._actor: Any = None
-        self._job = ""
+        self._connection = self._job = ""
         self._answered = Event()
 
     def run(self, items: list[Any]) -> list[Any]:
@@ -87,6 +88,10 @@ class Replica:
                 self._forget(actor, error)
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
+            except RayError as error:
+                raise ServiceError(
+                    f"Ray cannot run the scorer of model {self._options.model!r} (actor {self.name}): {error}"
+                ) from error
         raise ServiceError(
             f"the scorer of model {self._options.model!r} (Ray actor {self.name}) died {self._serving.restarts + 1} "
             f"times in a row (serving.restarts={self._serving.restarts}): {cause}\n"
@@ -98,19 +103,19 @@ class Replica:
     def name(self) -> str:
         """Of the actor: the same in all processes of a job that ask for the same model in the same way."""
         # What only the clients do must not make it another actor.
-        shared = replace(self._serving, timeout_s=1.0, max_waiting=1, restarts=0, endpoint=None)
+        shared = replace(self._serving, timeout_s=1.0, max_waiting=1, restarts=0, endpoint=EndpointOptions())
         digest = hashlib.sha256(f"{self._options!r} {shared!r}".encode()).hexdigest()[:12]
         return f"{PREFIX}{self._job}-{digest}-{self._index}"
 
     def mend(self) -> str:
         """What to do about an actor that does not answer in time."""
         if self._answered.is_set():
-            return "Raise serving.replicas, give the replicas a GPU or more threads (serving.num_cpus), or serving.timeout_s."
-        wanted = f"{self._serving.num_gpus:g} GPU"
+            return "Raise serving.replicas or serving.timeout_s, or give the replicas a GPU or more serving.num_cpus."
         free = ray.available_resources().get("GPU", 0.0) if ray.is_initialized() else 0.0
         return (
-            f"Actor {self.name} has never answered: it is loading the model, or waits for resources. It wants {wanted}; "
-            f"{free:g} are free. Where veRL holds all GPUs, set serving.share_gpu instead of serving.num_gpus."
+            f"Actor {self.name} has never answered: it is loading the model, or waits for resources. It wants "
+            f"{self._serving.num_gpus:g} GPU and {free:g} are free; where veRL holds all GPUs, set serving.share_gpu "
+            "instead of serving.num_gpus."
         )
 
     def _connected(self) -> Any:
@@ -120,9 +125,11 @@ class Replica:
                 "serving.place='local'"
             )
         with self._lock:
-            job = ray.get_runtime_context().get_job_id()
-            if self._actor is None or self._job != job:
-                self._job = job
+            context = ray.get_runtime_context()
+            # A process may outlive its Ray, and the next one counts its jobs from 1 again; nodes have other names.
+            connection = context.get_node_id() + context.get_job_id()
+            if self._actor is None or self._connection != connection:
+                self._connection, self._job = connection, context.get_job_id()
                 self._actor = self._started()
             return self._actor
 
@@ -138,16 +145,18 @@ class Replica:
         nodes = _nodes(serving)
         node = nodes[self._index % len(nodes)]
         here = [i for i in range(serving.replicas) if i % len(nodes) == self._index % len(nodes)]
-        return _Actor.options(
+        actor = ray.remote(_Actor).options(
             name=self.name,
             get_if_exists=True,
-            num_cpus=0,
-            num_gpus=serving.num_gpus,
+            # Where nothing is asked for, Ray wants a free CPU to place an actor, as for veRL's reward workers, and
+            # reserves none. With num_cpus=0 alone it would not look at the node (Ray 2.60).
+            **({"num_gpus": serving.num_gpus, "num_cpus": 0} if serving.num_gpus else {}),
             max_concurrency=_CALLS_AT_ONCE,
             # Soft: a replica whose node is gone is started elsewhere.
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True),
             runtime_env={"env_vars": _KEEP_GPUS_VISIBLE} if serving.share_gpu else None,
-        ).remote(self._options, serving, self.name, here.index(self._index), len(here))
+        )
+        return actor.remote(self._options, serving, self.name, here.index(self._index), len(here))
 
 
 def _nodes(serving: ServingOptions) -> list[str]:
@@ -158,23 +167,22 @@ def _nodes(serving: ServingOptions) -> list[str]:
     if not fitting:
         most = max((node["Resources"].get("GPU", 0) for node in alive), default=0)
         raise ConfigError(
-            f"serving.num_gpus={serving.num_gpus!r}, serving.share_gpu={serving.share_gpu!r}: no node of this Ray cluster "
-            f"has that; the most GPUs on one node are {most:g}"
+            f"serving.num_gpus={serving.num_gpus!r}, serving.share_gpu={serving.share_gpu!r}: no node of this Ray "
+            f"cluster has that; the most GPUs on one node are {most:g}"
         )
     return sorted(fitting)
 
 
-@ray.remote
 class _Actor:
     """The model, and one queue for the requests of all clients."""
 
     def __init__(self, options: ModelOptions, serving: ServingOptions, name: str, place: int, neighbours: int):
         _log_to_driver()
-        self._name, self._options, self._share_gpu = name, options, serving.share_gpu
+        self._options, self._share_gpu = options, serving.share_gpu
         # Before torch is imported, which reads both.
-        _choose_gpu(serving, place)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         os.environ["OMP_NUM_THREADS"] = str(serving.num_cpus or max(1, cores // 2 // neighbours))
+        _choose_gpu(serving, place)
         self._host = ModelHost(options, serving)
         self._batcher: Batcher[Any, Any] = Batcher(
             self._run, name=name, cache_bytes=serving.cache_mib * 2**20, tokens=self._host.tokens
@@ -186,8 +194,14 @@ class _Actor:
 
     def describe(self) -> dict[str, Any]:
         """The metrics, and where this is."""
-        where = {"model": self._options.model, "pid": os.getpid(), "node": ray.util.get_node_ip_address()}
-        return where | {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES", "")} | self._batcher.describe()
+        where = {
+            "model": self._options.model,
+            "node": ray.util.get_node_ip_address(),
+            "node_id": ray.get_runtime_context().get_node_id(),
+            "pid": os.getpid(),
+            "gpu": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        }
+        return where | self._batcher.describe()
 
     def _run(self, items: list[Any]) -> list[Any]:
         results = self._host.run(items)
@@ -204,14 +218,19 @@ def _choose_gpu(serving: ServingOptions, place: int) -> None:
         # Some versions of Ray hide no GPU here, and `device="auto"` would take veRL's first one.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return
-    import torch
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name] or _gpus()
+    if visible:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[place % len(visible)]
+    else:
+        log.warning(
+            "serving.share_gpu: node %s shows no GPU; the model runs on its CPU", ray.util.get_node_ip_address()
+        )
 
-    count = torch.cuda.device_count()
-    if not count:
-        log.warning("serving.share_gpu: node %s shows no GPU; the model runs on its CPU", ray.util.get_node_ip_address())
-        return
-    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    os.environ["CUDA_VISIBLE_DEVICES"] = (visible or [str(index) for index in range(count)])[place % count]
+
+def _gpus() -> list[str]:
+    import torch  # counts them without starting CUDA, which would fix what this process sees
+
+    return [str(index) for index in range(torch.cuda.device_count())]
 
 
 def _return_gpu_memory() -> None:

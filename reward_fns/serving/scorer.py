@@ -7,10 +7,12 @@ computed once is remembered.
 
 import zlib
 from collections.abc import Hashable
+from dataclasses import replace
 from functools import cache
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+from pbrlsvr.errors import ConfigError
 from pbrlsvr.serving.batcher import Batcher
 from pbrlsvr.serving.host import Model, ModelHost, ModelOptions
 from pbrlsvr.serving.options import ServingOptions
@@ -22,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class Scorer(Generic[Item, Result]):
-    """One model behind a queue, or behind one queue for each of its replicas. Get it with `scorer(options, serving)`."""
+    """One model behind a queue, or behind one queue for each of its replicas. `scorer(options, serving)` shares it."""
 
     def __init__(self, options: ModelOptions, serving: ServingOptions):
         self.options = options
@@ -69,8 +71,16 @@ _lock = Lock()
 
 def scorer(options: ModelOptions, serving: ServingOptions) -> Scorer[Any, Any]:
     """The one scorer of this process for these options; the model is loaded at its first item."""
+    serving = serving.settled()
+    if serving.place == "endpoint":
+        if not hasattr(options, "served_by"):
+            raise ConfigError(
+                f"serving.place='endpoint' cannot run model {options.model!r}: there is no client for "
+                f"{type(options).__name__}; take 'ray' or 'local'"
+            )
+        options, serving = options.served_by(serving.endpoint), replace(serving, place="local")
     with _lock:  # cache alone may build twice when two threads ask at the same time
-        return _scorer(options, serving.settled())
+        return _scorer(options, serving)
 
 
 @cache

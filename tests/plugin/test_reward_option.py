@@ -69,8 +69,8 @@ def test_options_of_the_reward_can_be_set_in_the_users_own_config(text, own_conf
 
 
 @pytest.mark.parametrize("text", [DEFAULTS, BODY])
-def test_a_users_number_of_workers_wins(text, own_config):
-    assert own_config(text).reward.num_workers == 1
+def test_the_number_of_workers_is_verls_or_the_users(text, own_config):
+    assert own_config(text).reward.num_workers == own_config("defaults: [ppo_trainer]\n").reward.num_workers
     assert own_config(text + "reward: {num_workers: 3}\n").reward.num_workers == 3
 
 
