@@ -13,7 +13,8 @@ Languages: English and one more, whose translations stand in a file.
                    split the solution, compare both with the same functions, join the translations from a second
                    data set by row number, and write one parquet file
 
-Each runs in a process of its own; the memory is the peak of its resident set, with what it maps from files.
+Each runs in a process of its own; the memory is the peak of its resident set, with what it maps from files. CPU seconds
+are those of the process, all threads together: on a busy machine they say more than the seconds on the clock.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 WORDS = ("apples", "pears", "plums", "books", "coins", "cards", "stones", "shells", "boats", "birds", "lamps", "chairs")
 STAGES = ("load", "reference", "verify", "translate", "check", "export")
@@ -77,7 +79,7 @@ def run_prepare(folder: Path, stages: tuple[str, ...]) -> None:
     with Runner(read_config(None, (), flags), lambda line: None, Progress(Console(quiet=True))) as runner:
         for stage in stages:
             runner.run([stage])
-            print(f"{stage} {_peak_mb():.0f}", flush=True)
+            print(f"{stage} {_used()}", flush=True)
 
 
 def run_datasets(folder: Path) -> None:
@@ -119,28 +121,45 @@ def run_datasets(folder: Path) -> None:
     rows = rows.filter(lambda row: equal(row["final"], split(row["answer"]).answer, "en"))
     rows = rows.map(languages, with_indices=True, batched=True, remove_columns=rows.column_names)
     rows.to_parquet(str(folder / "rows.parquet"))
-    print(f"all {_peak_mb():.0f}", flush=True)
+    print(f"all {_used()}", flush=True)
 
 
-def measure(which: str, folder: Path, *options: str) -> tuple[float, list[tuple[str, float, int]]]:
-    """Seconds of the whole process, and (step, seconds, peak MB so far) of each step that it reports."""
+class Step(NamedTuple):
+    """What one step took, and the peak of the memory so far."""
+
+    name: str
+    seconds: float
+    cpu: float
+    peak: int
+
+
+def measure(which: str, folder: Path, *options: str) -> list[Step]:
+    """The steps that a process reports. The first one has the start of the interpreter in it."""
     command = [sys.executable, __file__, "--child", which, "--folder", str(folder), *options]
-    started = last = time.monotonic()
+    last, last_cpu = time.monotonic(), 0.0
     steps = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            name, peak = line.split()
+            name, peak, cpu = line.split()
             now = time.monotonic()
-            steps.append((name, now - last, int(peak)))
-            last = now
+            steps.append(Step(name, now - last, float(cpu) - last_cpu, int(peak)))
+            last, last_cpu = now, float(cpu)
     if process.returncode:
         raise SystemExit(f"{which} failed")
-    return time.monotonic() - started, steps
+    return steps
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def show(size: int, what: str, steps: list[Step]) -> None:
+    seconds, cpu = sum(step.seconds for step in steps), sum(step.cpu for step in steps)
+    peak = max(step.peak for step in steps)
+    print(f"{size:9}  {what:28}{seconds:9.1f}{cpu:9.1f}{size / seconds:9.0f}{peak:9}", flush=True)
+
+
+def _used() -> str:
+    """Peak megabytes and CPU seconds of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return f"{used.ru_maxrss / 1024:.0f} {used.ru_utime + used.ru_stime:.2f}"
 
 
 def main() -> None:
@@ -156,22 +175,16 @@ def main() -> None:
         else:
             run_datasets(arguments.folder)
         return
-    print(f"{'rows':>9}  {'what':28}{'seconds':>9}{'rows/s':>9}{'peak MB':>9}")
+    print(f"{'rows':>9}  {'what':28}{'seconds':>9}{'CPU s':>9}{'rows/s':>9}{'peak MB':>9}")
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write_data(folder, size)
-            _, steps = measure("prepare", folder, *(["--all"] if arguments.all else []))
-            for step, seconds, peak in steps:
-                print(f"{size:9}  prepare, {step:19}{seconds:9.1f}{size / seconds:9.0f}{peak:9}", flush=True)
-            same = sum(seconds for step, seconds, _ in steps if step not in ("check", "export"))
-            peak = max(peak for step, _, peak in steps if step not in ("check", "export"))
-            print(f"{size:9}  {'prepare, load to translate':28}{same:9.1f}{size / same:9.0f}{peak:9}")
-            seconds, steps = measure("datasets", folder)
-            print(
-                f"{size:9}  {'datasets.map, the same':28}{seconds:9.1f}{size / seconds:9.0f}{steps[-1][2]:9}",
-                flush=True,
-            )
+            steps = measure("prepare", folder, *(["--all"] if arguments.all else []))
+            for step in steps:
+                show(size, f"prepare, {step.name}", [step])
+            show(size, "prepare, load to translate", steps[:4])
+            show(size, "datasets.map, the same", measure("datasets", folder))
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ def calibrate(
     raise typer.Exit(
         run(
             parallel, out, model, revision=revision, prompt=prompt, max_tokens=max_tokens, device=device, dtype=dtype,
-            batch_tokens=batch_tokens, align=align, floor=floor, ceiling=ceiling, shrinkage=shrinkage, shuffles=shuffles,
-            date=date,
+            batch_tokens=batch_tokens, align=align, floor=floor, ceiling=ceiling, shrinkage=shrinkage,
+            shuffles=shuffles, date=date,
         )
     )  # fmt: skip
 

@@ -87,8 +87,8 @@ class Rollout:
         question = self.row.get("question")
         if not isinstance(question, str) or not question.strip():
             raise DataError(
-                f"{self.place} has extra_info['question']={question!r}, which is asked for as COMET's source; write the "
-                "question into each row, or set source=pivot"
+                f"{self.place} has extra_info['question']={question!r}, which is asked for as COMET's source; write "
+                "the question into each row, or set source=pivot"
             )
         return question
 

@@ -94,12 +94,12 @@ def _share(metric: Any, text: str, reference: str) -> float:
 
 @cache
 def _chrf(word_order: int) -> "CHRF":
-    return _metrics().CHRF(word_order=word_order)  # type: ignore[no-any-return]
+    return _metrics().CHRF(word_order=word_order)
 
 
 @cache
 def _bleu() -> "BLEU":
-    return _metrics().BLEU(tokenize="13a", effective_order=True, smooth_method="exp")  # type: ignore[no-any-return]
+    return _metrics().BLEU(tokenize="13a", effective_order=True, smooth_method="exp")
 
 
 def _metrics() -> Any:

@@ -72,7 +72,7 @@ def _completion(choice: Any, usage: dict[str, Any]) -> Completion:
     text = _text(message.get("content"))
     reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     if not reasoning:
-        reasoning, text = _split_thinking(text)
+        reasoning, text = split_thinking(text)
     return Completion(text, reasoning, str(choice.get("finish_reason") or ""), usage)
 
 
@@ -87,7 +87,7 @@ def _text(content: Any) -> str:
     return content
 
 
-def _split_thinking(text: str) -> tuple[str, str]:
+def split_thinking(text: str) -> tuple[str, str]:
     """Reasoning and answer; templates that put `<think>` into the prompt leave only `</think>` in the answer."""
     opened = text.lstrip().startswith("<think>")
     thought, closing, answer = text.partition("</think>")

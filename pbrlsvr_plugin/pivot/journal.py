@@ -1,0 +1,140 @@
+"""Results that cost money or hours, kept for good: one SQLite file, keyed by everything that determines the request.
+
+A result is on the disk before the run goes on, so that a run that is killed asks for nothing again. The same request in
+another stage, or after a change elsewhere in the config, is answered from here as well. Keys are hashes; a value holds
+the answer and no part of the request, hence no secret.
+
+SQLite's write-ahead log needs a local disk; keep the journal off network file systems.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from types import TracebackType
+from typing import Any
+
+from pbrlsvr.errors import DataError
+
+
+def request_key(kind: str, **request: Any) -> str:
+    """The hash of a request: its kind, and all that determines the answer (model, messages, sampling, candidate).
+
+    >>> request_key("chat", model="m", candidate=0) == request_key("chat", candidate=0, model="m")
+    True
+    """
+    text = json.dumps([kind, request], sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Journal:
+    """A durable mapping from requests to answers. It may be used from several threads.
+
+    Args:
+        path: the SQLite file; made if it is not there.
+
+    Raises:
+        DataError: the file is no journal.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.sqlite") as journal:
+        ...     journal.put("k", {"text": "42"})
+        ...     journal.get("k"), journal.get("other")
+        ({'text': '42'}, None)
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._lock, self._read_lock = Lock(), Lock()
+        self._queue: SimpleQueue[tuple[str, Any, Future[None]] | None] = SimpleQueue()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=60)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            # FULL: a commit is on the disk when it returns. NORMAL could lose the last ones to a power cut.
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+            # A connection of its own: in this mode a reader does not wait for a writer that waits for the disk.
+            self._reader = sqlite3.connect(path, check_same_thread=False, timeout=60)
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"{str(path)!r} is no journal: {error}; move it away to start a new one") from error
+        self._thread = Thread(target=self._write, name="pbrlsvr-journal", daemon=True)
+        self._thread.start()
+
+    def get(self, key: str) -> Any | None:
+        """The answer to a request, or None."""
+        with self._read_lock:
+            found = self._reader.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def put(self, key: str, value: Any) -> None:
+        """Keeps one answer (JSON); it is on the disk when this returns."""
+        self.put_many({key: value})
+
+    def put_soon(self, key: str, value: Any) -> "Future[None]":
+        """Keeps one answer; the future is done when it is on the disk. Answers of the same moment share a commit."""
+        done: Future[None] = Future()
+        self._queue.put((key, value, done))
+        return done
+
+    def put_many(self, answers: Mapping[str, Any]) -> None:
+        """Keeps several answers in one transaction: all of them or none."""
+        rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in answers.items()]
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+
+    def __len__(self) -> int:
+        with self._read_lock:
+            return int(self._reader.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+    def close(self) -> None:
+        """Writes what is under way, and closes the file."""
+        self._queue.put(None)
+        self._thread.join()
+        with self._lock, self._read_lock:
+            self._reader.close()
+            self._db.close()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self) -> None:
+        # As in the batcher: the next group forms while the disk is busy with this one.
+        closing = False
+        while not closing:
+            group = [self._queue.get()]
+            while True:
+                try:
+                    group.append(self._queue.get_nowait())
+                except Empty:
+                    break
+            closing = None in group
+            self._commit([entry for entry in group if entry is not None])
+
+    def _commit(self, group: list[tuple[str, Any, "Future[None]"]]) -> None:
+        if not group:
+            return
+        try:
+            self.put_many({key: value for key, value, _ in group})
+        except BaseException as error:
+            for *_, done in group:
+                done.set_exception(error)
+        else:
+            for *_, done in group:
+                done.set_result(None)

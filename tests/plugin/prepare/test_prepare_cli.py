@@ -1,0 +1,204 @@
+"""The command: flags and files build the same configuration; errors end with the mend and exit code 1."""
+
+import io
+import json
+import re
+import time
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from rich.console import Console
+from typer.testing import CliRunner
+
+from pbrlsvr.errors import ConfigError
+from pbrlsvr_plugin.cli import app
+from pbrlsvr_plugin.pivot.cli import STARTER
+from pbrlsvr_plugin.pivot.config import STAGES, read_config
+from pbrlsvr_plugin.pivot.journal import Journal
+from pbrlsvr_plugin.pivot.progress import Progress, table
+from pbrlsvr_plugin.pivot.run import Runner, differences
+from pbrlsvr_plugin.pivot.stage import Context, new_row
+from pbrlsvr_plugin.pivot.store import StageWriter
+
+COLUMNS = "load.columns={answer_in: answer, solution: answer}"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["prepare", *map(str, arguments)])
+
+
+def test_flags_and_a_file_give_the_same_configuration(tmp_path):
+    path = tmp_path / "prepare.yaml"
+    path.write_text(yaml.safe_dump({"out": "o", "languages": ["sw", "DE"], "load": {"source": "gsm8k", "limit": 3}}))
+    flags = {"out": "o", "languages": "sw,de", "load.source": "gsm8k", "load.limit": 3}
+    assert read_config(path, (), {}) == read_config(None, (), flags)
+    assert read_config(path, ["load.limit=5", "seed=7"], {"seed": 8}).load["limit"] == 5
+    assert read_config(path, ["seed=7"], {"seed": 8}).seed == 8
+
+
+def test_the_starter_configuration_is_valid_and_explains_every_field(tmp_path, context):
+    config = read_config(STARTER, (), {"out": str(tmp_path)})
+    made = context("sw")
+    for name in STAGES:
+        config.stage(name, made)
+    lines = STARTER.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.strip() and not line.lstrip().startswith("#") and not line.endswith(":"):
+            assert lines[number - 1].lstrip().startswith("#"), line
+            assert "  #" not in line, line
+
+
+def test_init_writes_it_and_never_over_a_file(tmp_path):
+    path = tmp_path / "p.yaml"
+    assert invoke("init", path).exit_code == 0
+    assert path.read_text() == STARTER.read_text()
+    assert invoke("init", path).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["out=o"], "languages are not given"),
+        (["languages=[sw]"], "out is not given"),
+        (["out=o", "languages=[swahili]"], "'swahili'"),
+        (["out=o", "languages=[sw]", "refrence.model=m"], "no option 'refrence'"),
+        (["out=o", "languages=[sw]", "seed=x"], "seed='x'"),
+        (["out=o", "languages=[sw]", "load=3"], "load=3"),
+        (["seed"], "no `key=value`"),
+    ],
+)
+def test_a_wrong_configuration_is_named(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        read_config(None, overrides, {})
+
+
+def test_a_typo_in_the_last_stage_shows_before_the_first_one_starts(tmp_path, problems):
+    out = tmp_path / "out"
+    start = ("run", "--source", problems, "--languages", "en", "--out", out, COLUMNS)
+    ran = invoke(*start, "reference.engine=dataset", "export.splt=1")
+    assert ran.exit_code == 1
+    assert "the block 'export' has no option 'splt'" in ran.output
+    assert not list(out.glob("work/1-load/*"))
+
+
+def test_stages_run_alone_in_order_and_status_says_where_they_are(tmp_path, problems):
+    path = tmp_path / "p.yaml"
+    block = {"source": str(problems), "columns": {"answer_in": "answer", "solution": "answer"}}
+    config = {"out": str(tmp_path / "out"), "languages": ["en"], "load": block, "reference": {"engine": "dataset"}}
+    path.write_text(yaml.safe_dump(config))
+    early = invoke("verify", path)
+    assert early.exit_code == 1
+    assert "the stage 'load' is not finished" in early.output
+    for stage in ("load", "reference", "verify"):
+        assert invoke(stage, path).exit_code == 0
+    status = invoke("status", path).output
+    assert status.count(" good") == 3
+    assert status.count("not finished") == 3
+    other = invoke("status", path, "verify.choose=first").output.replace("\n", " ")
+    assert "would be done again: options.choose was 'shortest' and is 'first'" in other
+
+
+def test_a_run_writes_training_files_that_can_be_followed_back(tmp_path, problems, chat_server, reply, solve):
+    server = chat_server(lambda prompt, *_: reply(solve(prompt)))
+    ran = invoke(
+        "run", "--source", problems, "--languages", "sw,en", "--out", tmp_path / "out", "--pivot-url", server.url,
+        "--pivot-model", "m", COLUMNS, "check.language_share=0", "check.copied=1.0", "check.repetition=1.0",
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    tables = [pq.read_table(tmp_path / "out" / f"{split}.parquet").to_pylist() for split in ("train", "test")]
+    rows = [row for table in tables for row in table]
+    assert len(rows) == 80
+    problems_of = [{row["extra_info"]["problem"] for row in table} for table in tables]
+    assert not problems_of[0] & problems_of[1]
+    source = [json.loads(line) for line in problems.read_text().splitlines()]
+    for row in rows:
+        info = row["extra_info"]
+        origin = source[info["line"] - 1]
+        assert info["question"].endswith(origin["question"])
+        assert row["reward_model"]["ground_truth"] == origin["answer"].split("#### ")[1] == info["pivot_answer"]
+        assert row["data_source"] == f"problems/{info['language']}"
+
+
+def test_a_source_without_rows_is_an_error(tmp_path):
+    (tmp_path / "a.jsonl").write_text("")
+    start = ("run", "--source", tmp_path / "a.jsonl", "--languages", "en", "--out", tmp_path / "out")
+    ran = invoke(*start, "reference.engine=dataset")
+    assert ran.exit_code == 1
+    assert "is the source empty?" in ran.output
+
+
+def test_the_lock_is_let_go_and_scratch_folders_are_removed(tmp_path, problems):
+    flags = {"load.source": str(problems), "languages": "en", "out": str(tmp_path / "out")}
+    config = read_config(None, (), flags)
+    for _ in range(2):
+        with Runner(config, lambda line: None, None):
+            pass
+    with pytest.raises(ConfigError, match="at work"), Runner(config, lambda line: None, None):
+        Runner(config, lambda line: None, None).__enter__()
+    assert not list((tmp_path / "out" / "work").glob("*scratch*"))
+
+
+def test_differences_of_fingerprints_are_named():
+    old = {"version": 1, "options": {"limit": 0, "body": {"a": 1}}, "files": {"p.txt": "x"}}
+    new = {"version": 1, "options": {"limit": 5, "body": {}}, "files": {"p.txt": "y"}}
+    assert list(differences(old, new)) == [
+        "the file 'p.txt' has changed",
+        "options.body.a was 1 and is None",
+        "options.limit was 0 and is 5",
+    ]
+
+
+def test_reports_leave_out_a_stage_that_is_being_written(tmp_path):
+    for name in ("1-load", "2-reference.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "stage.json").write_text('{"name": "x"}')
+    with Journal(tmp_path / "j.sqlite") as journal:
+        context = Context(tmp_path, tmp_path, "n", 0, ("sw",), journal, tmp_path)
+        assert len(context.reports()) == 1
+
+
+def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    rows = [new_row(id=f"a:{i}") for i in range(20)]
+    progress = Progress(console, every_s=0.05)
+    tracked = progress.track(rows)
+    with StageWriter(tmp_path / "1-load", "verify") as writer, progress.stage("verify", tracked, writer):
+        for i, row in enumerate(tracked):
+            writer.reject(row, "odd") if i % 2 else writer.write(row)
+            time.sleep(0.02)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) >= 3
+    assert re.fullmatch(r"verify: \d+ of 20 rows, [\d.]+/s, about \d+ s left; \d+ out, \d+ rejected", lines[2])
+
+
+def test_the_bar_of_a_terminal_ends_with_all_rows(tmp_path):
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    progress = Progress(console)
+    tracked = progress.track([new_row(id=f"a:{i}") for i in range(7)])
+    with StageWriter(tmp_path / "1-load", "verify") as writer, progress.stage("verify", tracked, writer):
+        for row in tracked:
+            writer.write(row)
+    assert "7/7" in console.file.getvalue()
+    assert "7 out, 0 rejected" in console.file.getvalue()
+
+
+def test_the_table_counts_rejects_by_reason_the_most_frequent_first():
+    console = Console(file=io.StringIO(), width=200)
+    report = {"name": "verify", "rows_in": 9, "rows_out": 4, "seconds": 1.5, "facts": {"right": 4}}
+    console.print(table([{**report, "rejected": {"no_answer": 1, "wrong_answer": 4}}]))
+    assert re.search(r"verify +9 +4 +5 +1\.5 +wrong_answer 4 +no_answer 1 +right=4", console.file.getvalue())
+
+
+def test_another_language_or_name_leaves_the_references_alone(tmp_path, problems):
+    columns = {"answer_in": "answer", "solution": "answer"}
+    flags = {"load.source": str(problems), "load.columns": columns, "reference.engine": "dataset", "out": str(tmp_path)}
+    said = []
+    for values in ({"languages": "en"}, {"languages": "en,sw", "name": "other"}):
+        config = read_config(None, (), {**flags, **values})
+        with Runner(config, said.append, Progress(Console(quiet=True))) as runner:
+            runner.run(["load", "reference", "verify"])
+    assert "load: done again, because languages was ['en'] and is ['en', 'sw']" in said
+    assert {"reference: finished before, nothing has changed", "verify: finished before, nothing has changed"} <= {
+        *said
+    }
