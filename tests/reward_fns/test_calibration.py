@@ -123,7 +123,7 @@ def test_english_where_another_language_should_be_is_judged_as_english(text):
 
 def test_a_calibration_with_its_own_encoder_is_accepted():
     CALIBRATION.check(EmbeddingOptions("org/encoder", prompt="query: "))
-    CALIBRATION.check(EmbeddingOptions("/models/encoder/", prompt="query: ", device="cpu", batch_size=3))
+    CALIBRATION.check(EmbeddingOptions("/models/encoder/", prompt="query: ", device="cpu", batch_tokens=300))
     replace(CALIBRATION, model="multilingual-e5-small").check(EmbeddingOptions("intfloat/multilingual-e5-small"))
 
 

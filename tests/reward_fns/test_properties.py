@@ -32,9 +32,14 @@ REWARDS = {
         {"align": True, "combine": {"rule": "log_sigmoid"}, "guards": False, "language": {}},
         {"combine": {"rule": "product", "clip": [0.1, 0.6]}, "max_tokens": 16},
     ],
+    "comet_score": [{}, {"combine": "sum", "span": "reasoning", "scale": [-1, 1]}],
     "exact_answer": [{}],
     "format": [{}, {"thinking": "required", "answer": ["boxed", "hash"], "once": False}],
+    "hybrid": [{}, {"combine": {"rule": "product"}, "similarity": "mt_chrf"}],
     "language_consistency": [{}, {"reasoning": "gate", "answer": {"mode": "penalty", "language": "en"}}],
+    "mt_bleu": [{}],
+    "mt_chrf": [{"combine": "sum", "word_order": 2}],
+    "mt_embed_cosine": [{}],
 }  # fmt: skip
 EACH = pytest.mark.parametrize(
     ("name", "options"), [(name, options) for name, variants in REWARDS.items() for options in variants]
@@ -47,8 +52,24 @@ def test_every_reward_is_tested_here():
     assert set(REWARDS) == set(pbrlsvr.REWARD_FUNCTIONS)
 
 
-def with_model(name, options, minilm):
-    return options | {"model": minilm, "device": "cpu"} if name == "embed_cosine" else options
+@pytest.fixture
+def models(minilm, comet_model, http_server):
+    """For each reward, the options that name its models: real MiniLM, tiny COMET, an echo for a translator."""
+
+    def echo(request):
+        text = request.body["messages"][-1]["content"]
+        return {"choices": [{"message": {"content": text[-200:]}, "finish_reason": "stop"}]}
+
+    encoder = {"model": minilm, "device": "cpu"}
+    translation = {"engine": "openai", "model": "echo", "endpoint": {"urls": [http_server(echo).url]}}
+    return {
+        "comet_score": {"model": comet_model},
+        "embed_cosine": encoder,
+        "hybrid": {"comet": {"model": comet_model}, "embedding": encoder, "translation": translation},
+        "mt_bleu": {"translation": translation},
+        "mt_chrf": {"translation": translation},
+        "mt_embed_cosine": {"translation": translation, "embedding": encoder},
+    }
 
 
 async def score(name, response, language, options, truth="11"):
@@ -57,8 +78,8 @@ async def score(name, response, language, options, truth="11"):
 
 
 @EACH
-def test_any_text_gives_a_finite_score_in_range_and_the_same_keys(name, options, minilm):
-    options = with_model(name, options, minilm)
+def test_any_text_gives_a_finite_score_in_range_and_the_same_keys(name, options, models):
+    options = options | models.get(name, {})
     keys = list(asyncio.run(score(name, f"{PIVOT}\n#### 11", "en", options)))
 
     @settings(max_examples=40, **SLOW)
@@ -74,8 +95,8 @@ def test_any_text_gives_a_finite_score_in_range_and_the_same_keys(name, options,
 
 
 @EACH
-def test_the_same_text_gives_the_same_result_and_the_order_of_a_batch_does_not_matter(name, options, minilm):
-    options = with_model(name, options, minilm)
+def test_the_same_text_gives_the_same_result_and_the_order_of_a_batch_does_not_matter(name, options, models):
+    options = options | models.get(name, {})
 
     async def batch(samples):
         return await asyncio.gather(*(score(name, *sample, options) for sample in samples))
@@ -95,10 +116,11 @@ def test_the_same_text_gives_the_same_result_and_the_order_of_a_batch_does_not_m
     holds()
 
 
-@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("batch", [1, 64, 5000])
 def test_a_text_scores_the_same_alone_and_in_any_batch_of_a_cold_encoder(batch, minilm):
-    # cache_size=1 keeps no vector from one call to the next, so that each batch is encoded anew.
-    options = {"model": minilm, "device": "cpu", "cache_size": 1, "batch_size": batch}
+    # No vector is kept from one call to the next, so that each batch is encoded anew.
+    serving = {"place": "local", "cache_mib": 0}
+    options = {"model": minilm, "device": "cpu", "batch_tokens": batch, "serving": serving}
     texts = ["", "11", PIVOT, "Ana has apples. " * 60, "安娜有17个苹果。", "\ud83d\u202e", "x" * 3000]
 
     async def together(order):
@@ -114,14 +136,14 @@ def test_a_text_scores_the_same_alone_and_in_any_batch_of_a_cold_encoder(batch, 
 @pytest.mark.parametrize(
     "unit", ["x", "word ", "安", "ก", "<think>", "</think>", "\\boxed{", "#### 1\n", "$", "```\n", "\u202e"]
 )
-@pytest.mark.parametrize("name", [name for name in pbrlsvr.REWARD_FUNCTIONS if name != "embed_cosine"])
+@pytest.mark.parametrize("name", ["exact_answer", "format", "language_consistency"])
 def test_a_response_of_a_hundred_thousand_characters_is_scored(name, unit):
     found = asyncio.run(asyncio.wait_for(score(name, unit * (100_000 // len(unit)), "es", {}), timeout=30))
     assert 0.0 <= found["score"] <= 1.0
 
 
 @pytest.mark.parametrize("unit", ["word ", "安", "\ud83d", "<answer>"])
-def test_a_very_long_response_is_encoded_whole(unit, minilm):
-    options = {"model": minilm, "device": "cpu"}
-    found = asyncio.run(score("embed_cosine", unit * (8_000 // len(unit)), "en", options))
+@pytest.mark.parametrize("name", ["embed_cosine", "comet_score", "hybrid", "mt_embed_cosine"])
+def test_a_very_long_response_is_read_whole(name, unit, models):
+    found = asyncio.run(score(name, unit * (8_000 // len(unit)), "sw", models[name]))
     assert 0.0 <= found["score"] <= 1.0

@@ -1,9 +1,7 @@
 """comet_score, the mt_ rewards and hybrid as veRL calls them: tiny COMET, real MiniLM, a translator behind HTTP."""
 
 import asyncio
-import importlib.util
 import math
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +9,6 @@ import pbrlsvr
 from pbrlsvr.errors import ConfigError, DataError, ServiceError
 from pbrlsvr.scorers.comet import CometOptions
 from pbrlsvr.scorers.overlap import bleu, chrf
-
-_spec = importlib.util.spec_from_file_location("comet_checkpoints", Path(__file__).with_name("comet_checkpoints.py"))
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 PIVOT = "Ana has 17 apples and gives away 6 apples, so 17 - 6 = 11 apples are left."
 SPANISH = "Ana tiene diecisiete manzanas y regala seis manzanas a su hermana, por eso le quedan once."
@@ -29,12 +23,6 @@ ROW = {
 }
 HONEST = f"{SPANISH} <answer>11 manzanas</answer>"
 ALONE = {"rule": "sum", "weights": {"answer": 0.0}}
-
-
-@pytest.fixture(scope="module")
-def comet_model(tmp_path_factory):
-    case = tiny.CASES["regression_metric encoder_model=XLM-RoBERTa"]
-    return str(tiny.write_checkpoint(tmp_path_factory.mktemp("comet") / "model", case))
 
 
 @pytest.fixture
