@@ -40,7 +40,7 @@ class Rollout:
             DataError: the row's `language` does not exist.
         """
         row = extra_info or {}
-        place = f"row {row.get('index')!r} of {data_source!r}"
+        place = f"row {row.get('index')!r} of {str(data_source)!r}"
         language = row.get("language") or None
         try:
             language = parse(language) if language is not None else None

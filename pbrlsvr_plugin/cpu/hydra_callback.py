@@ -4,9 +4,7 @@ import os
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
-
-from pbrlsvr.errors import ConfigError
+from omegaconf import DictConfig, OmegaConf
 
 # For the processes that ray.init starts in this one's name; the profile passes its own variables to the others.
 _ENVIRONMENT = {
@@ -25,11 +23,14 @@ class ActivateCPU(Callback):
     """Turns the driver into a CPU process, so that nobody has to set VERL_PLATFORM by hand."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        name = config.actor_rollout_ref.rollout.name
+        # veRL's SFT trainer has no rollout.
+        name = OmegaConf.select(config, "actor_rollout_ref.rollout.name", default="hf")
         if name != "hf" or config.trainer.device != "cpu":
-            raise ConfigError(
-                f"profile=cpu is chosen, but rollout.name={name!r} and trainer.device={config.trainer.device!r}: the "
-                f"profile must come after ppo_trainer and the recipe; write it on the command line, as +profile=cpu"
+            # Hydra turns a callback's exceptions into warnings, but not this one.
+            raise SystemExit(
+                f"ConfigError: profile=cpu is chosen, but rollout.name={name!r} and trainer.device="
+                f"{config.trainer.device!r}: the profile must come after ppo_trainer and the recipe; write it on the "
+                f"command line, as +profile=cpu"
             )
         for variable, value in _ENVIRONMENT.items():
             os.environ.setdefault(variable, value)

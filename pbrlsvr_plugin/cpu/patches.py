@@ -5,9 +5,11 @@ a run's processes never need it.
 """
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -39,6 +41,20 @@ def _single_gloo_backend(distributed: ModuleType) -> None:
         original(timeout_second=timeout_second, backend=backend or "cpu:gloo")
 
     distributed.initialize_global_process_group_ray = initialize_global_process_group_ray  # type: ignore[attr-defined]
+
+
+def _single_gloo_backend_under_torchrun(distributed: ModuleType) -> None:
+    def initialize_global_process_group(timeout_second: int = 36000) -> tuple[int, int, int]:
+        import torch.distributed
+
+        torch.distributed.init_process_group(
+            backend="cpu:gloo",
+            timeout=timedelta(seconds=timeout_second),
+            init_method=os.environ.get("DIST_INIT_METHOD"),
+        )
+        return tuple(int(os.environ[name]) for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE"))  # type: ignore[return-value]
+
+    distributed.initialize_global_process_group = initialize_global_process_group  # type: ignore[attr-defined]
 
 
 def _nothing_to_offload_to(transformer_impl: ModuleType) -> None:
@@ -93,6 +109,13 @@ PATCHES = (
         line='backend = backend or f"cpu:gloo,{get_device_name()}:{get_nccl_backend()}"',
         reason='becomes "cpu:gloo,cpu:gloo", and torch rejects a device that is named twice',
         apply=_single_gloo_backend,
+    ),
+    Patch(
+        module="verl.utils.distributed",
+        where="verl/utils/distributed.py:63",
+        line='backend = f"cpu:gloo,{get_device_name()}:{get_nccl_backend()}"',
+        reason="the same in the SFT trainer's processes, which torchrun starts; here nothing can be passed in",
+        apply=_single_gloo_backend_under_torchrun,
     ),
     Patch(
         module="verl.workers.engine.fsdp.transformer_impl",

@@ -61,6 +61,14 @@ def process_group():
     os.environ["DIST_INIT_METHOD"] = "file://" + tempfile.mktemp()
     d.initialize_global_process_group_ray()
 
+def torchrun():
+    import torch, verl.utils.distributed as d
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    os.environ["DIST_INIT_METHOD"] = "file://" + tempfile.mktemp() + "?rank=0&world_size=1"
+    os.environ.update(LOCAL_RANK="0", RANK="0", WORLD_SIZE="1")
+    assert d.initialize_global_process_group() == (0, 0, 1)
+
 def engines():
     import verl.workers.engine.fsdp
     from verl.workers.engine.base import EngineRegistry
@@ -81,7 +89,7 @@ def replica():
     assert get_rollout_replica_class("hf").__name__ == "HFReplica"
 
 errors = {}
-for check in (process_group, engines, offload, rollout, replica):
+for check in (process_group, torchrun, engines, offload, rollout, replica):
     try:
         check()
     except Exception as error:
@@ -113,10 +121,11 @@ def test_with_the_patches_everything_works():
 
 def test_without_the_patches_everything_fails_as_their_reasons_say():
     found = errors(WITHOUT)
-    assert found.keys() == {"process_group", "engines", "offload", "rollout", "replica"}, (
+    assert found.keys() == {"process_group", "torchrun", "engines", "offload", "rollout", "replica"}, (
         "veRL does the others itself now"
     )
     assert "Duplicate device type cpu" in found["process_group"]
+    assert "Duplicate device type cpu" in found["torchrun"]
     assert "pin_memory=True" in found["offload"]
     assert "hf" in found["rollout"]
     assert "hf" in found["replica"]
