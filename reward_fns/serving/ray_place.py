@@ -74,8 +74,8 @@ class Replica:
         Raises:
             ServiceError: the actor died, and so did those started in its place; or this process has no Ray.
         """
-        pause = 0.1
-        for attempt in range(self._serving.restarts + 1):
+        pause, deaths, deadline = 0.1, 0, time.monotonic() + self._serving.timeout_s
+        while True:
             actor = self._connected()
             try:
                 # A future: `ray.get` warns in an async actor, though this is a thread of its own.
@@ -83,8 +83,11 @@ class Replica:
                 self._answered.set()
                 return _unpacked(values, errors, len(items))
             except RayActorError as error:
-                cause = error
-                log.warning("%s: call %d of %d: %s", self.name, attempt + 1, self._serving.restarts + 1, error)
+                # Until Ray counts a node as dead, for 15 seconds or more, its actors are only out of reach.
+                deaths += not isinstance(error, ActorUnavailableError)
+                log.warning("%s: after %d of %d deaths: %s", self.name, deaths, self._serving.restarts + 1, error)
+                if deaths > self._serving.restarts or time.monotonic() > deadline:
+                    raise self._gone(deaths, error) from error
                 self._forget(actor, error)
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -92,12 +95,14 @@ class Replica:
                 raise ServiceError(
                     f"Ray cannot run the scorer of model {self._options.model!r} (actor {self.name}): {error}"
                 ) from error
-        raise ServiceError(
-            f"the scorer of model {self._options.model!r} (Ray actor {self.name}) died {self._serving.restarts + 1} "
-            f"times in a row (serving.restarts={self._serving.restarts}): {cause}\n"
+
+    def _gone(self, deaths: int, error: RayActorError) -> ServiceError:
+        return ServiceError(
+            f"the scorer of model {self._options.model!r} (Ray actor {self.name}) died {deaths} times in a row "
+            f"(serving.restarts={self._serving.restarts}): {error}\n"
             "Its last lines in the log say why; out of memory is the usual cause: lower batch_tokens, take a smaller "
             "model, or give it more memory."
-        ) from cause
+        )
 
     @property
     def name(self) -> str:

@@ -117,7 +117,7 @@ def test_the_replica_of_a_node_that_dies_comes_back_on_the_other_and_no_request_
 
     async def everything():
         # Until Ray notices that the node is dead, its actor is only out of reach: each try takes 2 seconds or so.
-        score = Scorer(options, ServingOptions(place="ray", replicas=2, restarts=20))
+        score = Scorer(options, ServingOptions(place="ray", replicas=2))
         answers = asyncio.gather(*map(score, TEXTS))
         while lost not in options.runs():
             await asyncio.sleep(0.02)
