@@ -71,7 +71,10 @@ def _text(questions: Sequence[str], number: int, rng: random.Random) -> str:
 
 
 def save_encoder(folder: Path, layers: int, hidden: int = 384) -> str:
-    """A BERT encoder with random weights, mean pooling and all-MiniLM's tokenizer; 12 x 384 is e5-small's shape."""
+    """A BERT encoder with random weights, mean pooling and all-MiniLM's tokenizer.
+
+    12 layers of 384 are multilingual-e5-small's shape, and so is the vocabulary, most of which is never used.
+    """
     import torch
     from sentence_transformers import SentenceTransformer, models
     from transformers import AutoTokenizer, BertConfig, BertModel
@@ -79,7 +82,7 @@ def save_encoder(folder: Path, layers: int, hidden: int = 384) -> str:
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(minilm())
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=hidden, num_hidden_layers=layers,
+        vocab_size=250_037, hidden_size=hidden, num_hidden_layers=layers,
         num_attention_heads=max(hidden // 32, 1), intermediate_size=4 * hidden, max_position_embeddings=512,
     )  # fmt: skip
     BertModel(config).save_pretrained(folder / "bert")

@@ -74,7 +74,7 @@ class CheckOptions:
     workers: int = operational(default=1)
 
     def __post_init__(self) -> None:
-        if self.originals is False:  # what YAML makes of an unquoted off
+        if str(self.originals) == "False":  # what YAML makes of an unquoted off
             object.__setattr__(self, "originals", "off")
         if self.originals not in get_args(Originals):
             raise ConfigError(f"check.originals={self.originals!r} is not one of {list(get_args(Originals))}")
