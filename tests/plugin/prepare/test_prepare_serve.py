@@ -23,7 +23,8 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def served(tiny_policy, tmp_path_factory):
     """(URL, model) of the server."""
-    pytest.importorskip("fastapi")
+    for package in ("fastapi", "uvicorn", "openai"):
+        pytest.importorskip(package, reason="needed by `transformers serve`")
     port, model = free_port(), str(tiny_policy / "model")
     log = tmp_path_factory.mktemp("serve") / "log.txt"
     command = [
