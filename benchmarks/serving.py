@@ -204,17 +204,23 @@ def growth(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+# Python runs a module of this name when it starts: so the trainer and its configuration stay as they are.
 TIMED = """
-import json, os, time
-import pbrlsvr
+import json, time
+from pbrlsvr.functions.reasoning import ReasoningReward
+
+score = ReasoningReward.score
 
 
-async def timed(*args, **kwargs):
+async def timed(self, *args):
     start = time.time()
-    found = await pbrlsvr.embed_cosine(*args, **kwargs)
+    found = await score(self, *args)
     with open({log!r}, "a") as file:
         file.write(json.dumps([start, time.time()]) + "\\n")
     return found
+
+
+ReasoningReward.score = timed
 """
 
 
@@ -223,13 +229,12 @@ def step(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
     A step waits for rewards from the moment when its last rollout asks for one until the last one is there.
     """
-    log, file = folder / "times.jsonl", folder / "timed.py"
-    file.write_text(TIMED.format(log=str(log)))
+    log = folder / "times.jsonl"
+    (folder / "sitecustomize.py").write_text(TIMED.format(log=str(log)))
     run = Path(__file__).resolve().parents[1] / "examples" / "quickstart" / "run.py"
     output = folder / "quickstart"
-    target = "reward.custom_reward_function"
     command = [sys.executable, str(run), "--output", str(output), "--steps", str(arguments.steps)]
-    subprocess.run([*command, f"{target}.path={file}", f"{target}.name=timed"], check=True, stdout=sys.stderr)
+    subprocess.run(command, check=True, stdout=sys.stderr, env={**os.environ, "PYTHONPATH": str(folder)})
     calls = sorted(json.loads(line) for line in log.read_text().splitlines())
     seconds = [float(s) for s in re.findall(r"timing_s/step:([\d.]+)", (output / "grpo" / "verl.log").read_text())]
     per_step = len(calls) // len(seconds)
