@@ -164,6 +164,19 @@ def test_the_command_line_has_the_last_word(tmp_path: Path) -> None:
     assert not any("profile" in part for part in train.overrides(RECIPES / "real.yaml", values, "none", []))
 
 
+@pytest.mark.parametrize("recipe", ["toy.yaml", "real.yaml"])
+def test_each_setting_exists_in_verls_own_config_and_in_the_reward(recipe: str, tmp_path: Path) -> None:
+    pytest.importorskip("verl", reason="needs veRL's own config tree")
+    from hydra import compose, initialize_config_module
+
+    values = train.run_values("p", str(tmp_path), (tmp_path / "a", tmp_path / "b"), 2, 0, tmp_path)
+    # Hydra's own settings are for its command line.
+    own = {name: value for name, value in values.items() if not name.startswith("hydra.")}
+    with initialize_config_module("verl.trainer.config", version_base=None):
+        config = compose("ppo_trainer", overrides=train.overrides(RECIPES / recipe, own, "cpu", []))
+    assert config.reward.custom_reward_function.reward_kwargs.model == str(tmp_path)
+
+
 def test_a_trainer_that_fails_is_reported_with_its_reason_and_the_end_of_its_log(tmp_path: Path) -> None:
     log = tmp_path / "verl.log"
     with pytest.raises(train.TrainingError) as caught:
