@@ -12,7 +12,7 @@ from numbers import Real
 from typing import Any, Literal, get_args
 
 from pbrlsvr.errors import ConfigError, DataError, ModelError
-from pbrlsvr.options import from_mapping
+from pbrlsvr.options import from_mapping, is_number
 
 Rule = Literal["sum", "product", "gated", "log_sigmoid"]
 
@@ -79,17 +79,17 @@ class CombineOptions:
             raise ConfigError(f"a combination's weights map components to numbers, not {self.weights!r}")
         object.__setattr__(self, "weights", dict(self.weights))
         for name, weight in self.weights.items():
-            if not _is_number(weight) or weight < 0:
+            if not is_number(weight) or weight < 0:
                 raise ConfigError(f"the weight of {name!r} is a finite number of at least 0, not {weight!r}")
         if self.clip is not None:
             object.__setattr__(self, "clip", _bounds(self.clip))
         if not isinstance(self.gate, str):
             raise ConfigError(f"a combination's gate is the name of a component, not {self.gate!r}")
-        if not _is_number(self.floor) or not 0 <= self.floor < 1:
+        if not is_number(self.floor) or not 0 <= self.floor < 1:
             raise ConfigError(f"a combination's floor is a number in [0, 1), not {self.floor!r}")
-        if not _is_number(self.scale) or self.scale <= 0:
+        if not is_number(self.scale) or self.scale <= 0:
             raise ConfigError(f"a combination's scale is a finite number above 0, not {self.scale!r}")
-        if not _is_number(self.reference) or not 0 <= self.reference <= 1:
+        if not is_number(self.reference) or not 0 <= self.reference <= 1:
             raise ConfigError(f"a combination's reference is a number in [0, 1], not {self.reference!r}")
 
     @classmethod
@@ -246,10 +246,6 @@ def _valid(values: Mapping[str, float | None], kind: str) -> dict[str, float]:
 
 def _bounds(clip: Any) -> tuple[float, float]:
     listed = isinstance(clip, Sequence) and not isinstance(clip, str)
-    if not listed or len(clip) != 2 or not all(_is_number(bound) for bound in clip) or not 0 <= clip[0] < clip[1] <= 1:
+    if not listed or len(clip) != 2 or not all(is_number(bound) for bound in clip) or not 0 <= clip[0] < clip[1] <= 1:
         raise ConfigError(f"a combination's clip is [lo, hi] with 0 <= lo < hi <= 1, or null, not {clip!r}")
     return float(clip[0]), float(clip[1])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,5 +1,6 @@
 """Option blocks: a mapping from a config becomes the dataclass that checks its values."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -35,3 +36,8 @@ def require_mapping(name: str, block: Any) -> dict[str, Any]:
     if not isinstance(block, Mapping):
         raise ConfigError(f"{name}={block!r} must be a mapping of options to values")
     return {str(option): value for option, value in block.items()}
+
+
+def is_number(value: object) -> bool:
+    """Whether an option's value is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

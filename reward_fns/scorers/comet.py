@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
 from pbrlsvr.scorers.comet_cards import known_card
+from pbrlsvr.scorers.devices import DTYPES, torch_device
 from pbrlsvr.serving.batches import usual_budget
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Apache-2.0, with a reference.
 DEFAULT_COMET = "Unbabel/wmt22-comet-da"
-
-DTYPES = ("float32", "bfloat16", "float16")
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +84,7 @@ class CometOptions:
                 "COMET needs torch, transformers and sentencepiece; run `pip install 'pbrlsvr[comet]'` in the "
                 f"environment of every node ({error})"
             ) from error
-        device = self.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = torch_device(self.device)
         card = known_card(self.model)
         if card and not card.commercial:
             log.warning("model=%r: its licence, %s, does not allow commercial use", self.model, card.licence)

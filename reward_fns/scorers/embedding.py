@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pbrlsvr.alignment import alignment
 from pbrlsvr.errors import ConfigError
+from pbrlsvr.scorers.devices import DTYPES
 from pbrlsvr.scorers.encoders import card_prompt, known_encoder
 from pbrlsvr.scorers.pieces import split_steps
 from pbrlsvr.serving.endpoint_options import EndpointOptions
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pbrlsvr.serving.embeddings_endpoint import ServedEmbeddings
 
 Vector = NDArray[np.float32]
-
-DTYPES = ("float32", "bfloat16", "float16")
 
 #: The most steps of a text that are told apart; more are joined. Bounds the work of `alignment`.
 MAX_STEPS = 256

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
+from pbrlsvr.scorers.devices import torch_device
 from pbrlsvr.scorers.encoders import card_prompt, known_encoder
 from pbrlsvr.scorers.pieces import split_to_fit
 from pbrlsvr.scorers.pooling import plain_text, pooled
@@ -183,9 +184,7 @@ def _load(options: "EmbeddingOptions") -> "SentenceTransformer":
             "the embedding rewards need sentence-transformers; run `pip install 'pbrlsvr[embed]'` in the environment "
             f"of every node ({error})"
         ) from error
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch_device(options.device)
     try:
         model = SentenceTransformer(
             options.model,

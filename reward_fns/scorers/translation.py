@@ -22,6 +22,7 @@ from typing import Literal, get_args
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import base, parse, profile
+from pbrlsvr.scorers.devices import DTYPES
 from pbrlsvr.scorers.engines import Engine, Request
 from pbrlsvr.scorers.pieces import split_steps
 from pbrlsvr.scorers.protect import BLOCK, INLINE, ascii_digits, protect
@@ -31,7 +32,6 @@ from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 
 EngineName = Literal["seq2seq", "ctranslate2", "openai"]
-DTYPES = ("float32", "bfloat16", "float16")
 
 #: text, source language, target language
 Item = tuple[str, str, str]

@@ -1,13 +1,12 @@
 """Where a scorer runs, and how much it may hold: the `serving` block of a reward's options."""
 
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.options import from_mapping
+from pbrlsvr.options import from_mapping, is_number
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 Place = Literal["auto", "local", "ray", "endpoint"]
@@ -53,9 +52,9 @@ class ServingOptions:
             unset = name == "num_cpus" and value is None
             if not unset and (not isinstance(value, int) or isinstance(value, bool) or value < least):
                 raise ConfigError(f"serving.{name}={value!r} must be a whole number of {least} or more")
-        if not _is_number(self.num_gpus) or self.num_gpus < 0 or (self.num_gpus > 1 and self.num_gpus % 1):
+        if not is_number(self.num_gpus) or self.num_gpus < 0 or (self.num_gpus > 1 and self.num_gpus % 1):
             raise ConfigError(f"serving.num_gpus={self.num_gpus!r} must be 0, a fraction of 1, or a whole number")
-        if not _is_number(self.timeout_s) or self.timeout_s <= 0:
+        if not is_number(self.timeout_s) or self.timeout_s <= 0:
             raise ConfigError(f"serving.timeout_s={self.timeout_s!r} must be a number of seconds above 0")
         if not isinstance(self.share_gpu, bool):
             raise ConfigError(f"serving.share_gpu={self.share_gpu!r} must be true or false")
@@ -105,7 +104,6 @@ class ServingOptions:
                 "serving.place='endpoint' names no server; set serving.endpoint.urls, such as ['http://host:8000/v1'], "
                 "or let veRL serve the model with reward.reward_model.enable=True"
             )
-
         return replace(self, endpoint=replace(self.endpoint, urls=(f"http://{router}/v1",)))
 
     def settled(self) -> "ServingOptions":
@@ -115,7 +113,3 @@ class ServingOptions:
         ray = sys.modules.get("ray")  # a process that has not imported Ray is not connected to it
         connected = ray is not None and hasattr(ray, "is_initialized") and ray.is_initialized()
         return replace(self, place="ray" if connected else "local")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

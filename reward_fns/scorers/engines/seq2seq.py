@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pbrlsvr.errors import ModelError
+from pbrlsvr.scorers.devices import torch_device
 from pbrlsvr.scorers.engines.tokens import Row, TokenEngine, missing
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def _load(options: "TranslationOptions") -> tuple[Any, str]:
         from transformers import AutoModelForSeq2SeqLM
     except ImportError as error:
         raise missing("mt", error) from error
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch_device(options.device)
     try:
         model, info = AutoModelForSeq2SeqLM.from_pretrained(
             options.model,
