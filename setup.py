@@ -83,7 +83,7 @@ setup(
         "pbrlsvr": ["py.typed"],
         "pbrlsvr_plugin": ["py.typed"],
         "pbrlsvr_plugin.attacks": ["*.jsonl"],
-        "pbrlsvr_plugin.pivot": ["*.yaml", "mappings/*", "prompts/*", "templates/*"],
+        "pbrlsvr_plugin.prepare": ["*.yaml", "load/mappings/*", "requests/prompts/*", "export/templates/*"],
         "pbrlsvr_plugin.config": ["**/*.yaml"],
         "pbrlsvr_plugin.recipes": ["*.yaml"],
     },
@@ -112,7 +112,7 @@ setup(
         "dev": DEV,
     },
     entry_points={
-        "verl.plugins": ["pbrlsvr = pbrlsvr_plugin.verl_entry"],
+        "verl.plugins": ["pbrlsvr = pbrlsvr_plugin.verl.entry"],
         "console_scripts": ["pbrlsvr = pbrlsvr_plugin.cli:main"],
     },
 )

@@ -7,7 +7,7 @@ more, ten times more, another sign, the other language's grouping mark, several 
 gold answer somewhere in the reasoning and a wrong one, or none, at the end.
 
 Scorers:
-    ours        pbrlsvr.answers.equal on pbrlsvr.response.split
+    ours        pbrlsvr.answers.equal on pbrlsvr.responses.spans.split
     gsm8k       veRL's own verl.utils.reward_score.gsm8k, strict ("#### 42") and flexible (the last number)
     math_verify the function that veRL's verl.utils.reward_score.math_verify runs in its worker processes
     lm-eval     the strict and flexible filters of lm-evaluation-harness's mgsm_native_cot tasks, with its exact_match
@@ -31,7 +31,7 @@ from babel.numbers import format_compact_decimal, format_currency, format_decima
 from verl.utils.reward_score import gsm8k, math_verify
 
 from pbrlsvr.answers import equal
-from pbrlsvr.response import split
+from pbrlsvr.responses.spans import split
 
 #: language -> the cue of MGSM's exemplars, the regular expression of lm-evaluation-harness's strict filter (before the
 #: number, after it), a second cue in use, and "or".

@@ -30,11 +30,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pbrlsvr.calibration import Calibration
-from pbrlsvr.calibration_fit import area_under_curve, collect, fit
-from pbrlsvr.parallel import Parallel, read_parallel
-from pbrlsvr.scorers.embedding import Embedder, EmbeddingOptions, embedder
-from pbrlsvr.scorers.pieces import split_steps
+from pbrlsvr.calibration.calibration import Calibration
+from pbrlsvr.calibration.fit import area_under_curve, collect, fit
+from pbrlsvr.calibration.pairs import Parallel, read_parallel
+from pbrlsvr.models.embedding.embedder import Embedder, EmbeddingOptions, embedder
+from pbrlsvr.models.pieces import split_steps
 
 MGSM = Path(__file__).parents[2] / "shared" / "data" / "mgsm"
 Array = NDArray[np.float64]
@@ -99,7 +99,7 @@ def line(language: str, texts: int, group: Group, calibration: Calibration) -> s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="a sentence-transformers model: a folder or a hub name")
-    parser.add_argument("--data", type=Path, default=MGSM, help="parallel text, as pbrlsvr.parallel describes")
+    parser.add_argument("--data", type=Path, default=MGSM, help="parallel text, as pbrlsvr.calibration.pairs describes")
     parser.add_argument("--align", action="store_true", help="measure the alignment of steps instead of the cosine")
     parser.add_argument("--ceiling", type=float, default=0.95)
     arguments = parser.parse_args()

@@ -155,7 +155,7 @@ def compare(other_python: str, prompts: int, rounds: int, threads: int, batch_to
     """Print the samples per second of each, and the ratios."""
     import torch
 
-    from pbrlsvr.scorers.comet import CometOptions
+    from pbrlsvr.models.comet.comet import CometOptions
 
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as work:

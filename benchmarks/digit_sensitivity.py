@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pbrlsvr.scorers.comet import CometOptions, comet
-from pbrlsvr.scorers.embedding import EmbeddingOptions, embedder
+from pbrlsvr.models.comet.comet import CometOptions, comet
+from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder
 from pbrlsvr.serving.scorer import ServingOptions
 
 MGSM = Path(__file__).parents[2] / "shared" / "data" / "mgsm"

@@ -91,7 +91,7 @@ def measured(device: str, work: Callable[[], Any]) -> float:
 
 def embedding(folder: Path, shape: Shape, texts: list[str], arguments: argparse.Namespace) -> dict[str, float]:
     """Seconds of `run`, and of the forward passes alone."""
-    from pbrlsvr.scorers.embedding import EmbeddingOptions
+    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
 
     device, dtype = arguments.device, arguments.dtype
     options = EmbeddingOptions(
@@ -136,7 +136,7 @@ def comet_seconds(folder: Path, shape: Shape, groups: list[Any], arguments: argp
     """A regression model with a reference, of wmt22-comet-da's size, on groups that share source and reference."""
     from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
 
-    from pbrlsvr.scorers.comet import CometOptions
+    from pbrlsvr.models.comet.comet import CometOptions
 
     tokenizer = AutoTokenizer.from_pretrained(minilm())
     config = XLMRobertaConfig(

@@ -61,9 +61,9 @@ def write_data(folder: Path, count: int) -> None:
 def run_prepare(folder: Path, stages: tuple[str, ...]) -> None:
     from rich.console import Console
 
-    from pbrlsvr_plugin.pivot.config import read_config
-    from pbrlsvr_plugin.pivot.progress import Progress
-    from pbrlsvr_plugin.pivot.run import Runner
+    from pbrlsvr_plugin.prepare.config import read_config
+    from pbrlsvr_plugin.prepare.progress import Progress
+    from pbrlsvr_plugin.prepare.runner import Runner
 
     flags = {
         "load.source": str(folder / "rows.jsonl"),
@@ -86,7 +86,7 @@ def run_datasets(folder: Path) -> None:
     import datasets
 
     from pbrlsvr.answers import equal
-    from pbrlsvr.response import split
+    from pbrlsvr.responses.spans import split
 
     datasets.disable_progress_bars()
     spanish = datasets.load_dataset(

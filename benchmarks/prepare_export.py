@@ -40,7 +40,7 @@ class SyntheticRows:
         return f"{'So' if copied else 'Now'} {text} {problem - copied}?"
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        from pbrlsvr_plugin.pivot.stage import new_row
+        from pbrlsvr_plugin.prepare.stage import new_row
 
         for place in range(self._count):
             problem, language = place // len(LANGUAGES), LANGUAGES[place % len(LANGUAGES)]
@@ -62,9 +62,9 @@ class SyntheticRows:
 
 def export(count: int) -> None:
     """Exports so many rows, and prints what it took."""
-    from pbrlsvr_plugin.pivot.contamination import ContaminationOptions
-    from pbrlsvr_plugin.pivot.export import Export, ExportOptions
-    from pbrlsvr_plugin.pivot.stage import Context
+    from pbrlsvr_plugin.prepare.export.contamination import ContaminationOptions
+    from pbrlsvr_plugin.prepare.export.export import Export, ExportOptions
+    from pbrlsvr_plugin.prepare.stage import Context
 
     rows = SyntheticRows(count)
     with tempfile.TemporaryDirectory() as name:

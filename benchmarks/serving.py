@@ -62,7 +62,7 @@ def ours(encoder: str, arguments: argparse.Namespace) -> list[str]:
 
 def direct(model: Any, found: list[Sample]) -> float:
     """Seconds for the unique texts in one call, split as the reward splits them."""
-    from pbrlsvr.scorers.pieces import split_to_fit
+    from pbrlsvr.models.pieces import split_to_fit
 
     texts = dict.fromkeys([sample.reasoning for sample in found] + [sample.reference for sample in found])
     limit = model.max_seq_length - 2
@@ -136,7 +136,7 @@ def today(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def latency(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of `embed` for one new text, beside those of the same model called directly."""
-    from pbrlsvr.scorers.embedding import EmbeddingOptions, embedder
+    from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder
     from pbrlsvr.serving.options import ServingOptions
 
     options = EmbeddingOptions(save_encoder(folder, arguments.layers), device=arguments.device, dtype=arguments.dtype)
@@ -207,7 +207,7 @@ def growth(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 # Python runs a module of this name when it starts: so the trainer and its configuration stay as they are.
 TIMED = """
 import json, time
-from pbrlsvr.functions.reasoning import ReasoningReward
+from pbrlsvr.rewards.reasoning import ReasoningReward
 
 score = ReasoningReward.score
 

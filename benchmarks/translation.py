@@ -58,10 +58,10 @@ def main() -> None:
 
     import torch
 
-    from pbrlsvr.scorers.engines import Request
-    from pbrlsvr.scorers.engines.ct2 import convert
-    from pbrlsvr.scorers.pieces import split_steps
-    from pbrlsvr.scorers.translation import TranslationOptions
+    from pbrlsvr.models.pieces import split_steps
+    from pbrlsvr.models.translation.engines import Request
+    from pbrlsvr.models.translation.engines.ct2 import convert
+    from pbrlsvr.models.translation.translator import TranslationOptions
 
     torch.set_num_threads(options.threads)
     items = questions(options.texts)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import pbrlsvr
-from pbrlsvr.scorers.encoders import DEFAULT_ENCODER
+from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
 
 QUESTION = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts does it take in all?"
 REFERENCE = "It takes 2 bolts of blue fiber. Half of 2 is 1, so it takes 1 bolt of white fiber. 2 + 1 = 3 bolts in all."

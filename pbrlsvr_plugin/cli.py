@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 import pbrlsvr
-from pbrlsvr.scorers.encoders import DEFAULT_ENCODER
-from pbrlsvr_plugin.pivot.cli import app as prepare
-from pbrlsvr_plugin.train import recipes
+from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
+from pbrlsvr_plugin.prepare.cli import app as prepare
+from pbrlsvr_plugin.train.command import recipes
 
 app = typer.Typer(name="pbrlsvr", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(prepare, name="prepare")
@@ -39,10 +39,10 @@ def doctor(
 ) -> None:
     """Print what a bug report needs, and check the installation; exit with 1 and the mend where something is wrong."""
     if live:
-        from pbrlsvr_plugin.live import show
+        from pbrlsvr_plugin.doctor.live import show
 
         raise typer.Exit(show(address))
-    from pbrlsvr_plugin.doctor import examine
+    from pbrlsvr_plugin.doctor.doctor import examine
 
     raise typer.Exit(examine(model))
 
@@ -71,7 +71,7 @@ def calibrate(
     date: Annotated[str | None, typer.Option(help="Written into the file; no clock is read.")] = None,
 ) -> None:
     """Fit, from parallel text, what turns a similarity into a probability that the texts match, for each language."""
-    from pbrlsvr_plugin.calibrate import run
+    from pbrlsvr_plugin.calibrate.command import run
 
     raise typer.Exit(
         run(
@@ -95,7 +95,7 @@ def attack(
     json_out: Annotated[Path | None, typer.Option("--json", help="Also write every score to this file.")] = None,
 ) -> None:
     """Look for responses that earn more than they deserve; exit with 1 where one pays better than an honest one."""
-    from pbrlsvr_plugin.attack import TEMPLATE, run
+    from pbrlsvr_plugin.attacks.command import TEMPLATE, run
 
     raise typer.Exit(
         run(
@@ -120,7 +120,7 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the command.")] = False,
 ) -> None:
     """Print the veRL command that trains a recipe, and run it; the exit code is veRL's."""
-    from pbrlsvr_plugin.train import train as run
+    from pbrlsvr_plugin.train.command import train as run
 
     raise typer.Exit(run(recipe, tuple(overrides or ()), profile=profile, dry_run=dry_run))
 
@@ -160,7 +160,7 @@ def export(
     check: Annotated[bool, typer.Option("--check/--no-check", help="Compare weights and generations.")] = True,
 ) -> None:
     """Merge veRL's FSDP shards into a Hugging Face folder, and check that it generates what the shards did."""
-    from pbrlsvr_plugin.export_checkpoint import run
+    from pbrlsvr_plugin.export.checkpoint import run
 
     raise typer.Exit(run(checkpoint, out, check=check))
 

@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from pbrlsvr.functions import (
+    from pbrlsvr.rewards.registry import (
         comet_score,
         embed_cosine,
         exact_answer,
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name in REWARD_FUNCTIONS:
-        return getattr(import_module("pbrlsvr.functions"), name)
+        return getattr(import_module("pbrlsvr.rewards.registry"), name)
     raise AttributeError(
         f"module 'pbrlsvr' has no attribute {name!r}; its reward functions are {list(REWARD_FUNCTIONS)}"
     )

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pbrlsvr.answers import equal
-from pbrlsvr.response import split
+from pbrlsvr.responses.spans import split
 
 RESULT, RESPONSES = "accuracy.json", "responses.jsonl"
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.scorers.encoders import DEFAULT_ENCODER
+from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
 from quickstart import data, toys
 from quickstart.stages import Stages
 from quickstart.world import PIVOT

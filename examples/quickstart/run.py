@@ -25,7 +25,7 @@ from rich.console import Console  # noqa: E402
 from rich.markup import escape  # noqa: E402
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError  # noqa: E402
-from pbrlsvr.scorers.encoders import DEFAULT_ENCODER  # noqa: E402
+from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER  # noqa: E402
 from quickstart import data, train  # noqa: E402
 from quickstart.memory import Meter  # noqa: E402
 from quickstart.models import Models, Rows, choose_models, choose_rows, fingerprint  # noqa: E402

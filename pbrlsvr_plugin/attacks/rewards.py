@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
-from pbrlsvr_plugin.reward_option import MODULE, settle
+from pbrlsvr_plugin.verl.reward_option import MODULE, settle
 
 #: Takes what veRL gives to a reward function, by name, and returns the score.
 Reward = Callable[..., Awaitable[float]]

@@ -18,8 +18,8 @@ from verl.workers.rollout.base import BaseRollout
 from verl.workers.rollout.replica import RolloutReplica, TokenOutput
 
 from pbrlsvr.errors import ConfigError, ModelError
-from pbrlsvr_plugin.cpu.batcher import Batcher
 from pbrlsvr_plugin.cpu.generation import Generator, Request
+from pbrlsvr_plugin.cpu.generation_queue import Batcher
 from pbrlsvr_plugin.cpu.sampling import from_verl
 
 NamedTensors = Iterable[tuple[str, Tensor]]

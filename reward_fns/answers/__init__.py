@@ -20,7 +20,7 @@ from pbrlsvr.answers.expressions import equal_expressions
 from pbrlsvr.answers.locales import ENGLISH, conventions
 from pbrlsvr.answers.numbers import MAX_LENGTH, read_number, read_numbers
 from pbrlsvr.answers.texts import clean, same_words, words
-from pbrlsvr.response import split
+from pbrlsvr.responses.spans import split
 
 __all__ = ["equal", "extract", "is_verifiable", "normalise"]
 
@@ -38,7 +38,7 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     equals only itself.
 
     Args:
-        answer: the answer span of a response, as `pbrlsvr.response.split` finds it.
+        answer: the answer span of a response, as `pbrlsvr.responses.spans.split` finds it.
         ground_truth: the right answer.
         language: the BCP-47 code of the answer's language ("de", "zh-Hant", "es-MX"); None reads as English does.
 

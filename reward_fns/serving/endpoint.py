@@ -26,7 +26,7 @@ from tenacity import (
 from pbrlsvr.errors import ConfigError, ServiceError
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.failover import Attempts, Server, retry_after
-from pbrlsvr.serving.mends import checked_key, clipped, mend, without_key
+from pbrlsvr.serving.fixes import checked_key, clipped, mend, without_key
 
 __all__ = ["BadResponse", "Endpoint", "EndpointOptions", "RejectedError"]
 

@@ -13,8 +13,8 @@ from pbrlsvr.serving.options import ServingOptions
 class Model(Protocol):
     """A loaded model. Items are texts, or tuples of texts; results can be pickled.
 
-    A model that batches with `pbrlsvr.serving.batches.TokenBudget` and keeps it as `batches` has its batch fill and its
-    tokens per second among the metrics.
+    A model that batches with `pbrlsvr.serving.token_budget.TokenBudget` and keeps it as `batches` has its batch fill
+    and its tokens per second among the metrics.
     """
 
     def run(self, items: Sequence[Any]) -> Sequence[Any]:

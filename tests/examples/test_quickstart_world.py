@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 from pbrlsvr.answers import equal
-from pbrlsvr.response import split as split_response
+from pbrlsvr.responses.spans import split as split_response
 from quickstart import data, toys
 from quickstart.phrases import LANGUAGES, OPERATIONS
 from quickstart.world import (

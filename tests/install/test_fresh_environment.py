@@ -78,7 +78,7 @@ def test_each_way_to_install_works_and_changes_nothing_that_was_there(way, fresh
     assert run(pip, "check", cwd=folder).stdout.strip() == "No broken requirements found."
     probe = json.loads(run(python, "-c", PROBE, cwd=folder).stdout.splitlines()[-1])
     assert probe == {
-        "light": True, "reward": "embed_cosine", "entry": ["pbrlsvr_plugin.verl_entry"], "typed": True,
+        "light": True, "reward": "embed_cosine", "entry": ["pbrlsvr_plugin.verl.entry"], "typed": True,
     }  # fmt: skip
     shown = run(folder / "venv/bin/pbrlsvr", "version", cwd=folder).stdout
     assert shown.strip() == "0.1.0"

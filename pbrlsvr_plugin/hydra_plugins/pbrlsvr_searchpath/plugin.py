@@ -3,8 +3,8 @@
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from pbrlsvr_plugin import search_path as ours
-from pbrlsvr_plugin.reward_option import watch_composition
+from pbrlsvr_plugin.verl import search_path as ours
+from pbrlsvr_plugin.verl.reward_option import watch_composition
 
 
 class PbrlsvrSearchPathPlugin(SearchPathPlugin):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pbrlsvr_plugin.pivot.journal import Journal
-from pbrlsvr_plugin.pivot.stage import Context
+from pbrlsvr_plugin.prepare.requests.journal import Journal
+from pbrlsvr_plugin.prepare.stage import Context
 
 
 @dataclass

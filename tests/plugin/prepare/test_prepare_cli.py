@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.cli import app
-from pbrlsvr_plugin.pivot.cli import STARTER
-from pbrlsvr_plugin.pivot.config import STAGES, read_config
-from pbrlsvr_plugin.pivot.journal import Journal
-from pbrlsvr_plugin.pivot.progress import Progress, table
-from pbrlsvr_plugin.pivot.run import Runner, differences
-from pbrlsvr_plugin.pivot.stage import Context, new_row
-from pbrlsvr_plugin.pivot.store import StageWriter
+from pbrlsvr_plugin.prepare.cli import STARTER
+from pbrlsvr_plugin.prepare.config import STAGES, read_config
+from pbrlsvr_plugin.prepare.progress import Progress, table
+from pbrlsvr_plugin.prepare.requests.journal import Journal
+from pbrlsvr_plugin.prepare.runner import Runner, differences
+from pbrlsvr_plugin.prepare.stage import Context, new_row
+from pbrlsvr_plugin.prepare.store import StageWriter
 
 COLUMNS = "load.columns={answer_in: answer, solution: answer}"
 

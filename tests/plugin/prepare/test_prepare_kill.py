@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pbrlsvr_plugin.pivot.journal import request_key
+from pbrlsvr_plugin.prepare.requests.journal import request_key
 
 COMMAND = [sys.executable, "-m", "pbrlsvr_plugin.cli", "prepare", "run"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "random"}
@@ -96,9 +96,9 @@ DRIVER = textwrap.dedent(
     import os, signal, sys
     from pathlib import Path
     from rich.console import Console
-    from pbrlsvr_plugin.pivot import run, store
-    from pbrlsvr_plugin.pivot.config import STAGES, read_config
-    from pbrlsvr_plugin.pivot.progress import Progress
+    from pbrlsvr_plugin.prepare import run, store
+    from pbrlsvr_plugin.prepare.config import STAGES, read_config
+    from pbrlsvr_plugin.prepare.progress import Progress
 
     source, folder = sys.argv[1:3]
     overrides = [f"load.source={source}", "languages=[en]", "reference.engine=dataset"]

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr_plugin.pivot.config import guess_mapping
-from pbrlsvr_plugin.pivot.load import Load, LoadOptions
-from pbrlsvr_plugin.pivot.mapping import built_in, read_mapping
-from pbrlsvr_plugin.pivot.sources import Source
-from pbrlsvr_plugin.pivot.store import NoRows
+from pbrlsvr_plugin.prepare.config import guess_mapping
+from pbrlsvr_plugin.prepare.load.load import Load, LoadOptions
+from pbrlsvr_plugin.prepare.load.mapping import built_in, read_mapping
+from pbrlsvr_plugin.prepare.load.sources import Source
+from pbrlsvr_plugin.prepare.store import NoRows
 
 MGSM = Path(__file__).parents[4] / "shared" / "data" / "mgsm"
 GSM = {"question": "Ann has 1,000 and spends 1. Left?", "answer": "She has <<1000-1=999>>999 left.\n#### 999"}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pbrlsvr.errors import ModelError
-from pbrlsvr_plugin.pivot.offline import ENGINES, Offline, TransformersEngine
-from pbrlsvr_plugin.pivot.reference import Reference, ReferenceOptions
-from pbrlsvr_plugin.pivot.stage import new_row
+from pbrlsvr_plugin.prepare.reference.offline import ENGINES, Offline, TransformersEngine
+from pbrlsvr_plugin.prepare.reference.reference import Reference, ReferenceOptions
+from pbrlsvr_plugin.prepare.stage import new_row
 
 ray = pytest.importorskip("ray")
 

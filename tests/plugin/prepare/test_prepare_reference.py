@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pbrlsvr.errors import ConfigError, ServiceError
-from pbrlsvr_plugin.pivot.asking import fill
-from pbrlsvr_plugin.pivot.reference import Reference, ReferenceOptions
-from pbrlsvr_plugin.pivot.stage import new_row
+from pbrlsvr_plugin.prepare.reference.reference import Reference, ReferenceOptions
+from pbrlsvr_plugin.prepare.requests.asking import fill
+from pbrlsvr_plugin.prepare.stage import new_row
 
 
 class ListRows(list):
@@ -219,7 +219,7 @@ def test_an_endpoint_without_a_model_is_refused(context):
 
 
 def test_speed_options_are_no_part_of_the_fingerprint(context, chat_server):
-    from pbrlsvr_plugin.pivot.stage import fingerprint
+    from pbrlsvr_plugin.prepare.stage import fingerprint
 
     made = context("sw")
     chosen = options(chat_server(lambda *_: None))

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pbrlsvr_plugin.pivot.reference import Reference, ReferenceOptions
-from pbrlsvr_plugin.pivot.stage import new_row
+from pbrlsvr_plugin.prepare.reference.reference import Reference, ReferenceOptions
+from pbrlsvr_plugin.prepare.stage import new_row
 
 
 def free_port() -> int:

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pbrlsvr.errors import DataError
-from pbrlsvr_plugin.pivot.journal import Journal, request_key
-from pbrlsvr_plugin.pivot.stage import new_row
-from pbrlsvr_plugin.pivot.store import PART_ROWS, PartRows, StageWriter, read_report
+from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
+from pbrlsvr_plugin.prepare.stage import new_row
+from pbrlsvr_plugin.prepare.store import PART_ROWS, PartRows, StageWriter, read_report
 
 
 def write(folder, rows):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr_plugin.pivot.stage import new_row
-from pbrlsvr_plugin.pivot.translate import Translate, TranslateOptions, english_name
+from pbrlsvr_plugin.prepare.stage import new_row
+from pbrlsvr_plugin.prepare.translate.translate import Translate, TranslateOptions, english_name
 
 ROWS = [
     new_row(id="a:1", problem="a:1", language="en", question="One?", english="One?", translations={"sw": "Moja?"}),

@@ -3,8 +3,8 @@
 import pytest
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr_plugin.pivot.stage import new_row
-from pbrlsvr_plugin.pivot.verify import Verify, VerifyOptions
+from pbrlsvr_plugin.prepare.reference.verify import Verify, VerifyOptions
+from pbrlsvr_plugin.prepare.stage import new_row
 
 
 def candidate(answer, reasoning="Because.", finish_reason="stop"):

@@ -1,0 +1,107 @@
+"""`pbrlsvr calibrate`: parallel text and an encoder become a calibration, and a table of what it resolves."""
+
+import asyncio
+from pathlib import Path
+
+import typer
+
+from pbrlsvr.calibration.calibration import Calibration
+from pbrlsvr.calibration.fit import POOR_AUC, collect, fit
+from pbrlsvr.calibration.pairs import read_parallel
+from pbrlsvr.errors import PbrlsvrError
+from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder
+
+
+def calibrate(
+    parallel: Path,
+    out: Path,
+    options: EmbeddingOptions,
+    *,
+    align: bool = False,
+    floor: float = 0.0,
+    ceiling: float = 0.95,
+    shrinkage: float = 30.0,
+    shuffles: int = 10,
+    date: str | None = None,
+) -> Calibration:
+    """Fits a calibration to the parallel text at `parallel` and writes it to `out`.
+
+    Args:
+        parallel: a folder or a file, as `pbrlsvr.calibration.pairs` describes.
+        out: the JSON file.
+        options: the encoder, with the options that the reward will have.
+        align, floor: as the reward will have them.
+        ceiling, shrinkage, shuffles: see `pbrlsvr.calibration.calibration` and `pbrlsvr.calibration.fit`.
+        date: written into the file; no clock is read, so that the same input gives the same bytes.
+
+    Raises:
+        DataError: the parallel text is not as described.
+        ConfigError: an option has a value that cannot work.
+        ModelError: the encoder cannot be loaded.
+        MissingDependencyError: a package of the embedding rewards is not installed.
+    """
+    texts = read_parallel(parallel)
+    samples, english = asyncio.run(collect(embedder(options), texts, align=align, floor=floor, shuffles=shuffles))
+    calibration = fit(
+        samples,
+        english,
+        options,
+        shrinkage=shrinkage,
+        similarity="alignment" if align else "cosine",
+        floor=floor if align else 0.0,
+        ceiling=ceiling,
+        created=date,
+        sources=tuple({"name": source.name, "sha256": source.sha256} for source in texts.sources),
+    )
+    calibration.save(out)
+    return calibration
+
+
+def run(parallel: Path, out: Path, model: str, **settings: object) -> int:
+    """`calibrate` for the command line: prints the table and the warnings, or the error. Returns the exit code."""
+    names = ("revision", "prompt", "max_tokens", "device", "dtype", "batch_tokens")
+    encoder = {name: settings.pop(name) for name in names if name in settings}
+    try:
+        calibration = calibrate(parallel, out, EmbeddingOptions(model, **encoder), **settings)  # type: ignore[arg-type]
+    except PbrlsvrError as error:
+        typer.echo(f"error: {error}", err=True)
+        return 1
+    for line in table(calibration):
+        typer.echo(line)
+    for line in warnings(calibration):
+        typer.echo(f"warning: {line}", err=True)
+    typer.echo(f"written to {out}")
+    return 0
+
+
+def table(calibration: Calibration) -> list[str]:
+    """One line a language: number of texts, centres, standard deviations, AUC and d'."""
+    lines = [f"{'language':9}{'texts':>6}{'matched':>16}{'shuffled':>16}{'AUC':>7}{'d-prime':>9}"]
+    for language, pair in calibration.pairs.items():
+        matched = f"{pair.matched:.3f} ± {pair.matched_sd:.3f}"
+        shuffled = f"{pair.shuffled:.3f} ± {pair.shuffled_sd:.3f}"
+        note = "  matched: stand-in for paraphrases" if pair.stand_in else ""
+        lines.append(f"{language:9}{pair.texts:6}{matched:>16}{shuffled:>16}{pair.auc:7.3f}{pair.d_prime:9.2f}{note}")
+    return lines
+
+
+def warnings(calibration: Calibration) -> list[str]:
+    """What a user should know before training with it."""
+    found = []
+    for language, pair in calibration.pairs.items():
+        if pair.auc < POOR_AUC:
+            found.append(
+                f"{language!r}: of two English texts the encoder finds the right one in only {pair.auc:.0%} of cases: "
+                "the reward teaches little in this language. Take an encoder that knows it."
+            )
+        if pair.texts < calibration.shrinkage and language != "en":
+            found.append(
+                f"{language!r} has {pair.texts} texts, so that it is closer to the mean over the languages than to its "
+                "own data. Add parallel text."
+            )
+    if calibration.pairs["en"].stand_in:
+        found.append(
+            "no English paraphrases (rows with language 'en'): English is calibrated with texts less a fifth of their "
+            "words. See pbrlsvr.calibration.calibration."
+        )
+    return found

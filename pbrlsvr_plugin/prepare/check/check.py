@@ -1,0 +1,213 @@
+"""check: is the translated question the English one? What fails is rejected, with the first of these reasons.
+
+empty      the translation has no letter or digit
+copied     it is the English text
+looped     it says the same over and over (`pbrlsvr.rewards.guards.repetition`)
+language   less than `language_share` of it is in its language (`pbrlsvr.languages`)
+length     in letters, it is far shorter or longer than the English (`pbrlsvr.rewards.guards.length`)
+numbers    a number is missing, or one is new (`numbers.py`)
+verbatim   a formula, code or an address differs (`verbatim.py`)
+meaning    a model finds that it says something else (`meaning.py`); off unless asked for
+"""
+
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields
+from itertools import islice
+from typing import Any, Literal, NamedTuple, get_args
+
+from pbrlsvr import languages
+from pbrlsvr.errors import ConfigError
+from pbrlsvr.languages import LanguagePolicy
+from pbrlsvr.languages.text import prose
+from pbrlsvr.rewards import guards
+from pbrlsvr_plugin.prepare.check import numbers_kept as numbers
+from pbrlsvr_plugin.prepare.check import verbatim
+from pbrlsvr_plugin.prepare.check.meaning import MeaningOptions, check_models, scores
+from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, operational
+
+Originals = Literal["off", "language", "all"]
+
+_WINDOW = 2_048
+_CHUNK = 128
+_COPY_GRAM = 5
+_LETTERS_TO_CALL_A_COPY = 20
+
+
+class Fault(NamedTuple):
+    """Why a row is rejected."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """Which translations are kept. On MGSM's human translations the defaults reject 1 of 1,250, which is a wrong one.
+
+    Attributes:
+        originals: what is checked of questions that nobody translated here, such as MGSM's: "off", "language" or "all".
+        copied: similarity to the English text from which on it is a copy, in (0, 1]: Jaccard of runs of 5 characters.
+        repetition: largest share of repeated text, in [0, 1].
+        language_share: smallest share of the letters in the right language, in [0, 1]; 0 turns it off.
+        length_ratio: shortest and longest ratio to the English in letters, in which all languages are about as long.
+        length_ratio_of: language -> other bounds.
+        numbers: whether the numbers must be the same.
+        spelled_up_to: integers up to this may be spelled out in the translation; 0 for none.
+        verbatim: whether formulas, code and addresses must be the same.
+        meaning: the model that compares the meaning, and its threshold; None for none.
+        workers: processes that check; the meaning is always compared in this one.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    originals: Originals = "language"
+    copied: float = 0.8
+    repetition: float = 0.3
+    language_share: float = 0.8
+    length_ratio: tuple[float, float] = (0.4, 2.5)
+    length_ratio_of: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    numbers: bool = True
+    spelled_up_to: int = 20
+    verbatim: bool = True
+    meaning: MeaningOptions | None = None
+    workers: int = operational(default=1)
+
+    def __post_init__(self) -> None:
+        if str(self.originals) == "False":  # what YAML makes of an unquoted off
+            object.__setattr__(self, "originals", "off")
+        if self.originals not in get_args(Originals):
+            raise ConfigError(f"check.originals={self.originals!r} is not one of {list(get_args(Originals))}")
+        for name in ("copied", "repetition", "language_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"check.{name} is a share in [0, 1], not {getattr(self, name)!r}")
+        if isinstance(self.meaning, Mapping):
+            object.__setattr__(self, "meaning", _meaning(self.meaning))
+        bounds = {languages.parse(code, error=ConfigError): pair for code, pair in self.length_ratio_of.items()}
+        for pair in (self.length_ratio, *bounds.values()):
+            if len(pair) != 2 or not 0 <= pair[0] < pair[1]:
+                raise ConfigError(f"a length ratio of check is a pair 0 <= shortest < longest, not {pair!r}")
+        object.__setattr__(self, "length_ratio_of", bounds)
+        if self.workers < 1 or self.spelled_up_to < 0:
+            raise ConfigError(
+                f"check needs workers >= 1 and spelled_up_to >= 0, not {self.workers!r} and {self.spelled_up_to!r}"
+            )
+
+
+def _meaning(options: Mapping[str, Any]) -> MeaningOptions:
+    known = [each.name for each in fields(MeaningOptions)]
+    if unknown := sorted(set(options) - set(known)):
+        raise ConfigError(f"check.meaning has no option {unknown[0]!r}; its options are {known}")
+    return MeaningOptions(**options)
+
+
+class Check(Stage):
+    """The stage."""
+
+    name = "check"
+
+    def __init__(self, options: CheckOptions, context: Context):
+        self.options = options
+        if options.meaning is not None:
+            check_models(options.meaning)
+
+    def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
+        """The rows without a fault, in the order in which they came."""
+        options = self.options
+        source = iter(rows)
+        with ExitStack() as stack:
+            pool = None
+            if options.workers > 1:
+                pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(options.workers))
+            while window := list(islice(source, _WINDOW)):
+                tasks = [(row, options) for row in window]
+                faults = pool.starmap(find_fault, tasks, _CHUNK) if pool else [find_fault(*task) for task in tasks]
+                if options.meaning is not None:
+                    faults = _compare_meaning(window, faults, options, options.meaning)
+                for row, fault in zip(window, faults, strict=True):
+                    if fault is None:
+                        yield row
+                    else:
+                        reject(row, fault.reason, fault.detail)
+
+
+def find_fault(row: Mapping[str, Any], options: CheckOptions) -> Fault | None:
+    """The first fault of a row that text alone shows; None if it has none.
+
+    >>> row = {"question": "Ana tiene 7 libros.", "english": "Ana has 9 books.", "language": "es", "engine": "x"}
+    >>> find_fault(row, CheckOptions())
+    Fault(reason='numbers', detail='9 is missing; 7 is not in the English')
+    """
+    question, english, language = row["question"], row["english"], row["language"]
+    if not any(character.isalnum() for character in question):
+        return Fault("empty", f"question={question!r}")
+    original = row["engine"] == "original"
+    if original and options.originals == "off":
+        return None
+    translated = languages.base(language) != "en" and bool(english.strip())
+    all_checks = not original or options.originals == "all"
+    if all_checks and translated and (likeness := _likeness(question, english)) >= options.copied:
+        return Fault("copied", f"{likeness:.0%} of the text is that of the English question")
+    if all_checks and (share := guards.repetition(question)) > options.repetition:
+        return Fault("looped", f"{share:.0%} of the text is repeated")
+    if options.language_share and (fault := _language_fault(question, language, options)):
+        return fault
+    if not all_checks or not translated:
+        return None
+    return _length_fault(question, english, language, options) or _content_fault(question, english, language, options)
+
+
+def _likeness(text: str, english: str) -> float:
+    """The Jaccard similarity of runs of 5 letters or digits; 0 where there is too little prose to tell."""
+    if guards.length(prose(english)[0]) < _LETTERS_TO_CALL_A_COPY:
+        return 0.0
+    ours, theirs = (
+        {plain[start : start + _COPY_GRAM] for start in range(max(1, len(plain) - _COPY_GRAM + 1))}
+        for plain in ("".join(filter(str.isalnum, each.casefold())) for each in (text, english))
+    )
+    return len(ours & theirs) / len(ours | theirs)
+
+
+def _language_fault(question: str, language: str, options: CheckOptions) -> Fault | None:
+    found = languages.check(question, language, LanguagePolicy("gate", threshold=options.language_share))
+    if found.factor or found.profile is None:
+        return None
+    most = max(found.profile.shares.items(), key=lambda each: each[1])[0]
+    return Fault("language", f"{found.share:.0%} of the text is in {language!r}, most is in {most!r}")
+
+
+def _length_fault(question: str, english: str, language: str, options: CheckOptions) -> Fault | None:
+    expected = guards.length(english)
+    ratio = guards.length(question) / expected if expected else 1.0
+    shortest, longest = options.length_ratio_of.get(language, options.length_ratio)
+    if shortest <= ratio <= longest:
+        return None
+    return Fault("length", f"{ratio:.2f} times the letters of the English, outside of {shortest} to {longest}")
+
+
+def _content_fault(question: str, english: str, language: str, options: CheckOptions) -> Fault | None:
+    if options.numbers:
+        plain = verbatim.without(english), verbatim.without(question)
+        if changed := numbers.compare(*plain, language, options.spelled_up_to):
+            return Fault("numbers", str(changed))
+    if options.verbatim and (differing := verbatim.compare(english, question)):
+        return Fault("verbatim", str(differing))
+    return None
+
+
+def _compare_meaning(
+    window: list[Row], faults: list[Fault | None], options: CheckOptions, meaning: MeaningOptions
+) -> list[Fault | None]:
+    places = [
+        place
+        for place, (row, fault) in enumerate(zip(window, faults, strict=True))
+        if fault is None
+        and languages.base(row["language"]) != "en"
+        and (row["engine"] != "original" or options.originals == "all")
+    ]
+    for place, score in zip(places, scores([window[place] for place in places], meaning), strict=True):
+        if score < meaning.threshold:
+            faults[place] = Fault("meaning", f"{meaning.method} is {score:.3f}, below {meaning.threshold}")
+    return faults

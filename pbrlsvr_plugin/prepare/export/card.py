@@ -1,0 +1,258 @@
+"""The data card: `README.md` with a picture: what is in the files, where it is from, what was left out."""
+
+import json
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pbrlsvr_plugin.prepare.stage import Context, Row
+
+FILE = "README.md"
+PICTURE = "card.png"
+
+
+@dataclass(frozen=True)
+class CardOptions:
+    """What only the user knows.
+
+    Attributes:
+        title: the heading; "" for the name of the data set.
+        license: an identifier such as "cc-by-sa-4.0"; "" where it is not stated.
+        description: a few sentences below the heading.
+        sources: name of a source -> its licence and address, as the card should say it.
+    """
+
+    title: str = ""
+    license: str = ""
+    description: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def _lengths() -> "array[int]":
+    return array("L")
+
+
+class Tally:
+    """Counts and lengths of the exported rows, 8 bytes for each length.
+
+    Attributes:
+        unit: of the lengths: "tokens" or "characters".
+        rows: how many rows there are.
+        prompts: (split, language) -> lengths of the prompts.
+        references: lengths of the references, in the unit.
+        counts: "source", "engine", "pivot_model" -> value -> rows.
+    """
+
+    def __init__(self, unit: str):
+        self.unit = unit
+        self.rows = 0
+        self.prompts: dict[tuple[str, str], array[int]] = defaultdict(_lengths)
+        self.references = _lengths()
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self._problems: dict[str, set[int]] = defaultdict(set)
+
+    def add(self, row: Row, split: str, prompt: int, reference: int) -> None:
+        """Counts a row with the lengths of its prompt and its reference."""
+        self.rows += 1
+        self.prompts[split, row["language"]].append(prompt)
+        self.references.append(reference)
+        self._problems[split].add(hash(row["problem"]))
+        for name in ("source", "engine", "pivot_model"):
+            self.counts[name][row[name]] += 1
+
+    def problems(self, split: str) -> int:
+        """How many different problems a split has."""
+        return len(self._problems[split])
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages, the one with the most rows first."""
+        rows: Counter[str] = Counter()
+        for (_, language), lengths in self.prompts.items():
+            rows[language] += len(lengths)
+        return sorted(rows, key=lambda language: (-rows[language], language))
+
+    def count(self, split: str, language: str) -> int:
+        """The rows of a language in a split."""
+        return len(self.prompts.get((split, language), ()))
+
+    def of_language(self, language: str) -> "np.ndarray[Any, np.dtype[np.int64]]":
+        """The lengths of a language's prompts, of both splits."""
+        return np.array([n for (_, each), lengths in self.prompts.items() if each == language for n in lengths])
+
+
+def write_card(
+    tally: Tally,
+    reports: Sequence[Mapping[str, Any]],
+    files: Mapping[str, int],
+    fingerprint: Mapping[str, Any],
+    options: CardOptions,
+    context: Context,
+) -> None:
+    """Writes `README.md` and, where matplotlib is installed, `card.png` into `context.out`.
+
+    Args:
+        tally: what was exported.
+        reports: of each stage: name, rows_in, rows_out, rejected {reason: count}.
+        files: each data file, relative to the folder, with its rows.
+        fingerprint: what decided the result, as JSON.
+        options: what only the user knows.
+        context: of the run.
+    """
+    from pbrlsvr_plugin.prepare.export.card_picture import draw
+
+    reports = [report for report in reports if report["name"] != "export" or report is reports[-1]]
+    has_picture = draw(tally, reports, options.title or context.name, context.out / PICTURE)
+    sections = [
+        _front_matter(tally, files, options),
+        f"# {options.title or context.name}",
+        options.description,
+        _summary(tally, has_picture),
+        _rows(tally),
+        _origin(tally, options),
+        _left_out(reports),
+        _loading(files),
+        _making(reports, fingerprint, context),
+    ]
+    text = "\n\n".join(section.strip() for section in sections if section.strip())
+    partial = context.out / f"{FILE}.partial"
+    partial.write_text(f"{text}\n", encoding="utf-8")
+    partial.replace(context.out / FILE)
+
+
+@lru_cache(maxsize=1024)
+def language_name(code: str) -> str:
+    """The English name of a language: `language_name("sw") == "Swahili"`."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        return Locale.parse(code, sep="-").get_display_name("en") or code
+    except (UnknownLocaleError, ValueError):
+        return code
+
+
+def quantiles(lengths: Iterable[int], *shares: float) -> list[int]:
+    """Quantiles of lengths, rounded; zeros where there are none.
+
+    >>> quantiles([1, 2, 3, 4, 100], 0.5, 1)
+    [3, 100]
+    """
+    values = np.fromiter(lengths, np.int64)
+    return [round(each) for each in np.quantile(values, shares)] if len(values) else [0] * len(shares)
+
+
+def _front_matter(tally: Tally, files: Mapping[str, int], options: CardOptions) -> str:
+    """What a dataset hub reads; it makes `datasets.load_dataset(folder)` find the files, which must be of one kind."""
+    lines = ["language:", *(f"- {json.dumps(code)}" for code in sorted(tally.languages))]
+    if options.license:
+        lines.append(f"license: {json.dumps(options.license)}")
+    lines += ["tags:", "- pbrlsvr", "- multilingual-reasoning"]
+    configs: dict[str, list[str]] = defaultdict(list)
+    for path in files:
+        if path.endswith(".parquet"):
+            configs[path.rpartition("/")[0] or "verl"].append(path)
+    lines += ["configs:"] if configs else []
+    for name, paths in configs.items():
+        lines += [f"- config_name: {name}", *(["  default: true"] if name == next(iter(configs)) else [])]
+        lines.append("  data_files:")
+        for path in paths:
+            lines += [f"  - split: {Path(path).stem}", f"    path: {path}"]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _summary(tally: Tally, has_picture: bool) -> str:
+    train, test = tally.problems("train"), tally.problems("test")
+    text = (
+        f"{tally.rows:,} rows: {train:,} problems for training and {test:,} for testing, in {len(tally.languages)} "
+        "languages, with English pivot references. No problem is in both splits, in any language."
+    )
+    picture = f"![Rows and lengths by language, lengths of the references, rejected rows]({PICTURE})"
+    return f"{text}\n\n{picture}" if has_picture else f"{text}\n\n(For a picture here: `pip install matplotlib`.)"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]], text_columns: int = 1) -> str:
+    def line(cells: Sequence[object]) -> str:
+        shown = (f"{cell:,}" if isinstance(cell, int) else str(cell).replace("|", "\\|") for cell in cells)
+        return f"| {' | '.join(shown)} |"
+
+    rule = ["---" if place < text_columns else "---:" for place in range(len(header))]
+    return "\n".join([line(header), line(rule), *map(line, rows)])
+
+
+def _rows(tally: Tally) -> str:
+    unit = tally.unit
+    rows = []
+    for code in tally.languages:
+        half, most, longest = quantiles(tally.of_language(code), 0.5, 0.95, 1)
+        name = f"{language_name(code)} (`{code}`)"
+        rows.append((name, tally.count("train", code), tally.count("test", code), half, most, longest))
+    half, most, longest = quantiles(tally.references, 0.5, 0.95, 1)
+    table = _table(("language", "train", "test", f"prompt: median {unit}", "95 % below", "longest"), rows)
+    return (
+        f"## Rows\n\n{table}\n\nReferences: a median of {half:,} {unit}, 95 % below {most:,}, the longest {longest:,}."
+    )
+
+
+def _origin(tally: Tally, options: CardOptions) -> str:
+    said = f"`{options.license}`" if options.license else "not stated; the terms of the sources apply"
+    lines = ["## Where it is from", f"Licence: {said}."]
+    sources = [
+        (f"`{Path(name).name or name}`", options.sources.get(name, options.sources.get(Path(name).name, "")), count)
+        for name, count in tally.counts["source"].most_common(50)
+    ]
+    lines.append(_table(("source", "licence and address", "rows"), sources, 2))
+    engines = [(name, count) for name, count in tally.counts["engine"].most_common(50)]
+    lines.append(_table(("who wrote the question", "rows"), engines))
+    models = [(name or "none", count) for name, count in tally.counts["pivot_model"].most_common(50)]
+    lines.append(_table(("who wrote the reference", "rows"), models))
+    return "\n\n".join(lines)
+
+
+def _left_out(reports: Sequence[Mapping[str, Any]]) -> str:
+    rows = []
+    for report in reports:
+        reasons = sorted(report["rejected"].items(), key=lambda each: (-each[1], each[0]))
+        said = ", ".join(f"{reason} {count:,}" for reason, count in reasons) or "nothing"
+        rows.append((report["name"], report["rows_in"] or "", report["rows_out"], said))
+    table = _table(("stage", "rows in", "rows out", "rejected"), rows)
+    return f"## What was left out\n\n{table}\n\nEach rejected row is in its stage's `rejects.jsonl`, with the reason."
+
+
+_LOADING = {
+    "verl": "python -m verl.trainer.main_ppo +reward_fn=pbrlsvr.embed_cosine "
+    "data.train_files={train} data.val_files={test}",
+    "trl": 'datasets.load_dataset("parquet", data_files="{train}")  # columns: prompt, and what the rewards take',
+    "openrlhf": "--data.prompt_dataset {train} --data.input_key prompt --data.label_key label "
+    "--data.apply_chat_template",
+    "sft": "torchrun -m verl.trainer.sft_trainer data.train_files={train} data.messages_key=messages",
+}
+
+
+def _loading(files: Mapping[str, int]) -> str:
+    splits: dict[str, dict[str, str]] = defaultdict(dict)
+    for path in files:
+        splits[path.rpartition("/")[0] or "verl"][Path(path).stem] = path
+    lines = [
+        f"# {name}\n" + _LOADING[name].format(train=paths.get("train", "<none>"), test=paths.get("test", "<none>"))
+        for name, paths in splits.items()
+    ]
+    rows = [(f"`{path}`", count) for path, count in files.items()]
+    return "## Loading it\n\n```\n" + "\n".join(lines) + f"\n```\n\n{_table(('file', 'rows'), rows)}"
+
+
+def _making(reports: Sequence[Mapping[str, Any]], fingerprint: Mapping[str, Any], context: Context) -> str:
+    import pbrlsvr
+
+    prints = [report["fingerprint"] for report in reports if "fingerprint" in report]
+    digest = sha256(json.dumps([*prints, fingerprint], sort_keys=True, default=str).encode()).hexdigest()
+    return (
+        f"## How it was made\n\n`pbrlsvr prepare`, version {pbrlsvr.__version__}, seed {context.seed}. Options and "
+        f"files together have the fingerprint `{digest[:16]}`: the same one from the same sources gives the same rows."
+    )

@@ -1,0 +1,251 @@
+"""Stage `load`: a data set in any of the formats of `sources.py` becomes rows."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from pbrlsvr import answers
+from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr.languages import parse
+from pbrlsvr_plugin.prepare.load.mapping import (
+    Mapping,
+    answer_of,
+    lookup,
+    missing_columns,
+    names,
+    options_of,
+    read_mapping,
+    text_of,
+    with_options,
+)
+from pbrlsvr_plugin.prepare.load.sources import Malformed, Record, Source, find_sources
+from pbrlsvr_plugin.prepare.load.translations import (
+    IdJoin,
+    Join,
+    LineJoin,
+    NoJoin,
+    configs_by_language,
+    files_by_language,
+)
+from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, new_row
+
+#: How many records a column may be missing in before the mapping counts as broken.
+_PEEK = 100
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What is loaded, and which column is what.
+
+    Attributes:
+        source: a file, a folder, a data set of the hub, or the name of a built-in mapping that names one ("gsm8k").
+        mapping: the name of a built-in mapping, or a YAML file.
+        columns: fields of the mapping that are replaced, as in {"question": "problem"}.
+        split: the split of a data set; default: what the mapping says.
+        configs: its configurations; default: what the mapping says.
+        revision: its revision on the hub; name it, so that the same run gives the same rows next year.
+        streaming: read the data set while it is downloaded, without keeping it.
+        limit: load only so many rows; 0 loads all.
+    """
+
+    source: str = ""
+    mapping: str = "columns"
+    columns: dict[str, Any] = field(default_factory=dict)
+    split: str | None = None
+    configs: tuple[str, ...] = ()
+    revision: str | None = None
+    streaming: bool = False
+    limit: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "configs", tuple(self.configs))
+        if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 0:
+            raise ConfigError(f"load.limit={self.limit!r} must be a whole number of 0 or more; 0 loads all")
+
+
+class _RejectedError(Exception):
+    """A record that does not become a row."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(reason)
+        self.reason, self.detail = reason, detail
+
+
+class Load(Stage):
+    """Reads the source; one row for each record, with the translations that the source has."""
+
+    name = "load"
+    depends = ("languages",)
+
+    def __init__(self, options: LoadOptions, context: Context):
+        self.options, self._context = options, context
+        self.mapping = mapping_of(options)
+        self._seen: set[int] = set()
+
+    def files(self) -> list[Path]:
+        sources, others = self._sources()
+        every = [*sources, *chain.from_iterable(others.values())]
+        return sorted({source.path for source in every if source.path is not None})
+
+    def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
+        loaded = self._load(reject)
+        return islice(loaded, self.options.limit) if self.options.limit else loaded
+
+    def _load(self, reject: Reject) -> Iterator[Row]:
+        self._seen.clear()
+        sources, others = self._sources()
+        for source in sources:
+            join = self._join(source, others)
+            for line, record in self._checked(source):
+                place = {"id": f"{source.label}:{line}", "source": source.name, "line": line, "language": "en"}
+                translated = join.of(line, record)
+                try:
+                    row = self._row(place, record)
+                except _RejectedError as error:
+                    reject(place, error.reason, error.detail)
+                    continue
+                row["translations"] = self._translations(row, translated, reject)
+                yield row
+            join.end()
+
+    def _sources(self) -> tuple[list[Source], dict[str, list[Source]]]:
+        """The sources of the rows, and those of their translations by language."""
+        options, mapping = self.options, self.mapping
+        name = options.source if options.source != options.mapping or Path(options.source).exists() else ""
+        name = name or mapping.dataset or ""
+        if not name:
+            raise ConfigError("load.source is not given: a file, a folder, or a data set of the hub")
+        wanted = set(self._context.languages) - {"en"}
+        if mapping.file:
+            files = files_by_language(Path(name), mapping.file)
+            return [files["en"]], {code: [files[code]] for code in sorted(wanted & files.keys())}
+        split = options.split or mapping.split
+        if mapping.configs_are_languages:
+            found = configs_by_language(name, sorted(wanted), split, options.revision, options.streaming)
+            return found.pop("en"), found
+        configs = options.configs or mapping.configs
+        return find_sources(name, configs, split, options.revision, options.streaming), {}
+
+    def _join(self, source: Source, others: dict[str, list[Source]]) -> Join:
+        if not others:
+            return NoJoin()
+        if self.mapping.file:
+            return LineJoin(source, {language: sources[0] for language, sources in others.items()})
+        if not self.mapping.id:
+            raise ConfigError("the mapping joins configurations, so it needs `id`, the column that they share")
+        return IdJoin(self.mapping.id, others, self._context.scratch)
+
+    def _checked(self, source: Source) -> Iterator[tuple[int, Record]]:
+        """The records of a source, after a look at the first ones: does the mapping fit at all?"""
+        records = source.records()
+        first = list(islice(records, _PEEK))
+        good = [record for _, record in first if isinstance(record, dict)]
+        absent = [set(missing_columns(record, self.mapping)) for record in good]
+        if broken := set.intersection(*absent) if absent else set():
+            raise ConfigError(
+                f"the mapping {self.options.mapping!r} asks for the columns {sorted(broken)}, which {source.name!r} "
+                f"does not have; its columns are {names(good[0])}. Name them with `load.columns`, as in "
+                "load.columns.question=<column>"
+            )
+        return chain(first, records)
+
+    def _row(self, place: dict[str, Any], record: Record) -> Row:
+        if isinstance(record, Malformed):
+            raise _RejectedError(record.reason, record.detail)
+        if missing := missing_columns(record, self.mapping):
+            raise _RejectedError("missing_column", f"there is no {missing}; there are {names(record)}")
+        mapping = self.mapping
+        question, answer = self._question(record)
+        language, english = self._language(record, question)
+        extra = {column: text_of(lookup(record, column)) for column in mapping.keep}
+        problem = place["id"]
+        if mapping.language:
+            # The languages of a problem may stand anywhere; they share the English question.
+            problem = f"{problem.rpartition(':')[0]}:{sha256(english.encode('utf-8', 'replace')).hexdigest()[:16]}"
+        if mapping.id:
+            extra["id"] = text_of(lookup(record, mapping.id))
+            problem = f"{place['id'].rpartition(':')[0]}:{extra['id']}"
+            self._first_of(problem, language)
+        if mapping.solution:
+            solution = text_of(lookup(record, mapping.solution))
+            extra["solution"] = re.sub(mapping.strip, "", solution) if mapping.strip else solution
+        values = {"problem": problem, "question": question, "english": english, "answer": answer}
+        return _of_unicode(new_row(**{**place, "language": language}, **values, extra=extra))
+
+    def _question(self, record: dict[str, Any]) -> tuple[str, str]:
+        value = lookup(record, self.mapping.question)
+        if not isinstance(value, str):
+            raise _RejectedError("question_is_no_text", f"{self.mapping.question}={str(value)[:80]!r}")
+        if not value.strip():
+            raise _RejectedError("no_question", f"{self.mapping.question}={value!r}")
+        try:
+            options = options_of(record, self.mapping.options)
+        except (KeyError, TypeError) as error:
+            raise _RejectedError("bad_options", str(error)) from error
+        return with_options(value.strip(), options), answer_of(record, self.mapping, options)
+
+    def _language(self, record: dict[str, Any], question: str) -> tuple[str, str]:
+        if not self.mapping.language:
+            return "en", question
+        try:
+            language = parse(text_of(lookup(record, self.mapping.language)))
+        except DataError as error:
+            raise _RejectedError("unknown_language", str(error)) from error
+        if language == "en":
+            return language, question
+        english = text_of(lookup(record, self.mapping.english)) if self.mapping.english else ""
+        if not english:
+            raise _RejectedError("no_english", f"a question in {language!r} needs the English one (`english`)")
+        return language, english
+
+    def _first_of(self, problem: str, language: str) -> None:
+        key = hash((problem, language))
+        if key in self._seen:
+            raise _RejectedError("duplicate_id", f"{self.mapping.id}={problem.rpartition(':')[2]!r} occurs before")
+        self._seen.add(key)
+
+    def _translations(self, row: Row, translated: dict[str, Record], reject: Reject) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for language, record in translated.items():
+            place = {**row, "id": f"{row['id']}/{language}", "language": language}
+            try:
+                if isinstance(record, Malformed):
+                    raise _RejectedError(record.reason, record.detail)
+                if missing := missing_columns(record, self.mapping):
+                    raise _RejectedError("missing_column", f"there is no {missing}; there are {names(record)}")
+                question, answer = self._question(record)
+                if answer and row["answer"] and not _same(answer, row["answer"], language):
+                    raise _RejectedError("answer_differs", f"{answer!r}, in English {row['answer']!r}")
+                found[language] = _of_unicode({"question": question})["question"]
+            except _RejectedError as error:
+                reject(place, error.reason, error.detail)
+        return found
+
+
+def _same(answer: str, english: str, language: str) -> bool:
+    """Whether two ground truths agree. Most data sets write 1,234.5 in all languages, some as the language does."""
+    return answers.equal(answer, english) or answers.equal(answer, english, language)
+
+
+def mapping_of(options: LoadOptions) -> Mapping:
+    """The mapping of these options, with the columns that they replace.
+
+    Raises:
+        ConfigError: there is none of that name, or a field of it does not exist.
+    """
+    mapping = read_mapping(options.mapping, dict(options.columns))
+    return replace(mapping, split=options.split) if options.split else mapping
+
+
+def _of_unicode(row: Row) -> Row:
+    for key, value in (*row.items(), *row.get("extra", {}).items()):
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise _RejectedError("not_unicode", f"{key} has half of a surrogate pair at {error.start}") from error
+    return row

@@ -1,0 +1,170 @@
+"""Data sets that exist in several languages: the English records, and each one's translations.
+
+Files of one folder are joined by line (MGSM), configurations by the data set's own number of a problem (MMLU-ProX). The
+first are read side by side; the second pass through a temporary file on the disk, so that memory stays flat.
+"""
+
+import pickle
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr.languages import parse
+from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
+from pbrlsvr_plugin.prepare.load.sources import Malformed, Record, Source, find_sources
+
+
+class Join(Protocol):
+    """Finds the translations of an English record."""
+
+    def of(self, line: int, record: Record) -> dict[str, Record]:
+        """The records in the other languages, by language; without those that are missing."""
+
+    def end(self) -> None:
+        """To be called after the last English record. Raises a DataError where the languages do not fit."""
+
+
+class NoJoin:
+    """A data set in one language."""
+
+    def of(self, line: int, record: Record) -> dict[str, Record]:
+        return {}
+
+    def end(self) -> None:
+        return
+
+
+class LineJoin:
+    """Line k of each file is the same problem. `of` is called with rising line numbers."""
+
+    def __init__(self, english: Source, others: Mapping[str, Source]):
+        self._english = english
+        self._others = others
+        self._readers = {language: iter(source.records()) for language, source in others.items()}
+        self._next = {language: next(reader, None) for language, reader in self._readers.items()}
+        self._last = 0
+
+    def of(self, line: int, record: Record) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        self._last = line
+        for language in self._readers:
+            entry = self._next[language]
+            if entry is not None and entry[0] < line:
+                raise DataError(self._unequal(language, f"has a row in line {entry[0]}, where English has none"))
+            if entry is not None and entry[0] == line:
+                found[language] = entry[1]
+                self._next[language] = next(self._readers[language], None)
+        return found
+
+    def end(self) -> None:
+        for language, entry in self._next.items():
+            if entry is not None:
+                raise DataError(self._unequal(language, f"goes on in line {entry[0]}, English ends in {self._last}"))
+
+    def _unequal(self, language: str, what: str) -> str:
+        other = self._others[language].name
+        return f"line k of {other!r} and of {self._english.name!r} must be the same problem, but {other!r} {what}"
+
+
+class IdJoin:
+    """Records with the same own number are the same problem."""
+
+    def __init__(self, id_column: str, others: Mapping[str, Sequence[Source]], scratch: Path):
+        self._id = id_column
+        self._db = sqlite3.connect(scratch / "translations.sqlite", isolation_level=None)
+        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.execute("CREATE TABLE records (id TEXT, language TEXT, record BLOB, PRIMARY KEY (id, language))")
+        for language, sources in others.items():
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", self._entries(language, sources))
+            self._db.execute("COMMIT")
+
+    def of(self, line: int, record: Record) -> dict[str, Record]:
+        if isinstance(record, Malformed):
+            return {}
+        query = "SELECT language, record FROM records WHERE id = ? ORDER BY language"
+        try:
+            found = self._db.execute(query, (text_of(lookup(record, self._id)),))
+        except KeyError:
+            return {}
+        # The pickles are our own, from a file that is removed after the stage.
+        return {language: pickle.loads(entry) for language, entry in found}
+
+    def end(self) -> None:
+        self._db.close()
+
+    def _entries(self, language: str, sources: Sequence[Source]) -> Iterator[tuple[str, str, bytes]]:
+        for source in sources:
+            for line, record in source.records():
+                if isinstance(record, Malformed):
+                    continue
+                try:
+                    key = text_of(lookup(record, self._id))
+                except KeyError as error:
+                    raise DataError(f"{source.name}:{line}: there is no column {self._id!r} to join by") from error
+                yield key, language, pickle.dumps(record)
+
+
+def files_by_language(folder: Path, pattern: str) -> dict[str, Source]:
+    """The files of a folder whose names fit a pattern with {language}, by canonical language code.
+
+    Raises:
+        ConfigError: there is no such folder, no such file, or none in English.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"the source {str(folder)!r} must be a folder with files named {pattern!r}")
+    before, after = pattern.split("{language}")
+    found = {}
+    for path in sorted(folder.glob(f"{before}*{after}*")):
+        code = path.name.removeprefix(before).partition(after)[0]
+        found[parse(code, error=ConfigError)] = Source(path.name, path.name.split(".")[0], path, header=False)
+    if "en" not in found:
+        names = sorted(path.name for path in folder.iterdir())[:20]
+        raise ConfigError(f"the folder {str(folder)!r} needs {pattern.format(language='en')!r}; it has {names}")
+    return found
+
+
+def configs_by_language(
+    source: str, languages: Sequence[str], split: str, revision: str | None, streaming: bool
+) -> dict[str, list[Source]]:
+    """The configurations of a data set that are in these languages, and the English one; by canonical code.
+
+    A folder holds a folder for each language, with the files of all splits: "en/test-00000-of-00001.parquet".
+
+    Raises:
+        ConfigError: there is no English one.
+    """
+    names = _configs(source)
+    found: dict[str, list[Source]] = {}
+    for name in names:
+        try:
+            language = parse(name)
+        except DataError:
+            continue
+        if language in ("en", *languages):
+            path = Path(source) / name
+            if path.is_dir():
+                sources = find_sources(str(path), (), split, None, False)
+                of_split = [each for each in sources if each.label.startswith(split)]
+                found[language] = of_split or sources
+            else:
+                found[language] = find_sources(source, (name,), split, revision, streaming)
+    if "en" not in found:
+        raise ConfigError(f"the data set {source!r} has no configuration 'en'; it has {names}")
+    return found
+
+
+def _configs(source: str) -> list[str]:
+    if Path(source).is_dir():
+        return sorted(path.name for path in Path(source).iterdir() if path.is_dir())
+    try:
+        import datasets
+
+        return sorted(datasets.get_dataset_config_names(source))
+    except Exception as error:
+        raise DataError(
+            f"the configurations of {source!r} cannot be listed: {type(error).__name__}: {str(error)[:300]}. Check the "
+            "name and the network, or download it and give the folder"
+        ) from error

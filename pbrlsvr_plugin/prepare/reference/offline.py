@@ -1,0 +1,244 @@
+"""References without a server: an engine inside Ray Data, on as many nodes as the Ray cluster has.
+
+The questions that the journal cannot answer go as a data set through `map_batches`, to actors that each hold one copy
+of the model; each batch of answers goes into the journal as it comes back. So a run that is killed goes on from there.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from pbrlsvr.errors import DataError, MissingDependencyError, ModelError
+from pbrlsvr.serving.chat import split_thinking
+from pbrlsvr_plugin.prepare.requests.asking import chat_request, fill, read_prompt
+from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
+from pbrlsvr_plugin.prepare.stage import Row
+
+if TYPE_CHECKING:
+    from pbrlsvr_plugin.prepare.reference.reference import ReferenceOptions
+
+Batch = dict[str, Any]
+
+
+class VllmEngine:
+    """vLLM in an actor. `engine_kwargs` are those of `vllm.LLM`."""
+
+    def __init__(self, model: str, sampling: dict[str, Any], engine_kwargs: dict[str, Any], body: dict[str, Any]):
+        from vllm import LLM
+
+        self._llm = LLM(model=model, **engine_kwargs)
+        self._sampling = sampling
+        self._chat = {"chat_template_kwargs": body["chat_template_kwargs"]} if "chat_template_kwargs" in body else {}
+
+    def __call__(self, batch: Batch) -> Batch:
+        """{"key", "prompt", "seed"} -> {"key", "text", "finish_reason", "prompt_tokens", "completion_tokens"}"""
+        from vllm import SamplingParams
+
+        seeds = [int(seed) if seed >= 0 else None for seed in batch["seed"]]
+        params = [SamplingParams(**self._sampling, seed=seed) for seed in seeds]
+        messages = [[{"role": "user", "content": str(prompt)}] for prompt in batch["prompt"]]
+        outputs = self._llm.chat(messages, params, use_tqdm=False, **self._chat)
+        first = [output.outputs[0] for output in outputs]
+        return {
+            "key": batch["key"],
+            "text": np.array([one.text for one in first], dtype=object),
+            "finish_reason": np.array([one.finish_reason or "" for one in first], dtype=object),
+            "prompt_tokens": np.array([len(output.prompt_token_ids or ()) for output in outputs]),
+            "completion_tokens": np.array([len(one.token_ids) for one in first]),
+        }
+
+
+class TransformersEngine:
+    """A transformers model in an actor, one question at a time, so that an answer depends on its question alone."""
+
+    def __init__(self, model: str, sampling: dict[str, Any], engine_kwargs: dict[str, Any], body: dict[str, Any]):
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        self._tokenizer = AutoTokenizer.from_pretrained(model)
+        self._model = AutoModelForCausalLM.from_pretrained(model, **engine_kwargs).eval()
+        self._sampling = sampling
+        self._template = body.get("chat_template_kwargs", {})
+
+    def __call__(self, batch: Batch) -> Batch:
+        """As `VllmEngine`."""
+        answers = [
+            self._answer(str(text), int(seed)) for text, seed in zip(batch["prompt"], batch["seed"], strict=True)
+        ]
+        columns = {
+            name: np.array([answer[name] for answer in answers]) for name in ("prompt_tokens", "completion_tokens")
+        }
+        texts = {
+            name: np.array([answer[name] for answer in answers], dtype=object) for name in ("text", "finish_reason")
+        }
+        return {"key": batch["key"], **texts, **columns}
+
+    def _answer(self, prompt: str, seed: int) -> dict[str, Any]:
+        import torch
+
+        inputs = self._inputs(prompt)
+        temperature = self._sampling["temperature"]
+        chance = {"do_sample": True, "temperature": temperature, "top_p": self._sampling["top_p"], "top_k": 0}
+        torch.manual_seed(max(seed, 0))
+        with torch.inference_mode():
+            output = self._model.generate(
+                **inputs,
+                max_new_tokens=self._sampling["max_tokens"],
+                **(chance if temperature else {"do_sample": False}),
+            )
+        length = inputs["input_ids"].shape[1]
+        new = output[0, length:]
+        stops = self._model.generation_config.eos_token_id
+        stops = stops if isinstance(stops, list) else [stops]
+        ended = len(new) < self._sampling["max_tokens"] or int(new[-1]) in stops
+        return {
+            "text": self._tokenizer.decode(new, skip_special_tokens=True),
+            "finish_reason": "stop" if ended else "length",
+            "prompt_tokens": length,
+            "completion_tokens": len(new),
+        }
+
+    def _inputs(self, prompt: str) -> Any:
+        if self._tokenizer.chat_template is None:
+            return self._tokenizer(prompt, return_tensors="pt").to(self._model.device)
+        return self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}],
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+            **self._template,
+        ).to(self._model.device)
+
+
+ENGINES: dict[str, type] = {"vllm": VllmEngine, "transformers": TransformersEngine}
+
+
+class Offline:
+    """Answers all questions of a stage on a Ray cluster, through the journal."""
+
+    def __init__(self, options: "ReferenceOptions", journal: Journal, seed: int):
+        self._options, self._journal, self._seed = options, journal, seed
+        self._prompt = read_prompt(options.prompt, "{question}")
+
+    def answers(self, row: Row) -> list[dict[str, Any]]:
+        """The answers to a row's question that the journal has, one for each candidate.
+
+        Raises:
+            DataError: one is missing; call `answer_all` first.
+        """
+        found = []
+        for candidate in range(self._options.candidates):
+            request, answer = self._last(row, candidate)
+            if answer is None:
+                raise DataError(f"row {row['id']!r} has no answer in the journal for {request['key']}")
+            found.append(answer)
+        return found
+
+    def answer_all(self, rows: Iterable[Row]) -> int:
+        """Asks for what the journal lacks, and again for what was cut off. Returns how many answers were written."""
+        asked = 0
+        for _ in range(self._options.attempts):
+            count = self._run(self._missing(rows))
+            asked += count
+            if not count:
+                break
+        return asked
+
+    def _last(self, row: Row, candidate: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """The last attempt at a candidate that was made or is due, and its answer."""
+        for attempt in range(self._options.attempts):
+            request = self._request(row, candidate, attempt)
+            answer = self._journal.get(request["key"])
+            if answer is None or answer["finish_reason"] != "length":
+                break
+        return request, answer
+
+    def _request(self, row: Row, candidate: int, attempt: int) -> dict[str, Any]:
+        prompt = fill(self._prompt, question=row["english"])
+        messages = [{"role": "user", "content": prompt}]
+        request = chat_request(self._options, messages, self._seed, candidate, attempt)
+        return {
+            "key": request_key(self._options.engine, **request, engine_kwargs=self._options.engine_kwargs),
+            "prompt": prompt,
+            "seed": request.get("seed", -1),
+        }
+
+    def _missing(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+        seen: set[int] = set()
+        for row in rows:
+            for candidate in range(self._options.candidates):
+                request, answer = self._last(row, candidate)
+                key = hash(request["key"])
+                if answer is None and key not in seen:
+                    seen.add(key)
+                    yield request
+
+    def _run(self, requests: Iterator[dict[str, Any]]) -> int:
+        try:
+            import ray
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"reference.engine={self._options.engine!r} needs Ray: pip install ray[data]"
+            ) from error
+        mine = not ray.is_initialized()
+        if mine:
+            ray.init(include_dashboard=False, log_to_driver=False)
+        try:
+            blocks = [ray.put(block) for block in _blocks(requests, self._options.batch_size)]
+            return self._generate(blocks) if blocks else 0
+        finally:
+            if mine:
+                ray.shutdown()
+
+    def _generate(self, blocks: list[Any]) -> int:
+        import ray
+
+        options = self._options
+        gpus = int(options.engine_kwargs.get("tensor_parallel_size", 1)) if options.engine == "vllm" else 0
+        sampling = {"temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens}
+        answers = ray.data.from_arrow_refs(blocks).map_batches(
+            ENGINES[options.engine],
+            fn_constructor_args=(options.model, sampling, options.engine_kwargs, options.body),
+            batch_size=options.batch_size,
+            batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(size=options.replicas),
+            num_gpus=gpus,
+        )
+        count = 0
+        try:
+            for batch in answers.iter_batches(batch_size=None, batch_format="pyarrow"):
+                self._keep(batch.to_pylist())
+                count += len(batch)
+        except ray.exceptions.RayError as error:
+            raise ModelError(
+                f"the engine {options.engine!r} with model {options.model!r} failed: {_last_line(error)}. What was "
+                "answered so far is kept"
+            ) from error
+        return count
+
+    def _keep(self, answers: list[dict[str, Any]]) -> None:
+        self._journal.put_many({answer.pop("key"): _as_answer(answer) for answer in answers})
+
+
+def _as_answer(answer: dict[str, Any]) -> dict[str, Any]:
+    thinking, text = split_thinking(answer["text"])
+    usage = {name: int(answer[name]) for name in ("prompt_tokens", "completion_tokens")}
+    return {"text": text, "thinking": thinking, "finish_reason": answer["finish_reason"], "usage": usage}
+
+
+def _blocks(requests: Iterator[dict[str, Any]], size: int) -> Iterator[pa.Table]:
+    # A block of Ray is what an actor gets and gives back at once: as large as a batch, so that answers come early.
+    block: list[dict[str, Any]] = []
+    for request in requests:
+        block.append(request)
+        if len(block) == size:
+            yield pa.Table.from_pylist(block)
+            block = []
+    if block:
+        yield pa.Table.from_pylist(block)
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip()[:500] if lines else type(error).__name__

@@ -1,0 +1,132 @@
+"""Stage `verify`: of the candidates of a question, one reference, or none.
+
+With a ground truth, the candidates count whose final answer equals it. Without one, those that agree with the majority:
+the most frequent final answer, if its share of all candidates is at least `threshold`, it has at least `votes` of them,
+and no other answer has as many (self-consistency; Wang et al., 2022, arXiv 2203.11171). Of these, `choose` takes one.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from pbrlsvr import answers
+from pbrlsvr.errors import ConfigError
+from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
+from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
+
+Choose = Literal["first", "shortest", "longest", "median"]
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """Which references are kept.
+
+    Attributes:
+        choose: of the right candidates the "first", "shortest", "longest", or the one of "median" length.
+        threshold: without a ground truth: the share of all candidates that must agree, in (0, 1].
+        votes: without a ground truth: how many must agree.
+        min_characters, max_characters: of the reasoning; 0 for `max_characters` is no bound.
+        check_answers: False keeps references with any answer, for data sets whose answers cannot be compared.
+    """
+
+    choose: Choose = "shortest"
+    threshold: float = 0.5
+    votes: int = 2
+    min_characters: int = 1
+    max_characters: int = 0
+    check_answers: bool = True
+
+    def __post_init__(self) -> None:
+        if self.choose not in get_args(Choose):
+            raise ConfigError(f"verify.choose={self.choose!r} is not one of {list(get_args(Choose))}")
+        if not isinstance(self.threshold, int | float) or not 0 < self.threshold <= 1:
+            raise ConfigError(f"verify.threshold={self.threshold!r} must be a share above 0 and up to 1")
+        for name in ("votes", "min_characters", "max_characters"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ConfigError(f"verify.{name}={value!r} must be a whole number of 0 or more")
+
+
+class Verify(Stage):
+    """Sets `pivot_reasoning`, `pivot_answer` and `pivot_model`; drops the candidates."""
+
+    name = "verify"
+    depends = ()
+
+    def __init__(self, options: VerifyOptions, context: Context):
+        self.options = options
+        self._counts: Counter[str] = Counter()
+
+    def facts(self) -> Mapping[str, Any]:
+        return dict(self._counts)
+
+    def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
+        self._counts.clear()
+        for row in rows:
+            right, reason, detail = self._right(row)
+            if not right:
+                reject(row, reason, detail)
+                continue
+            best = self._best(right)
+            yield {
+                **row,
+                "candidates": [],
+                "pivot_reasoning": best["reasoning"],
+                "pivot_answer": best["answer"],
+                "pivot_model": best["model"],
+            }
+
+    def _right(self, row: Row) -> tuple[list[dict[str, str]], str, str]:
+        """The candidates that may be the reference, or why there is none."""
+        candidates = row["candidates"]
+        whole = [each for each in candidates if each["finish_reason"] != CUT_OFF]
+        self._counts.update(candidates=len(candidates), cut_off=len(candidates) - len(whole))
+        answered = [each for each in whole if each["answer"]]
+        if not whole:
+            return [], "no_candidate", f"{len(candidates)} candidates, none of them whole"
+        if not self.options.check_answers:
+            return self._of_length(whole)
+        if not answered:
+            return [], "no_answer", f"none of {len(whole)} candidates gives a final answer"
+        if row["answer"]:
+            right = [each for each in answered if answers.equal(each["answer"], row["answer"], "en")]
+            self._counts["right"] += len(right)
+            if not right:
+                said = [each["answer"][:60] for each in answered]
+                return [], "wrong_answer", f"the answer is {row['answer']!r}, the candidates say {said}"
+            return self._of_length(right)
+        return self._majority(answered, len(candidates))
+
+    def _majority(self, answered: list[dict[str, str]], asked: int) -> tuple[list[dict[str, str]], str, str]:
+        says = [answers.normalise(each["answer"], "en") for each in answered]
+        votes = Counter(said for said in says if said is not None).most_common(2)
+        if not votes:
+            return [], "no_answer", f"none of {asked} candidates gives one final answer"
+        (winner, count), tie = votes[0], len(votes) > 1 and votes[1][1] == votes[0][1]
+        if tie or count < self.options.votes or count / asked < self.options.threshold:
+            needed = f"{self.options.threshold:.0%} and {self.options.votes} of them must agree"
+            return [], "no_majority", f"{dict(votes)} of {asked} candidates; {needed}"
+        self._counts["by_majority"] += 1
+        return self._of_length([each for each, said in zip(answered, says, strict=True) if said == winner])
+
+    def _of_length(self, candidates: list[dict[str, str]]) -> tuple[list[dict[str, str]], str, str]:
+        least, most = self.options.min_characters, self.options.max_characters
+        lengths = [len(each["reasoning"].strip()) for each in candidates]
+        fitting = [
+            each
+            for each, length in zip(candidates, lengths, strict=True)
+            if length >= least and (not most or length <= most)
+        ]
+        if fitting:
+            return fitting, "", ""
+        reason = "no_reasoning" if max(lengths) == 0 else "reasoning_length"
+        return [], reason, f"the reasoning has {lengths} characters; {least} to {most or 'any number'} are asked for"
+
+    def _best(self, candidates: list[dict[str, str]]) -> dict[str, str]:
+        if self.options.choose == "first":
+            return candidates[0]
+        # sorted() is stable, so equal lengths keep the order of the candidates.
+        by_length = sorted(candidates, key=lambda each: len(each["reasoning"]))
+        place = {"shortest": 0, "median": (len(by_length) - 1) // 2, "longest": -1}[self.options.choose]
+        return by_length[place]

@@ -1,0 +1,218 @@
+"""Runs stages: what is finished and still good is kept, what is not is done, and why is said.
+
+A stage's output is good while its options, the files that these name, the code's version and its input rows are those
+that it was made with. The input counts by content: a stage that is redone and gives the same bytes leaves the ones
+after it alone.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr_plugin.prepare.config import STAGES, Config
+from pbrlsvr_plugin.prepare.progress import Progress
+from pbrlsvr_plugin.prepare.requests.journal import Journal
+from pbrlsvr_plugin.prepare.stage import Context, Stage, fingerprint
+from pbrlsvr_plugin.prepare.store import NoRows, PartRows, StageWriter, read_report
+
+Say = Callable[[str], None]
+
+
+class Runner:
+    """Runs the stages of a configuration. Use as a context manager: it holds the lock and the journal.
+
+    Args:
+        config: what to run.
+        say: takes one line of what happens.
+        progress: shows how far a stage is.
+        lock: False only looks, also while another run is at work.
+
+    Raises:
+        ConfigError: another run is at work in the same folder.
+    """
+
+    def __init__(self, config: Config, say: Say, progress: Progress, *, lock: bool = True):
+        self.config, self._locks = config, lock
+        self._lock: int | None = None
+        self._say, self._progress = say, progress
+
+    def __enter__(self) -> "Runner":
+        self._lock = _lock(Path(self.config.work)) if self._locks else None
+        self._journal = Journal(Path(self.config.journal))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._journal.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def run(self, names: Sequence[str], redo: Sequence[str] = (), *, alone: bool = False) -> list[dict[str, Any]]:
+        """Runs these stages, in order. Returns their reports.
+
+        Args:
+            names: the stages.
+            redo: those that are run again even where their output is good; the journal still answers.
+            alone: the stages before must be finished; otherwise this raises.
+
+        Raises:
+            ConfigError: an option cannot work; or with `alone`, a stage before has to be run.
+            PbrlsvrError: a stage fails.
+        """
+        if unknown := sorted({*names, *redo} - STAGES.keys()):
+            raise ConfigError(f"there is no stage {unknown[0]!r}; the stages are {list(STAGES)}")
+        # All options are checked before the first stage starts: a typo in `export` must not show after a night.
+        for name in names:
+            self._check_options(name)
+        reports = []
+        for name in names:
+            why = self.why_not_good(name)
+            if name in redo:
+                why = "it was asked for"
+            if why is None:
+                self._say(f"{name}: finished before, nothing has changed")
+                report = read_report(self.config.folder(name))
+                assert report is not None
+            else:
+                if alone:
+                    self._check_input(name)
+                if why:
+                    self._say(
+                        f"{name}: done again, because {why}" if name not in redo else f"{name}: done again: {why}"
+                    )
+                report = self._run_stage(name)
+            reports.append(report)
+        return reports
+
+    def why_not_good(self, name: str) -> str | None:
+        """None where the output of a stage is good; else why it is not, "" where it was never finished."""
+        report = read_report(self.config.folder(name))
+        if report is None:
+            return ""
+        with self._stage(name) as (stage, context):
+            expected = fingerprint(stage, context)
+            gone = [str(path) for path in stage.outputs() if not path.exists()]
+        if gone:
+            return f"{gone[0]!r} is gone"
+        changed = list(differences(report.get("fingerprint") or {}, expected))
+        if report.get("input") != self._input(name):
+            changed.append("its input rows are others")
+        return "; ".join(changed) or None
+
+    def _run_stage(self, name: str) -> dict[str, Any]:
+        folder, started = self.config.folder(name), time.monotonic()
+        rows = self._progress.track(self._rows(name))
+        with self._stage(name) as (stage, context), StageWriter(folder, name) as writer:
+            # What the old output says would be wrong from the first new file in `out` on.
+            _remove_report(folder)
+            expected, made_from = fingerprint(stage, context), self._input(name)
+            with self._progress.stage(name, rows, writer):
+                for row in stage.run(rows, writer.reject):
+                    writer.write(row)
+            if not writer.rows_out:
+                raise DataError(_empty(name, rows.read, writer))
+            return writer.finish(
+                {
+                    "fingerprint": expected,
+                    "input": made_from,
+                    "rows_in": len(rows),
+                    "seconds": round(time.monotonic() - started, 2),
+                    "facts": dict(stage.facts()),
+                }
+            )
+
+    def _check_options(self, name: str) -> None:
+        with self._stage(name) as (stage, context):
+            fingerprint(stage, context)
+
+    def _check_input(self, name: str) -> None:
+        for before in self._before(name):
+            why = self.why_not_good(before)
+            if why is not None:
+                what = f"is not good any more ({why})" if why else "is not finished"
+                raise ConfigError(f"the stage {before!r} {what}; run `pbrlsvr prepare {before}` or `run` first")
+
+    def _before(self, name: str) -> list[str]:
+        stages = [*STAGES]
+        return stages[: stages.index(name)]
+
+    def _rows(self, name: str) -> NoRows | PartRows:
+        before = self._before(name)
+        return PartRows(self.config.folder(before[-1])) if before else NoRows()
+
+    def _input(self, name: str) -> str:
+        """The digest of the rows that a stage gets."""
+        before = self._before(name)
+        report = read_report(self.config.folder(before[-1])) if before else None
+        parts = report["parts"] if report else []
+        return sha256("\n".join(part["sha256"] for part in parts).encode()).hexdigest()
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[tuple[Stage, Context]]:
+        work = Path(self.config.work)
+        with tempfile.TemporaryDirectory(prefix=f"{name}.scratch-", dir=work) as scratch:
+            context = Context(
+                work=work,
+                out=Path(self.config.out),
+                name=self.config.name,
+                seed=self.config.seed,
+                languages=self.config.languages,
+                journal=self._journal,
+                scratch=Path(scratch),
+            )
+            yield self.config.stage(name, context), context
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """What has changed between two fingerprints, for people.
+
+    >>> list(differences({"options": {"limit": 0}}, {"options": {"limit": 5}}))
+    ['options.limit was 0 and is 5']
+    """
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            if prefix == "files.":
+                yield f"the file {key!r} has changed"
+            else:
+                yield f"{prefix}{key} was {before!r} and is {after!r}"
+
+
+def _empty(name: str, rows_in: int, writer: StageWriter) -> str:
+    if not writer.rejected:
+        return f"the stage {name!r} gave no rows, of {rows_in}; is the source empty?"
+    examples = "; ".join(list(writer.examples.values())[:3])
+    return (
+        f"the stage {name!r} gave no rows: all were rejected, {dict(writer.rejected)}. Most often an option or the "
+        f"mapping does not fit the data. For example: {examples[:1000]}"
+    )
+
+
+def _remove_report(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        (folder / "stage.json").unlink()
+
+
+def _lock(work: Path) -> int:
+    work.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(work / "lock", os.O_CREAT | os.O_RDWR)
+    try:
+        # The system lets go of it when the process ends, in whatever way.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise ConfigError(
+            f"another `pbrlsvr prepare` is at work in {str(work)!r}; wait for it, or give another out"
+        ) from error
+    for left in work.glob("*.scratch-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return descriptor

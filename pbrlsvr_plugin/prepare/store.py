@@ -1,0 +1,209 @@
+"""The folder of a stage: part files, the rejected rows, and what was done.
+
+    <work>/2-reference/part-00000.parquet ...   the rows that go on
+    <work>/2-reference/rejects.jsonl            the rows that do not, with the reason
+    <work>/2-reference/stage.json               fingerprint, counts, seconds; the digest of each part
+
+A stage writes into `2-reference.partial`, and that folder takes the place of `2-reference` when all of it is on the
+disk: a folder without `.partial` is always whole. The bytes depend only on the rows: equal rows give equal files.
+"""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pbrlsvr.errors import DataError
+from pbrlsvr_plugin.prepare.stage import CANDIDATE, FIELDS, TEXTS, Row, digest
+
+#: Rows in a part file, and in the memory of a reader or a writer.
+PART_ROWS = 10_000
+_GROUP_ROWS = 1_000
+
+_TEXTS_BY_NAME = pa.map_(pa.string(), pa.string())
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in TEXTS),
+        ("line", pa.int64()),
+        ("translations", _TEXTS_BY_NAME),
+        ("candidates", pa.list_(pa.struct([(name, pa.string()) for name in CANDIDATE]))),
+        ("extra", _TEXTS_BY_NAME),
+    ]
+)
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts the names in a folder on the disk, as `os.fsync` does with a file's content."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+class PartRows:
+    """The rows of a finished stage, read part by part each time they are iterated over."""
+
+    def __init__(self, folder: Path):
+        self._paths = sorted(folder.glob("part-*.parquet"))
+        self._length: int = sum(pq.read_metadata(path).num_rows for path in self._paths)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Row]:
+        for path in self._paths:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_GROUP_ROWS):
+                    yield from batch.to_pylist(maps_as_pydicts="strict")
+
+
+class NoRows:
+    """The input of the first stage."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(())
+
+
+class StageWriter:
+    """Writes the folder of one stage. Use as a context manager; `finish` makes it count, an error leaves no trace.
+
+    Args:
+        folder: the folder of the stage, as in "2-reference". What stands there is replaced at the end.
+    """
+
+    def __init__(self, folder: Path, name: str):
+        self.rows_out = 0
+        self.rejected: Counter[str] = Counter()
+        #: The first of each reason, for people.
+        self.examples: dict[str, str] = {}
+        self._name = name
+        self._folder = folder
+        self._partial = folder.with_name(f"{folder.name}.partial")
+        self._buffer: list[Row] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._parts: list[dict[str, Any]] = []
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        self._rejects = (self._partial / "rejects.jsonl").open("w", encoding="utf-8")
+
+    def write(self, row: Row) -> None:
+        """Takes a row that goes on.
+
+        Raises:
+            DataError: the row lacks a key, or a value is not of the type that `stage.py` says.
+        """
+        if row.keys() != _FIELD_SET:
+            odd = sorted(_FIELD_SET ^ row.keys())
+            raise DataError(f"stage {self._name!r} gave the row {row.get('id')!r} with keys missing or unknown: {odd}")
+        self._buffer.append(row)
+        self.rows_out += 1
+        if len(self._buffer) >= _GROUP_ROWS:
+            self._flush()
+        if self.rows_out % PART_ROWS == 0:
+            self._close_part()
+
+    def reject(self, row: Mapping[str, Any], reason: str, detail: str = "") -> None:
+        """Takes a row that does not go on. See `stage.Reject`."""
+        self.rejected[reason] += 1
+        self.examples.setdefault(reason, f"{row.get('id')}: {reason}: {detail}")
+        entry = {key: row.get(key, "") for key in ("id", "source", "line", "language")}
+        entry = {"stage": self._name, **entry, "reason": reason, "detail": detail}
+        self._rejects.write(json.dumps(entry, ensure_ascii=False).replace("\u2028", "\\u2028") + "\n")
+
+    def finish(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """Puts everything on the disk and in its place. Returns what is in `stage.json`."""
+        self._flush()
+        self._close_part()
+        if not self._parts:
+            pq.write_table(SCHEMA.empty_table(), self._partial / "part-00000.parquet")
+            self._parts.append(self._part("part-00000.parquet"))
+        self._rejects.flush()
+        os.fsync(self._rejects.fileno())
+        self._rejects.close()
+        report = {
+            "name": self._name,
+            **report,
+            "rows_out": self.rows_out,
+            "rejected": dict(sorted(self.rejected.items())),
+            "parts": self._parts,
+        }
+        path = self._partial / "stage.json"
+        path.write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+        sync_file(path)
+        sync_folder(self._partial)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._partial.rename(self._folder)
+        sync_folder(self._folder.parent)
+        return dict(report)
+
+    def __enter__(self) -> "StageWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._rejects.close()
+        if self._writer is not None:
+            self._writer.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _flush(self) -> None:
+        if not self._buffer:
+            return
+        if self._writer is None:
+            path = self._partial / f"part-{len(self._parts):05d}.parquet"
+            self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+        try:
+            table = pa.Table.from_pylist([_plain(row) for row in self._buffer], schema=SCHEMA)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
+            first = self._buffer[0]["id"]
+            raise DataError(
+                f"stage {self._name!r}, rows from {first!r} on: a value has the wrong type: {error}"
+            ) from error
+        self._writer.write_table(table)
+        self._buffer = []
+
+    def _close_part(self) -> None:
+        if self._writer is not None:
+            self._flush()
+            self._writer.close()
+            self._writer = None
+            self._parts.append(self._part(f"part-{len(self._parts):05d}.parquet"))
+
+    def _part(self, name: str) -> dict[str, Any]:
+        path = self._partial / name
+        sync_file(path)
+        rows = pq.read_metadata(path).num_rows
+        return {"file": name, "rows": rows, "bytes": path.stat().st_size, "sha256": digest(path)}
+
+
+_FIELD_SET = frozenset(FIELDS)
+
+
+def _plain(row: Row) -> Row:
+    # Arrow takes a map as pairs; sorted, so that the bytes do not depend on the order of insertion.
+    maps = {key: sorted(row[key].items()) for key in ("translations", "extra")}
+    return {**row, **maps}
+
+
+def read_report(folder: Path) -> dict[str, Any] | None:
+    """`stage.json` of a stage whose files are all there and as long as they were written, else None."""
+    try:
+        report: dict[str, Any] = json.loads((folder / "stage.json").read_text(encoding="utf-8"))
+        whole = all((folder / part["file"]).stat().st_size == part["bytes"] for part in report["parts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return report if whole else None

@@ -1,0 +1,244 @@
+"""Stage `translate`: the question in each target language; one row for each (problem, language).
+
+A translation that the source has is taken as it is, with `engine` "original". The others are made by
+
+    chat           a chat model, whole questions at a time, by a prompt that the user can change
+    seq2seq, ctranslate2   a translation model; see `pbrlsvr.models.translation.translator`
+    join           nobody: a question without a translation is rejected
+
+`auto` is `chat` where an endpoint is known (the one of `reference`, if there is no other), else `join`.
+Rows that are in another language than English from the start go on as they are, if their language is wanted.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
+from pbrlsvr.languages import parse
+from pbrlsvr.models.translation.translator import TranslationOptions, translator
+from pbrlsvr.options import from_mapping
+from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
+from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
+from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
+from pbrlsvr_plugin.prepare.requests.asking import Asker, ChatOptions, fill, prompt_path, read_prompt
+from pbrlsvr_plugin.prepare.requests.concurrent import Answers, Failures, in_order
+from pbrlsvr_plugin.prepare.requests.journal import request_key
+from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
+
+Engine = Literal["auto", "join", "chat", "seq2seq", "ctranslate2"]
+#: Options of a translation model that change its speed only.
+_SPEED = ("device", "batch_tokens", "cache_size", "endpoint")
+
+
+@dataclass(frozen=True)
+class TranslateOptions(ChatOptions):
+    """Who translates, and how. For "chat" the options of `ChatOptions`; `model` also names a translation model.
+
+    Attributes:
+        engine: see the top of this module.
+        existing: whether translations that the source has are taken; False translates all.
+        file: a file with the columns `id` (a row's, or the data set's own), `language` and `question`: translations
+            that exist, too.
+        prompt: for "chat": a built-in prompt or a text file with {language} and {question}.
+        translator: for a translation model: further options of
+        `pbrlsvr.models.translation.translator.TranslationOptions`. serving: for a translation model: where it runs, see
+        `pbrlsvr.serving.options.ServingOptions`.
+    """
+
+    engine: Engine = "auto"
+    existing: bool = True
+    file: str | None = None
+    prompt: str = "translate"
+    translator: dict[str, Any] = field(default_factory=dict)
+    serving: dict[str, Any] = field(default_factory=dict, metadata={"operational": True})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.engine not in get_args(Engine):
+            raise ConfigError(f"translate.engine={self.engine!r} is not one of {list(get_args(Engine))}")
+        if self.engine == "auto":
+            object.__setattr__(self, "engine", "chat" if self.urls and self.model else "join")
+        if self.engine == "chat":
+            self.endpoint()
+        if self.engine in ("seq2seq", "ctranslate2"):
+            self.model_options()
+        from_mapping(ServingOptions, self.serving, "translate.serving")
+
+    def model_options(self) -> TranslationOptions:
+        """The options of a translation model.
+
+        Raises:
+            ConfigError: one does not exist, or cannot work.
+        """
+        options = {"model": self.model, "engine": self.engine, **self.translator}
+        return from_mapping(TranslationOptions, options, "translate.translator")
+
+
+class _Task(NamedTuple):
+    row: Row
+    language: str
+    existing: str | None
+
+
+class _Translated(NamedTuple):
+    question: str
+    engine: str
+    reason: str = ""
+
+
+class Translate(Stage):
+    """Turns each English row into one row for each target language."""
+
+    name = "translate"
+    depends = ("seed", "languages")
+
+    def __init__(self, options: TranslateOptions, context: Context):
+        self.options, self._context = options, context
+        self._answers = Answers(context.journal)
+        self._asker: Asker | None = None
+
+    def files(self) -> list[Path]:
+        files = [prompt_path(self.options.prompt)] if self.options.engine == "chat" else []
+        return [*files, Path(self.options.file)] if self.options.file else files
+
+    def facts(self) -> Mapping[str, Any]:
+        answers = self._asker.answers if self._asker else self._answers
+        tokens = self._asker.tokens if self._asker else {}
+        return {"asked": answers.asked, "from_journal": answers.kept, **tokens}
+
+    def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
+        options = self.options
+        self._answers = Answers(self._context.journal)
+        self._asker = Asker(options, self._context.journal) if options.engine == "chat" else None
+        close = self._asker.aclose if self._asker else None
+        prompt = read_prompt(options.prompt, "{language}", "{question}") if self._asker else ""
+
+        async def work(task: _Task) -> _Translated:
+            return await self._translate(task, prompt)
+
+        made: Counter[str] = Counter()
+        lacking: Counter[str] = Counter()
+        # A translation model makes large batches of what waits; a chat model has its own bound.
+        window = 4 * options.max_concurrency if self._asker else 2_048
+        failures = Failures(options.give_up_after)
+        for task, found in in_order(self._tasks(rows, reject), work, window, failures, close, self._known):
+            row = {**task.row, "language": task.language, "translations": {}}
+            if task.language != task.row["language"]:
+                row["id"] = f"{task.row['id']}/{task.language}"
+            if isinstance(found, PbrlsvrError):
+                reject(row, "not_translated", str(found))
+            elif found.reason:
+                lacking[task.language] += found.reason == "no_translation"
+                reject(row, found.reason)
+            else:
+                made[task.language] += 1
+                yield {**row, "question": found.question, "engine": found.engine}
+        self._none_empty(made, lacking)
+
+    def _tasks(self, rows: Rows, reject: Reject) -> Iterator[_Task]:
+        path = self.options.file
+        file = Translations(Path(path), self._context.scratch) if path else None
+        for row in rows:
+            if row["language"] != "en":
+                if row["language"] in self._context.languages:
+                    yield _Task(row, row["language"], row["question"])
+                else:
+                    reject(row, "language_not_wanted", f"the target languages are {list(self._context.languages)}")
+                continue
+            existing = {"en": row["english"]}
+            if self.options.existing:
+                existing |= row["translations"]
+            if file:
+                existing |= file.of(row)
+            for language in self._context.languages:
+                yield _Task(row, language, existing.get(language))
+
+    def _known(self, task: _Task) -> _Translated | None:
+        if task.existing is not None:
+            return _Translated(task.existing, "original")
+        return _Translated("", "", "no_translation") if self.options.engine == "join" else None
+
+    async def _translate(self, task: _Task, prompt: str) -> _Translated:
+        text, language = task.row["english"], task.language
+        if self._asker is not None:
+            filled = fill(prompt, language=english_name(language), question=text)
+            answer = await self._asker.ask(filled, self._context.seed)
+            if answer["finish_reason"] == CUT_OFF:
+                return _Translated("", "", "cut_off")
+            return _Translated(answer["text"].strip(), self.options.model)
+        options = self.options.model_options()
+        told = {name: value for name, value in asdict(options).items() if name not in _SPEED}
+        serving = from_mapping(ServingOptions, self.options.serving, "translate.serving")
+
+        async def ask() -> str:
+            return await translator(options, serving).translate(text, "en", language)
+
+        key = request_key("translation", options=told, text=text, language=language)
+        return _Translated(await self._answers.get(key, ask), self.options.model)
+
+    def _none_empty(self, made: Counter[str], lacking: Counter[str]) -> None:
+        empty = sorted(language for language, count in lacking.items() if count and not made[language])
+        if empty:
+            raise DataError(
+                f"the source has no translation into {empty}, and translate.engine={self.options.engine!r} makes none. "
+                "Set translate.engine to 'chat' (with model and urls) or 'seq2seq' (with model), give a file of "
+                "translations (translate.file), or leave the language out"
+            )
+
+
+class Translations:
+    """A file of translations: the columns `id`, `language` and `question`; on disk, by id."""
+
+    def __init__(self, path: Path, scratch: Path):
+        if not path.is_file():
+            raise ConfigError(f"there is no file {str(path)!r} (translate.file)")
+        self._db = sqlite3.connect(scratch / "translations.sqlite", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.execute("CREATE TABLE found (id TEXT, language TEXT, question TEXT, PRIMARY KEY (id, language))")
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", _translations(path))
+        self._db.execute("COMMIT")
+
+    def of(self, row: Row) -> dict[str, str]:
+        """The translations of a row's question, by language."""
+        ids = (row["id"], row["extra"].get("id"), row["problem"])
+        query = "SELECT language, question FROM found WHERE id IN (?, ?, ?) ORDER BY language"
+        return dict(self._db.execute(query, ids))
+
+
+def _translations(path: Path) -> Iterator[tuple[str, str, str]]:
+    for source in find_sources(str(path), (), "train", None, False):
+        for line, record in source.records():
+            place = f"{source.name}:{line}"
+            if isinstance(record, Malformed):
+                raise DataError(f"{place}: {record.reason}: {record.detail}")
+            try:
+                code, texts = text_of(lookup(record, "language")), (lookup(record, "id"), lookup(record, "question"))
+            except KeyError as error:
+                columns = sorted(record)
+                raise ConfigError(
+                    f"{place} has the columns {columns}; a file of translations needs `id`, `language` and `question`"
+                ) from error
+            try:
+                yield text_of(texts[0]), parse(code), text_of(texts[1])
+            except DataError as error:
+                raise DataError(f"{place}: {error}") from error
+
+
+@cache
+def english_name(language: str) -> str:
+    """The English name of a language, for a prompt.
+
+    >>> english_name("sw"), english_name("zh-Hant")
+    ('Swahili', 'Chinese (Traditional)')
+    """
+    from babel import Locale
+
+    name = Locale.parse(language.replace("-", "_")).get_display_name("en") or language
+    return name.replace(" Han)", ")")

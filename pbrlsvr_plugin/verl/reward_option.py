@@ -1,0 +1,161 @@
+"""`reward_fn: pbrlsvr.<name>` in a config: what is written is what trains, or composition stops.
+
+Hydra merges an option's fields only where the option stands in a defaults list (after `ppo_trainer`) or on the command
+line. Written as a plain value in a config's body, or before `ppo_trainer`, the same line changes nothing, and veRL
+trains on its own scorer without a word. So each composed config passes through `settle`: it carries out the choice
+that the config states, and raises where it cannot.
+"""
+
+import inspect
+from difflib import get_close_matches
+from functools import wraps
+from importlib import resources
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.errors import ConfigCompositionException
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+import pbrlsvr
+from pbrlsvr.errors import ConfigError
+
+PREFIX = "pbrlsvr."
+MODULE = "pkg://pbrlsvr"
+TARGET = "reward.custom_reward_function"
+
+# What veRL itself passes to a reward function; the other keyword arguments are options for the user.
+_PASSED_BY_VERL = {"reward_router_address", "reward_model_tokenizer"}
+
+
+def watch_composition() -> None:
+    """Pass every config that Hydra composes in this process through `settle`. Calling it again changes nothing."""
+    # Hydra has no public hook between composition and use: its callbacks must be named by the config itself.
+    compose = ConfigLoaderImpl.load_configuration
+    if getattr(compose, "_settles_reward_fn", False):
+        return
+
+    @wraps(compose)
+    def load_configuration(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> DictConfig:
+        config = compose(self, *args, **kwargs)
+        try:
+            settle(config)
+        except ConfigError as error:
+            # Hydra prints this kind as one message instead of a traceback through its own frames.
+            raise ConfigCompositionException(f"pbrlsvr: {error}") from error
+        return config
+
+    load_configuration._settles_reward_fn = True  # type: ignore[attr-defined]
+    ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]
+
+
+def reward_options() -> list[str]:
+    """The values that `reward_fn` can have, as in `pbrlsvr_plugin/config/reward_fn/`."""
+    folder = resources.files("pbrlsvr_plugin.config").joinpath("reward_fn")
+    return sorted(entry.name[: -len(".yaml")] for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def settle(config: DictConfig) -> None:
+    """Make the config's `reward_fn` what veRL will train on, in place. A config that is not veRL's is left alone.
+
+    Raises:
+        ConfigError: `reward_fn` names no reward, contradicts `reward.custom_reward_function`, stands where nothing
+            reads it, or has an option that does not exist.
+    """
+    if not OmegaConf.is_dict(config) or not OmegaConf.is_dict(OmegaConf.select(config, TARGET)):
+        return
+    _refuse_misplaced(config)
+    chosen = config.get("reward_fn")
+    target = config.reward.custom_reward_function
+    if chosen is not None and (_is_ours(chosen) or target.path is None):
+        _require_known(chosen)
+        _merge_choice(config, chosen)
+        target = config.reward.custom_reward_function
+    if target.path == MODULE:
+        _require_known(f"{PREFIX}{target.name}")
+        _require_options(target)
+
+
+def _is_ours(chosen: Any) -> bool:
+    return isinstance(chosen, str) and chosen.startswith(PREFIX)
+
+
+def _require_known(chosen: Any) -> None:
+    choices = reward_options()
+    if chosen not in choices:
+        close = get_close_matches(str(chosen), choices, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"reward_fn: {chosen!r} is not a reward.{hint} The choices are {choices}.")
+
+
+def _merge_choice(config: DictConfig, chosen: str) -> None:
+    """Fill in the option's fields, keeping what the user has set under them."""
+    target = config.reward.custom_reward_function
+    option = _load_option(chosen)
+    wanted = option.reward.custom_reward_function
+    if target.path is None:
+        own = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}))
+        with open_dict(config):
+            config.reward.custom_reward_function = OmegaConf.merge(wanted, {"reward_kwargs": own})
+    elif (target.path, target.name) != (wanted.path, wanted.name):
+        raise ConfigError(
+            f"reward_fn: {chosen!r} contradicts {TARGET}.path={target.path!r} with name={target.name!r}: veRL would "
+            f"train on the latter. Remove one of the two."
+        )
+
+
+def _load_option(chosen: str) -> DictConfig:
+    text = resources.files("pbrlsvr_plugin.config").joinpath(f"reward_fn/{chosen}.yaml").read_text(encoding="utf-8")
+    option = OmegaConf.create(text)
+    assert isinstance(option, DictConfig)
+    return option
+
+
+def _require_options(target: DictConfig) -> None:
+    """Each option exists, and has a value that can work: an error now, rather than at the first sample."""
+    from pbrlsvr.rewards.registry import OPTION_CHECKS
+
+    parameters = inspect.signature(getattr(pbrlsvr, target.name)).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _PASSED_BY_VERL}
+    given = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}), resolve=True)
+    assert isinstance(given, dict)
+    for name in map(str, given):
+        if name not in defaults:
+            close = get_close_matches(name, defaults, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(
+                f"{TARGET}.reward_kwargs.{name} is not an option of {PREFIX}{target.name}.{hint} "
+                f"Its options are {list(defaults)}."
+            )
+    if target.name in OPTION_CHECKS:
+        try:
+            OPTION_CHECKS[target.name](**{**defaults, **given})
+        except ConfigError as error:
+            raise ConfigError(f"{TARGET}.reward_kwargs: {error}") from error
+
+
+def _refuse_misplaced(config: DictConfig) -> None:
+    """A choice that is written where neither Hydra nor veRL reads it would be ignored in silence."""
+    target = config.reward.custom_reward_function
+    if target.path is None and _is_ours(target.name):
+        raise ConfigError(
+            f"{TARGET}.name={target.name!r} has no effect without a path; write `reward_fn: {target.name}`"
+        )
+    legacy = config.get("custom_reward_function")
+    if OmegaConf.is_dict(legacy) and any("pbrlsvr" in str(value) for value in legacy.values()):
+        raise ConfigError(
+            f"custom_reward_function={OmegaConf.to_container(legacy)} stands at the top level, which veRL's trainer no "
+            f"longer reads; write `reward_fn: {PREFIX}<name>`, with a name out of {reward_options()}"
+        )
+    for place, value in _choices_below_top(OmegaConf.to_container(config, resolve=False)):
+        raise ConfigError(f"{place}: {value!r} is read by nothing; move it to the top level, `reward_fn: {value}`")
+
+
+def _choices_below_top(node: Any, place: str = "") -> list[tuple[str, Any]]:
+    found = []
+    if isinstance(node, dict):
+        for key, value in node.items():
+            here = f"{place}.{key}" if place else str(key)
+            if key == "reward_fn" and place and not place.startswith("hydra") and _is_ours(value):
+                found.append((here, value))
+            found += _choices_below_top(value, here)
+    return found

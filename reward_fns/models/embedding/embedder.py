@@ -1,0 +1,143 @@
+"""Sentence embeddings: any sentence-transformers model, long texts split and pooled, each text encoded once."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pbrlsvr.errors import ConfigError
+from pbrlsvr.models.devices import DTYPES
+from pbrlsvr.models.embedding.alignment import alignment
+from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
+from pbrlsvr.models.pieces import split_steps
+from pbrlsvr.serving.endpoint_options import EndpointOptions
+from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.serving.scorer import scorer
+
+if TYPE_CHECKING:
+    from pbrlsvr.models.embedding.model import SentenceEncoder
+    from pbrlsvr.models.embedding.served import ServedEmbeddings
+
+Vector = NDArray[np.float32]
+
+#: The most steps of a text that are told apart; more are joined. Bounds the work of `alignment`.
+MAX_STEPS = 256
+
+__all__ = ["Embedder", "EmbeddingOptions", "Steps", "Vector", "card_prompt", "embedder"]
+
+
+@dataclass(frozen=True)
+class EmbeddingOptions:
+    """How texts become vectors.
+
+    Attributes:
+        model: a sentence-transformers model: a folder, or a name on the Hugging Face hub.
+        revision: the commit, tag or branch of a hub model.
+        prompt: put before each text. `None` takes what the model's card asks for (`scorers/encoders.py`), else what
+            the model's own configuration says; `""` puts nothing.
+        max_tokens: the longest piece that is encoded at once, never more than the model takes. `None` takes what the
+            model's card recommends, else the model's own limit.
+        device: "auto" (a GPU where this process sees one, else the CPU) or a torch device.
+        dtype: "float32", "bfloat16" or "float16".
+        batch_tokens: tokens in one forward pass, padding included; halved where memory runs out. `None` takes 1024 on a
+            CPU, 16384 elsewhere.
+    """
+
+    model: str
+    revision: str | None = None
+    prompt: str | None = None
+    max_tokens: int | None = None
+    device: str = "auto"
+    dtype: str = "float32"
+    batch_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise ConfigError(f"model={self.model!r} names no model; give a folder or a name on the Hugging Face hub")
+        for name in ("max_tokens", "batch_tokens"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise ConfigError(f"{name}={value!r} must be a whole number of 1 or more")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype={self.dtype!r} is not one of {list(DTYPES)}")
+        known = known_encoder(self.model)
+        # A folder of that name may hold a converted model; loading it shows.
+        if known and known.refused and not Path(self.model).is_dir():
+            raise ConfigError(f"model={self.model!r} cannot be used: {known.refused}")
+
+    def load(self) -> "SentenceEncoder":
+        """The loaded model.
+
+        Raises:
+            ModelError: it cannot be loaded, or asks for code from its repository.
+            ConfigError: `max_tokens` leaves no room for text beside the prompt.
+            MissingDependencyError: sentence-transformers is not installed.
+        """
+        from pbrlsvr.models.embedding.model import SentenceEncoder
+
+        return SentenceEncoder(self)
+
+    def served_by(self, endpoint: EndpointOptions) -> "ServedEmbeddings":
+        """The same model, behind OpenAI-compatible servers."""
+        from pbrlsvr.models.embedding.served import ServedEmbeddings
+
+        return ServedEmbeddings(self, endpoint)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The sentences of a text: unit vectors `[n, d]` and lengths in characters `[n]`, in order."""
+
+    vectors: Vector
+    lengths: NDArray[np.float64]
+
+
+class Embedder:
+    """Vectors of texts, and what rewards measure with them. Get it with `embedder(options)`, which shares it."""
+
+    def __init__(self, options: EmbeddingOptions, serving: ServingOptions | None = None):
+        self.options = options
+        self._scorer = scorer(options, serving or ServingOptions())
+
+    async def embed(self, text: str) -> Vector:
+        """The unit vector `[d]` of a text.
+
+        Raises:
+            ModelError: the model cannot be loaded, or returns something that is not a vector of numbers.
+            ServiceError: where it runs does not answer.
+            MissingDependencyError: sentence-transformers is not installed.
+        """
+        vector: Vector = await self._scorer(text)
+        return vector
+
+    async def cosine(self, text: str, reference: str) -> float:
+        """The cosine in [-1, 1] between the vectors of two texts."""
+        a, b = await asyncio.gather(self.embed(text), self.embed(reference))
+        return float(np.clip(np.dot(a.astype(np.float64), b.astype(np.float64)), -1.0, 1.0))
+
+    async def steps(self, text: str) -> Steps:
+        """The sentences of a text as vectors; a sentence that was seen before is not encoded again.
+
+        Example:
+            >>> import asyncio
+            >>> encoder = embedder(EmbeddingOptions("intfloat/multilingual-e5-small"))
+            >>> asyncio.run(encoder.steps("Ana has 17 apples. She gives away 6.")).lengths  # doctest: +SKIP
+            array([18., 17.])
+        """
+        sentences = split_steps(text, MAX_STEPS)
+        vectors = await asyncio.gather(*map(self.embed, sentences))
+        lengths = np.array([len(sentence) for sentence in sentences], dtype=np.float64)
+        return Steps(np.stack(vectors) if vectors else np.zeros((0, 0), dtype=np.float32), lengths)
+
+    async def alignment(self, text: str, reference: str, floor: float = 0.0) -> float:
+        """How far the sentences of two texts match in order, in [0, 1]; see `pbrlsvr.models.embedding.alignment`."""
+        a, b = await asyncio.gather(self.steps(text), self.steps(reference))
+        return alignment(a.vectors, b.vectors, a.lengths, b.lengths, floor=floor)
+
+
+def embedder(options: EmbeddingOptions, serving: ServingOptions | None = None) -> Embedder:
+    """Embeds with this model, in the place that `serving` names; embedders with the same options share it."""
+    return Embedder(options, serving)

@@ -1,0 +1,213 @@
+"""A loaded sentence-transformers model: texts -> unit vectors; long texts are split and pooled."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
+from pbrlsvr.models.devices import torch_device
+from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
+from pbrlsvr.models.embedding.pooling import plain_text, pooled
+from pbrlsvr.models.pieces import split_to_fit
+from pbrlsvr.serving.token_budget import TokenBudget, usual_budget
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from torch import Tensor
+
+    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+
+Vector = NDArray[np.float32]
+
+# No script needs fewer tokens than a character in eight: a text that is longer is split before it is tokenized.
+_CHARACTERS_PER_TOKEN = 8
+
+# Texts are tokenized for about this many batches at a time: a GPU computes the last ones meanwhile.
+_BATCHES_AHEAD = 4
+
+log = logging.getLogger(__name__)
+
+
+class SentenceEncoder:
+    """The model of `pbrlsvr.models.embedding.embedder`. Get it with `EmbeddingOptions(...).load()`.
+
+    Attributes:
+        prompt: what is put before each text: the option, else the card's, else the model's own default.
+        piece_tokens: tokens of text that fit into one forward pass, beside the prompt and the special tokens.
+        batches: the budget of padded tokens of a forward pass, and what was computed so far.
+    """
+
+    def __init__(self, options: "EmbeddingOptions"):
+        self.options = options
+        self._model = _load(options)
+        self.prompt = _prompt(self._model, options)
+        self._max_tokens = _max_tokens(self._model, options)
+        taken = len(self._model.tokenizer(self.prompt)["input_ids"])
+        if self._max_tokens <= taken:
+            raise ConfigError(
+                f"max_tokens={options.max_tokens!r} leaves no room for text: model {options.model!r} takes "
+                f"{self._max_tokens} tokens, of which the prompt {self.prompt!r} and the special tokens need {taken}"
+            )
+        self.piece_tokens = self._max_tokens - taken
+        self.batches = TokenBudget(options.batch_tokens or usual_budget(self._model.device.type), options.model)
+
+    def run(self, texts: Sequence[str]) -> list[Vector]:
+        """Unit vectors, `[N]` texts -> `[N, d]`: of a long text, the length-weighted mean of its pieces'.
+
+        Raises:
+            ModelError: a vector is not a vector of numbers, or a single piece does not fit into memory.
+        """
+        import torch
+
+        plain = [plain_text(text) for text in texts]
+        owners: list[int] = []
+        weights: list[int] = []
+        rows: list[Tensor] = []
+        with torch.inference_mode():
+            for tokens in self._tokenized(plain):
+                owners += tokens.owners
+                weights += tokens.weights
+                rows += self.batches.run(tokens.lengths, partial(self._forward, tokens))
+            # One copy from the device for all batches: between them it never waits.
+            vectors = torch.stack(rows).float().cpu().numpy()
+        self._require_finite(vectors, [plain[owner] for owner in owners])
+        return pooled(vectors, weights, owners, len(plain))
+
+    def _tokenized(self, texts: list[str]) -> Iterator["_Tokens"]:
+        """All texts as tokens, some batches at a time: first those that fit into one pass, then the others' pieces."""
+        reach = self._max_tokens * _CHARACTERS_PER_TOKEN
+        too_long = [owner for owner, text in enumerate(texts) if len(text) > reach]
+        whole = [_Piece(owner, 1, text) for owner, text in enumerate(texts) if len(text) <= reach]
+        for tokens in self._chunks(whole):
+            fits = [row for row, length in enumerate(tokens.lengths) if not self._overflows(length)]
+            too_long += [tokens.owners[row] for row in range(len(tokens.owners)) if row not in set(fits)]
+            yield tokens if len(fits) == len(tokens.owners) else tokens.only(fits)
+        tokenizer = self._model.tokenizer
+        yield from self._chunks(
+            [
+                _Piece(owner, tokens, piece)
+                for owner in too_long
+                for piece, tokens in split_to_fit(texts[owner], tokenizer, self.piece_tokens)
+            ]
+        )
+
+    def _chunks(self, pieces: list["_Piece"]) -> Iterator["_Tokens"]:
+        pieces = sorted(pieces, key=lambda piece: len(piece.text), reverse=True)
+        while pieces:
+            longest = max(1, len(pieces[0].text) // 4)
+            count = max(1, _BATCHES_AHEAD * self.batches.max_tokens // longest)
+            chunk, pieces = pieces[:count], pieces[count:]
+            features = self._model.preprocess([piece.text for piece in chunk], prompt=self.prompt)
+            lengths = features["attention_mask"].sum(dim=1).tolist()
+            owners, weights = [piece.owner for piece in chunk], [piece.weight for piece in chunk]
+            yield _Tokens(owners, weights, lengths, list(range(len(chunk))), features)
+
+    def _overflows(self, length: int) -> bool:
+        # At its own limit the model cuts a text off, so that one of just that length may have lost its end.
+        return length > self._max_tokens or length >= _model_limit(self._model)
+
+    def _forward(self, tokens: "_Tokens", batch: list[int]) -> "Tensor":
+        import torch
+
+        mask = tokens.features["attention_mask"]
+        rows = torch.tensor([tokens.rows[at] for at in batch])
+        columns = mask[rows].any(dim=0)  # without the padding of longer texts, whichever side it is on
+        features = {
+            name: value[rows][:, columns].to(self._model.device)
+            if isinstance(value, torch.Tensor) and value.shape == mask.shape
+            else value
+            for name, value in tokens.features.items()
+        }
+        vectors = self._model(features)["sentence_embedding"][:, : self._model.truncate_dim]
+        return torch.nn.functional.normalize(vectors, p=2, dim=1)
+
+    def _require_finite(self, vectors: Vector, texts: list[str]) -> None:
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(bad):
+            raise ModelError(
+                f"model {self.options.model!r} gave a vector that is not finite for the text {texts[bad[0]][:80]!r}; "
+                f"with dtype={self.options.dtype!r} try dtype='float32'"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    owner: int
+    weight: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """Tokenized pieces `[n]`: whose they are, what they weigh, their lengths, and their rows in `features`."""
+
+    owners: list[int]
+    weights: list[int]
+    lengths: list[int]
+    rows: list[int]
+    features: dict[str, Any]
+
+    def only(self, kept: list[int]) -> "_Tokens":
+        owners, weights, lengths, rows = (
+            [values[at] for at in kept] for values in (self.owners, self.weights, self.lengths, self.rows)
+        )
+        return _Tokens(owners, weights, lengths, rows, self.features)
+
+
+def _prompt(model: "SentenceTransformer", options: "EmbeddingOptions") -> str:
+    wanted = card_prompt(options.model) if options.prompt is None else options.prompt
+    return model.prompts.get(model.default_prompt_name or "", "") if wanted is None else wanted
+
+
+def _max_tokens(model: "SentenceTransformer", options: "EmbeddingOptions") -> int:
+    known = known_encoder(options.model)
+    wanted = options.max_tokens or (known.max_tokens if known else None)
+    return min(wanted or _model_limit(model), _model_limit(model))
+
+
+def _model_limit(model: "SentenceTransformer") -> int:
+    limit = model.max_seq_length
+    return limit if isinstance(limit, int) and limit > 0 else int(model.tokenizer.model_max_length)
+
+
+def _load(options: "EmbeddingOptions") -> "SentenceTransformer":
+    try:
+        import torch
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the embedding rewards need sentence-transformers; run `pip install 'pbrlsvr[embed]'` in the environment "
+            f"of every node ({error})"
+        ) from error
+    device = torch_device(options.device)
+    try:
+        model = SentenceTransformer(
+            options.model,
+            revision=options.revision,
+            device=device,
+            model_kwargs={"dtype": getattr(torch, options.dtype)},
+            trust_remote_code=False,
+        ).eval()
+    except Exception as error:
+        mend = (
+            "Give an existing folder or a model name on the Hugging Face hub, and download it to every node beforehand "
+            "where nodes have no network."
+        )
+        if "trust_remote_code" in str(error):
+            mend = (
+                "pbrlsvr does not run code from a model's repository (trust_remote_code). Take an encoder whose "
+                "architecture is part of transformers, such as 'BAAI/bge-m3' or 'intfloat/multilingual-e5-small'."
+            )
+        raise ModelError(
+            f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a "
+            f"sentence-transformers model: {type(error).__name__}: {error}\n{mend}"
+        ) from error
+    known = known_encoder(options.model)
+    if known and known.warning:
+        log.warning("model=%r: %s", options.model, known.warning)
+    return model

@@ -1,0 +1,121 @@
+"""How a text becomes pieces for a model that runs elsewhere: by its tokenizer and configuration, not its weights."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pbrlsvr.errors import ConfigError
+from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
+from pbrlsvr.models.pieces import split_to_fit
+
+if TYPE_CHECKING:
+    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+
+#: Where neither the option, nor the card, nor the model's configuration gives a limit.
+DEFAULT_MAX_TOKENS = 512
+
+# For [CLS], [SEP] and the like, where the tokenizer that adds them is not at hand.
+_SPECIAL_TOKENS = 4
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TextSplitter:
+    """Pieces of at most `piece_tokens` tokens; `prompt` is to be put before each.
+
+    Without the model's tokenizer each character counts as a token. No encoder in use needs more tokens than that for
+    the supported languages, so nothing is cut off; the pieces are shorter than they could be, and a long text's vector
+    then differs a little from the one that the model gives locally.
+    """
+
+    tokenizer: Callable[..., Any]
+    prompt: str
+    piece_tokens: int
+
+    @classmethod
+    def of(cls, options: "EmbeddingOptions") -> "TextSplitter":
+        """As the model itself would split, as far as its files can be had (a folder, or the hub).
+
+        Raises:
+            ConfigError: `max_tokens` leaves no room for text beside the prompt.
+        """
+        tokenizer = _tokenizer(options)
+        known = known_encoder(options.model)
+        wanted = options.max_tokens or (known.max_tokens if known else None)
+        limit = _model_limit(options, tokenizer)
+        max_tokens = min(wanted or limit or DEFAULT_MAX_TOKENS, limit or wanted or DEFAULT_MAX_TOKENS)
+        prompt = _prompt(options)
+        taken = len(tokenizer(prompt)["input_ids"]) if tokenizer else len(prompt) + _SPECIAL_TOKENS
+        if max_tokens <= taken:
+            raise ConfigError(
+                f"max_tokens={options.max_tokens!r} leaves no room for text: model {options.model!r} takes "
+                f"{max_tokens} tokens, of which the prompt {prompt!r} and the special tokens need {taken}"
+            )
+        return cls(tokenizer or _characters, prompt, max_tokens - taken)
+
+    def split(self, text: str) -> list[tuple[str, int]]:
+        """Pieces with their relative lengths; joined they are the text."""
+        if len(text.encode()) <= self.piece_tokens:  # a token is at least a byte
+            return [(text, 1)]
+        return split_to_fit(text, self.tokenizer, self.piece_tokens)
+
+
+def _characters(text: str, **_: Any) -> dict[str, Any]:
+    return {"offset_mapping": [(start, start + 1) for start in range(len(text))]}
+
+
+def _tokenizer(options: "EmbeddingOptions") -> Any:
+    try:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(options.model, revision=options.revision, trust_remote_code=False)
+        if tokenizer.is_fast:  # only these know where in the text a token stands
+            return tokenizer
+        reason = "its tokenizer has no fast version"
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    log.warning(
+        "model=%r: no tokenizer here (%s), so long texts are split by characters. Give as model a folder or a hub name "
+        "whose tokenizer can be loaded, and the name at the server as serving.endpoint.served_model",
+        options.model,
+        reason,
+    )
+    return None
+
+
+def _model_limit(options: "EmbeddingOptions", tokenizer: Any) -> int | None:
+    """As sentence-transformers has it: its own configuration's, else what tokenizer and positions allow."""
+    limit = _json_file(options, "sentence_bert_config.json").get("max_seq_length")
+    if isinstance(limit, int) and limit > 0:
+        return limit
+    limits = [_json_file(options, "config.json").get("max_position_embeddings")]
+    limits.append(tokenizer.model_max_length if tokenizer else None)
+    # A tokenizer that knows no limit says 10^30.
+    return min((n for n in limits if isinstance(n, int) and 0 < n < 10**9), default=None)
+
+
+def _prompt(options: "EmbeddingOptions") -> str:
+    wanted = card_prompt(options.model) if options.prompt is None else options.prompt
+    if wanted is not None:
+        return wanted
+    config = _json_file(options, "config_sentence_transformers.json")
+    prompt = (config.get("prompts") or {}).get(config.get("default_prompt_name") or "", "")
+    return str(prompt)
+
+
+def _json_file(options: "EmbeddingOptions", name: str) -> dict[str, Any]:
+    """A configuration file of the model; empty where it has none, or cannot be reached."""
+    try:
+        path: Any = Path(options.model) / name
+        if not Path(options.model).is_dir():
+            from huggingface_hub import hf_hub_download
+
+            path = Path(hf_hub_download(options.model, name, revision=options.revision))
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except Exception:
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,196 @@
+"""Whether a response follows the format that it was asked for: where it thinks, and how it marks its final answer.
+
+Tags and marks are those of `pbrlsvr.responses.spans`, so that what passes here is what is read there: tags and marks in
+fenced code do not count, nor does a tag between quotes.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from pbrlsvr.errors import ConfigError
+from pbrlsvr.options import from_mapping
+from pbrlsvr.responses.cues import find_cue, has_value
+from pbrlsvr.responses.spans import (
+    _TAG,
+    _code_test,
+    _is_quoted,
+    _last_boxed,
+    _last_hash,
+    _tagged,
+    _without_special_tokens,
+    split,
+)
+
+Thinking = Literal["required", "optional", "forbidden"]
+Mark = Literal["boxed", "hash", "answer_tag", "cue"]
+
+_InCode = Callable[[int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class FormatOptions:
+    """What a response must look like: the whole configuration block.
+
+    Attributes:
+        thinking: "required": exactly one `<think>`, closed by exactly one `</think>`, with a letter or digit inside and
+            nothing but white space before. "forbidden": neither tag. "optional": either of the two.
+        opened_by_prompt: the chat template puts `<think>` at the end of the prompt, so that a response that thinks may
+            begin inside it, and then has `</think>` only.
+        answer: the marks of a final answer that are accepted, one or a list of: "boxed", `\\boxed{42}`; "hash", a line
+            `#### 42`; "answer_tag", `<answer>42</answer>`, of which the closing tag may be missing at the end; "cue",
+            "the answer is 42" in any language of `pbrlsvr.responses.cues`. Or "any" for all of them, or "none" if no
+            mark is asked for. One accepted mark must stand after the thinking, where `pbrlsvr.responses.spans.split`
+            looks for the answer, and must not be empty; marks of other kinds may be there too.
+        once: an accepted mark may not be repeated after the thinking. Different kinds around one answer, and a box in a
+            box, are no repetition; cues are counted only where no other accepted mark is.
+
+    Raises:
+        ConfigError: a value does not exist, or is of the wrong type.
+    """
+
+    thinking: Thinking = "optional"
+    opened_by_prompt: bool = False
+    answer: str | Sequence[str] = "any"
+    once: bool = True
+
+    def __post_init__(self) -> None:
+        if self.thinking not in get_args(Thinking):
+            raise ConfigError(f"a format's thinking is one of {list(get_args(Thinking))}, not {self.thinking!r}")
+        for name in ("opened_by_prompt", "once"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"a format's {name} is true or false, not {getattr(self, name)!r}")
+        _marks(self.answer)
+        if not isinstance(self.answer, str):
+            object.__setattr__(self, "answer", tuple(self.answer))
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The accepted marks; none if no mark is asked for."""
+        return _marks(self.answer)
+
+    @classmethod
+    def of(cls, value: "Mapping[str, Any] | FormatOptions") -> "FormatOptions":
+        """Options from a mapping of this class's fields, or as they are.
+
+        Raises:
+            ConfigError: it is neither, or a field does not exist or has a value that cannot work.
+        """
+        if isinstance(value, FormatOptions):
+            return value
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"a format is a mapping of its options, not {value!r}")
+        return from_mapping(cls, value, "a format")
+
+
+@dataclass(frozen=True, slots=True)
+class FormatCheck:
+    """Which requirements a response meets; one that was not made is met.
+
+    Attributes:
+        thinking: the thinking is where and how it should be.
+        answer: there is an accepted mark with an answer.
+        once: there is exactly one of it.
+    """
+
+    thinking: bool
+    answer: bool
+    once: bool
+
+    @property
+    def score(self) -> float:
+        """1.0 if all requirements are met, else 0.0."""
+        return float(self.thinking and self.answer and self.once)
+
+    def components(self, prefix: str = "format") -> dict[str, float]:
+        """The numbers to log: the same keys for every sample."""
+        return {
+            prefix: self.score,
+            **{f"{prefix}_{field.name}": float(getattr(self, field.name)) for field in fields(self)},
+        }
+
+
+def check(response: str, options: FormatOptions) -> FormatCheck:
+    """Whether a response follows the format. Time is linear in its length; no text raises.
+
+    Source: the format reward of DeepSeek-R1, https://arxiv.org/abs/2501.12948; the marks and the rules for them are our
+    choice. The content is not judged: a wrong answer in the right place scores 1.
+
+    Args:
+        response: a decoded response, without the prompt.
+        options: see `FormatOptions`.
+
+    >>> options = FormatOptions("required", answer="boxed")
+    >>> check("<think>9 * 2 = 18</think> She makes \\\\boxed{18} dollars.", options).score
+    1.0
+    >>> check("She makes \\\\boxed{18} dollars.", options)
+    FormatCheck(thinking=False, answer=True, once=True)
+    """
+    text = _without_special_tokens(response)
+    in_code = _code_test(text)
+    tags = [tag for tag in _TAG.finditer(text) if not in_code(tag.start()) and not _is_quoted(text, tag)]
+    thinks = [tag for tag in tags if tag[2].lower() == "think"]
+    thinking = _thinks_well(text, thinks, options)
+    if not options.marks:
+        return FormatCheck(thinking, True, True)
+    place, rule = _tagged(text, tags)
+    # split() finds nothing where the mark is empty.
+    if place is None or split(text).rule == "none":
+        return FormatCheck(thinking, False, not options.once)
+    found: list[Mark] = [
+        mark for mark in options.marks if mark != "answer_tag" and _find(mark, text, *place[1:], in_code)
+    ]
+    if rule == "answer_tag" and "answer_tag" in options.marks:
+        found.append("answer_tag")
+    if not found or not options.once:
+        return FormatCheck(thinking, bool(found), not options.once)
+    after = thinks[-1].end() if thinks else 0
+    counted = [mark for mark in found if mark != "cue"] or found
+    answer_tags = [tag for tag in tags if tag.start() >= after and tag[2].lower() == "answer"]
+    once = all(_is_single(mark, text, after, answer_tags, in_code) for mark in counted)
+    return FormatCheck(thinking, True, once)
+
+
+def _thinks_well(text: str, tags: list[re.Match[str]], options: FormatOptions) -> bool:
+    if not tags:
+        return options.thinking != "required"
+    if options.thinking == "forbidden":
+        return False
+    closing = [bool(tag[1]) for tag in tags]
+    if closing == [True] and options.opened_by_prompt:
+        thought = text[: tags[0].start()]
+    elif closing == [False, True] and not text[: tags[0].start()].strip():
+        thought = text[tags[0].end() : tags[1].start()]
+    else:
+        return False
+    return any(character.isalnum() for character in thought)
+
+
+def _find(mark: Mark, text: str, start: int, end: int, in_code: _InCode) -> tuple[int, int, int] | None:
+    """The last mark of a kind: where it begins, and where its answer begins and ends."""
+    if mark == "boxed":
+        return _last_boxed(text, start, end, in_code)
+    if mark == "hash":
+        return _last_hash(text, start, end, in_code)
+    return find_cue(text, start, end, in_code)
+
+
+def _is_single(mark: Mark, text: str, after: int, answer_tags: list[re.Match[str]], in_code: _InCode) -> bool:
+    if mark == "answer_tag":
+        return [bool(tag[1]) for tag in answer_tags] in ([False], [False, True])
+    last = _find(mark, text, after, len(text), in_code)
+    earlier = _find(mark, text, after, last[0], in_code) if last else None
+    # "The answer is what we look for" announces no answer.
+    return earlier is None or (mark == "cue" and not has_value(text[earlier[1] : earlier[2]]))
+
+
+def _marks(answer: object) -> tuple[Mark, ...]:
+    if answer == "any":
+        return get_args(Mark)
+    if answer == "none":
+        return ()
+    named = [answer] if isinstance(answer, str) else answer
+    if not isinstance(named, Sequence) or not named or not all(mark in get_args(Mark) for mark in named):
+        raise ConfigError(f'a format\'s answer is "any", "none", or of {list(get_args(Mark))}, not {answer!r}')
+    return tuple(named)

@@ -1,0 +1,218 @@
+"""A response, taken apart into the reasoning and the final answer.
+
+The search narrows the text, step by step, and `Spans.rule` names the last step that narrowed it:
+
+1.  *Thinking*. With `<think>` or `</think>` in the text, only what follows the last `</think>` can hold the answer: an
+    answer inside the reasoning does not count. A `</think>` needs no `<think>` (chat templates put that in the prompt).
+    A `<think>` that is never closed leaves no answer (`none`).
+2.  *Answer tag*. The last `<answer>`, up to its `</answer>`, or to the end (generation may stop on that tag).
+3.  *Mark*. The first of these kinds that occurs there, and of that kind the last one:
+    `boxed`, a closed `\\boxed{...}`, of nested boxes the inner; `hash`, a line `#### 42`; `cue`, "the answer is 42" in
+    the languages of `pbrlsvr.responses.cues`, up to the end of its sentence.
+4.  With no mark: what the tags left (`answer_tag`, `after_think`), or a response that is nothing but one short line
+    with a number, or an option letter, first (`bare`). Otherwise `none`, and all of the text is reasoning.
+
+Tags and marks in fenced code are text, and so is a tag directly between quotes or backticks. The reasoning is what
+stands before the answer, without the tags; what follows the answer belongs to neither. Time is linear in the length.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from pbrlsvr.responses.cues import find_cue, value_first
+
+Rule = Literal["boxed", "hash", "cue", "answer_tag", "after_think", "bare", "none"]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The parts of a response.
+
+    Attributes:
+        reasoning: the text before the answer, without tags; all of the text when there is no answer.
+        answer: the final answer as it was written, "" when there is none.
+        rule: the rule that found the answer; "none" exactly when `answer` is "".
+    """
+
+    reasoning: str
+    answer: str
+    rule: Rule
+
+
+class _Found(NamedTuple):
+    """An answer at `[start, end)`; its mark, which is not reasoning, begins at `mark`."""
+
+    mark: int
+    start: int
+    end: int
+
+
+_TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
+_BRACE = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{|\\[{}]|[{}]")
+_HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#]*)")
+_HEADING = re.compile(r"\d+[.)]\s+[^\W\d]")
+_SPECIAL_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,30}\|>|</s>)\s*\Z")
+_QUOTES = frozenset("\"'`“”‘’«»‹›「」『』")
+_BARE_LENGTH = 48
+#: What wraps an answer: Markdown emphasis, LaTeX's math shifts, the full stop.
+_MARKUP = " \t\r\n*_$"
+
+
+def split(text: str) -> Spans:
+    """Separates the reasoning from the final answer, by the rules at the top of this module.
+
+    Args:
+        text: a decoded response of any length, without the prompt.
+
+    Returns:
+        The spans. No text raises.
+
+    >>> split("<think>16 - 7 = 9</think>She makes 9 * 2 = \\\\boxed{18} dollars.")
+    Spans(reasoning='16 - 7 = 9\\nShe makes 9 * 2 =', answer='18', rule='boxed')
+    >>> split("9 * 2 = 18\\n#### 18").answer
+    '18'
+    >>> split("<think>It may be \\\\boxed{18}").rule
+    'none'
+    """
+    text = _without_special_tokens(text)
+    in_code = _code_test(text)
+    tags = [tag for tag in _TAG.finditer(text) if not in_code(tag.start()) and not _is_quoted(text, tag)]
+    found, rule = _tagged(text, tags)
+    if found is None:
+        return Spans(_untagged(text, tags, len(text)), "", "none")
+    mark, mark_rule = _marked(text, found, in_code)
+    if mark is not None:
+        found = mark if rule != "answer_tag" else _Found(found.mark, mark.start, mark.end)
+        rule = mark_rule
+    answer = _without_emphasis(text[found.start : found.end].strip())
+    if not answer or (rule == "none" and not _is_bare(answer)):
+        return Spans(_untagged(text, tags, len(text)), "", "none")
+    return Spans(_untagged(text, tags, found.mark), answer, "bare" if rule == "none" else rule)
+
+
+def _tagged(text: str, tags: list[re.Match[str]]) -> tuple[_Found | None, Rule]:
+    """What the tags leave of the text as a place for the answer; None after a `<think>` that is not closed."""
+    start, rule = 0, "none"
+    thinks = [tag for tag in tags if tag[2].lower() == "think"]
+    if thinks:
+        if not thinks[-1][1]:
+            return None, "none"
+        start, rule = thinks[-1].end(), "after_think"
+    answer_tags = [tag for tag in tags if tag.start() >= start and tag[2].lower() == "answer"]
+    end = len(text)
+    for tag in reversed(answer_tags):
+        if not tag[1]:
+            return _Found(tag.start(), tag.end(), end), "answer_tag"
+        end = tag.start()
+    return _Found(start, start, len(text)), "after_think" if rule == "after_think" else "none"
+
+
+def _marked(text: str, place: _Found, in_code: Callable[[int], bool]) -> tuple[_Found | None, Rule]:
+    """The answer that a mark in `place` names: a box, else a `####` line, else a cue."""
+    found = _last_boxed(text, place.start, place.end, in_code)
+    if found is not None:
+        return found, "boxed"
+    found = _last_hash(text, place.start, place.end, in_code)
+    if found is not None:
+        return found, "hash"
+    cue = find_cue(text, place.start, place.end, in_code)
+    return (None, "none") if cue is None else (_Found(*cue), "cue")
+
+
+def _last_boxed(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> _Found | None:
+    if text.find("box", start, end) < 0:
+        return None
+    last: _Found | None = None
+    open_braces: list[tuple[int, int] | None] = []
+    for brace in _BRACE.finditer(text, start, end):
+        token = brace[0]
+        if token == "{" or token == "\\{":
+            open_braces.append(None)
+        elif token == "}" or token == "\\}":
+            box = open_braces.pop() if open_braces else None
+            if box is None:
+                continue
+            if last is None or box[1] > last.start:
+                last = _Found(box[0], box[1], brace.start())
+            elif box[1] <= last.mark:
+                last = last._replace(mark=box[0])
+        else:
+            open_braces.append(None if in_code(brace.start()) else (brace.start(), brace.end()))
+    return last
+
+
+def _last_hash(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> _Found | None:
+    if text.find("####", start, end) < 0:
+        return None
+    last: _Found | None = None
+    for line in _HASH.finditer(text, start, end):
+        # A Markdown heading of level four looks the same: "#### Step 1", "#### 1. Eggs".
+        if value_first(line[1]) and not _HEADING.match(line[1]) and not in_code(line.start()):
+            last = _Found(line.start(), line.start(1), line.end(1))
+    return last
+
+
+def _without_emphasis(answer: str) -> str:
+    """Drops Markdown emphasis around the answer, also where the mark took one half of it ("**The answer is 18**")."""
+    return answer.strip("*_").strip() if answer[:2] in ("**", "__") or answer[-2:] in ("**", "__") else answer
+
+
+def _is_bare(text: str) -> bool:
+    if len(text) > _BARE_LENGTH or "\n" in text or text.startswith("#"):
+        return False
+    return value_first(text) and not _HEADING.match(text)
+
+
+def _is_quoted(text: str, tag: re.Match[str]) -> bool:
+    before, after = text[tag.start() - 1 : tag.start()], text[tag.end() : tag.end() + 1]
+    return before in _QUOTES and after in _QUOTES
+
+
+def _code_test(text: str) -> Callable[[int], bool]:
+    """A function that tells whether a position is in fenced code: closed, and a closing fence has no info string."""
+    starts: list[int] = []
+    ends: list[int] = []
+    opening: re.Match[str] | None = None
+    for fence in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
+        if opening is None:
+            opening = fence
+        elif fence[1].startswith(opening[1]) and not fence[2].strip():
+            starts.append(opening.start())
+            ends.append(fence.end())
+            opening = None
+
+    def in_code(position: int) -> bool:
+        block = bisect_right(starts, position) - 1
+        return block >= 0 and position < ends[block]
+
+    return in_code
+
+
+def _without_special_tokens(text: str) -> str:
+    # Only a few: a response ends in one of them or, padded, in a run that the decoder should have dropped.
+    text = text.rstrip()
+    for _ in range(4):
+        token = _SPECIAL_TOKEN.search(text, max(0, len(text) - 40))
+        if token is None:
+            break
+        text = text[: token.start()].rstrip()
+    return text
+
+
+def _untagged(text: str, tags: list[re.Match[str]], end: int) -> str:
+    """The text up to `end` without tags, and without the markup that opens the answer."""
+    pieces, position = [], 0
+    for tag in tags:
+        if tag.start() >= end:
+            break
+        pieces.append(text[position : tag.start()])
+        position = tag.end()
+    pieces.append(text[position:end])
+    joined = "\n".join(piece.strip() for piece in pieces if piece.strip())
+    if end < len(text):
+        joined = joined.rstrip(_MARKUP).removesuffix("\\[").removesuffix("\\(").rstrip(_MARKUP)
+    return joined

@@ -1,0 +1,1 @@
+"""The rewards: one rollout in, a score and its components out."""

@@ -1,0 +1,103 @@
+"""One rollout with the row that it answers, checked: what every reward function starts from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pbrlsvr import answers
+from pbrlsvr.errors import DataError
+from pbrlsvr.languages import parse
+from pbrlsvr.responses.spans import Spans, split
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A response's spans, and what its row says about it.
+
+    Attributes:
+        place: names the row in errors.
+        text: the whole response.
+        spans: its reasoning and its final answer.
+        language: the row's BCP-47 code, canonical; None where the row has none.
+        truth: the right final answer: `ground_truth`, else the pivot's answer; "" where the row has neither.
+        row: the row's `extra_info`.
+    """
+
+    place: str
+    text: str
+    spans: Spans
+    language: str | None
+    truth: str
+    row: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, data_source: str, solution_str: str, ground_truth: str | None, extra_info: Mapping[str, Any] | None
+    ) -> "Rollout":
+        """From the arguments of a reward function.
+
+        Raises:
+            DataError: the row's `language` does not exist.
+        """
+        row = extra_info or {}
+        place = f"row {row.get('index')!r} of {str(data_source)!r}"
+        language = row.get("language") or None
+        try:
+            language = parse(language) if language is not None else None
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from error
+        truth = next((str(text) for text in (ground_truth, row.get("pivot_answer")) if text not in (None, "")), "")
+        return cls(place, solution_str, split(solution_str), language, truth, row)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning, without the space around it."""
+        return self.spans.reasoning.strip()
+
+    @property
+    def has_reasoning(self) -> bool:
+        """The reasoning has a letter or a digit."""
+        return any(character.isalnum() for character in self.spans.reasoning)
+
+    def pivot_answer(self) -> str:
+        """The pivot's final answer, else the ground truth; "" where the row has neither."""
+        return str(self.row.get("pivot_answer") or self.truth).strip()
+
+    def pivot_reasoning(self) -> str:
+        """The English reference.
+
+        Raises:
+            DataError: the row has none.
+        """
+        reference = self.row.get("pivot_reasoning")
+        if not isinstance(reference, str) or not reference.strip():
+            raise DataError(
+                f"{self.place} has extra_info['pivot_reasoning']={reference!r}, so there is no English reference to "
+                f"compare with; extra_info has the keys {sorted(map(str, self.row))}. Write the reference into each "
+                "row, or drop the rows that have none."
+            )
+        return reference
+
+    def question(self) -> str:
+        """The question, in the row's language.
+
+        Raises:
+            DataError: the row has none.
+        """
+        question = self.row.get("question")
+        if not isinstance(question, str) or not question.strip():
+            raise DataError(
+                f"{self.place} has extra_info['question']={question!r}, which is asked for as COMET's source; write "
+                "the question into each row, or set source=pivot"
+            )
+        return question
+
+    def verified_answer(self) -> float | None:
+        """`answer()` where the truth says the same in every language; None where it is words, or missing."""
+        return self.answer() if answers.is_verifiable(self.truth) else None
+
+    def answer(self) -> float | None:
+        """1.0 if the final answer says the same as the truth, else 0.0; None where the row has no truth."""
+        if not self.truth:
+            return None
+        return float(answers.equal(self.spans.answer, self.truth, self.language))

@@ -1,0 +1,53 @@
+"""`pbrlsvr doctor --live` beside a real Ray cluster."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+ray = pytest.importorskip("ray", reason="needs Ray, which veRL brings")
+
+from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder  # noqa: E402
+from pbrlsvr.serving.options import ServingOptions  # noqa: E402
+
+
+def live(*arguments):
+    arguments = ["pbrlsvr", "doctor", "--live", *arguments]
+    code = f"import sys\nfrom pbrlsvr_plugin.cli import main\nsys.argv = {arguments}\nmain()"
+    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
+
+
+@pytest.fixture
+def cluster():
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray.get_runtime_context().gcs_address
+    ray.shutdown()
+
+
+def test_a_cluster_without_scorers_says_so_and_one_with_scorers_shows_what_they_do(cluster, minilm):
+    empty = live("--address", cluster)
+    assert empty.returncode == 1
+    assert "runs no scorer of pbrlsvr" in empty.stderr
+
+    async def score():
+        encoder = embedder(EmbeddingOptions(minilm), ServingOptions(place="ray"))
+        await asyncio.gather(*(encoder.cosine(f"response {i}", "the reference") for i in range(9)))
+
+    asyncio.run(score())
+    busy = live("--address", cluster)
+    assert busy.returncode == 0, busy.stderr
+    (row,) = [line for line in busy.stdout.splitlines() if "pbrlsvr-" in line]
+    cells = [cell.strip() for cell in row.split("│")]
+    assert cells[5:9] == ["0", "10", "0%", "10"]  # nothing waits; ten texts were asked for, none twice, and computed
+
+
+def test_no_cluster_is_an_error_with_the_mend():
+    found = live("--address", "127.0.0.1:1")
+    assert found.returncode == 1
+    assert "no Ray cluster at address '127.0.0.1:1'" in found.stderr
+    assert "--address host:port" in found.stderr

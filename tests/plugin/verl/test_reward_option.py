@@ -1,0 +1,196 @@
+"""`reward_fn: pbrlsvr.<name>` in each way that a user would write it, on veRL's own config tree and loader."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+verl = pytest.importorskip("verl", reason="needs veRL's own config tree")
+
+from hydra import compose, initialize_config_dir, initialize_config_module  # noqa: E402
+from hydra.errors import ConfigCompositionException, MissingConfigException  # noqa: E402
+from omegaconf import OmegaConf  # noqa: E402
+
+import pbrlsvr  # noqa: E402
+import pbrlsvr_plugin.config  # noqa: E402
+from pbrlsvr.rewards.registry import OPTION_CHECKS  # noqa: E402
+from pbrlsvr_plugin.verl.reward_option import reward_options, settle  # noqa: E402
+
+TREE = "verl.trainer.config"
+CONFIG = Path(pbrlsvr_plugin.config.__file__).parent / "reward_fn"
+
+
+def on_command_line(*overrides):
+    with initialize_config_module(TREE, version_base=None):
+        return compose("ppo_trainer", overrides=list(overrides))
+
+
+@pytest.fixture
+def own_config(tmp_path):
+    """A function that composes a user's own YAML on veRL's tree."""
+
+    def composed(text, *overrides):
+        (tmp_path / "mine.yaml").write_text(text)
+        with initialize_config_dir(str(tmp_path), version_base=None):
+            return compose("mine", overrides=[f"hydra.searchpath=[pkg://{TREE}]", *overrides])
+
+    return composed
+
+
+DEFAULTS = "defaults: [ppo_trainer, {reward_fn: pbrlsvr.embed_cosine}, _self_]\n"
+BODY = "defaults: [ppo_trainer, _self_]\nreward_fn: pbrlsvr.embed_cosine\n"
+BEFORE = "defaults: [{reward_fn: pbrlsvr.embed_cosine}, ppo_trainer, _self_]\n"
+
+
+def reward_of(config):
+    """What veRL itself will call for each sample."""
+    from verl.trainer.ppo.reward import get_custom_reward_fn
+
+    return get_custom_reward_fn(config)
+
+
+@pytest.mark.parametrize("text", [DEFAULTS, BODY, BEFORE], ids=["defaults", "body", "before-ppo_trainer"])
+def test_every_way_to_write_it_in_a_config_gives_the_same_reward(text, own_config):
+    config = own_config(text)
+    assert config.reward == on_command_line("+reward_fn=pbrlsvr.embed_cosine").reward
+    function = reward_of(config)
+    assert inspect.iscoroutinefunction(function)
+    assert function.args[0] is pbrlsvr.embed_cosine
+
+
+@pytest.mark.parametrize("text", [DEFAULTS, BODY])
+def test_options_of_the_reward_can_be_set_in_the_users_own_config(text, own_config):
+    config = own_config(text + "reward: {custom_reward_function: {reward_kwargs: {model: /my/encoder}}}\n")
+    assert config.reward.custom_reward_function.reward_kwargs.model == "/my/encoder"
+    assert config.reward.custom_reward_function.reward_kwargs.dtype == "float32"
+
+
+@pytest.mark.parametrize("text", [DEFAULTS, BODY])
+def test_the_number_of_workers_is_verls_or_the_users(text, own_config):
+    assert own_config(text).reward.num_workers == own_config("defaults: [ppo_trainer]\n").reward.num_workers
+    assert own_config(text + "reward: {num_workers: 3}\n").reward.num_workers == 3
+
+
+def test_options_of_the_reward_can_be_set_on_the_command_line():
+    config = on_command_line(
+        "+reward_fn=pbrlsvr.embed_cosine", "reward.custom_reward_function.reward_kwargs.model=/my/encoder"
+    )
+    assert config.reward.custom_reward_function.reward_kwargs.model == "/my/encoder"
+
+
+def test_the_command_line_swaps_a_choice_in_the_defaults_list(own_config):
+    with pytest.raises((MissingConfigException, ConfigCompositionException), match=r"pbrlsvr\.embed_cosine"):
+        own_config(DEFAULTS, "reward_fn=pbrlsvr.nope")
+
+
+def test_an_unknown_name_on_the_command_line_lists_the_choices():
+    with pytest.raises(MissingConfigException, match=r"pbrlsvr\.embed_cosine"):
+        on_command_line("+reward_fn=pbrlsvr.embed_cosin")
+
+
+@pytest.mark.parametrize("value", ["pbrlsvr.embed_cosin", "embed_cosine", "3", "[pbrlsvr.embed_cosine]"])
+def test_an_unknown_name_in_the_body_stops_with_the_choices(value, own_config):
+    with pytest.raises(ConfigCompositionException, match=r"is not a reward\..*pbrlsvr\.embed_cosine"):
+        own_config(f"defaults: [ppo_trainer, _self_]\nreward_fn: {value}\n")
+
+
+def test_a_choice_that_contradicts_another_reward_function_stops(own_config):
+    with pytest.raises(ConfigCompositionException, match=r"contradicts .*path='mine\.py'"):
+        own_config(BODY, "reward.custom_reward_function.path=mine.py")
+
+
+def test_an_unknown_option_of_the_reward_stops_with_a_suggestion():
+    with pytest.raises(
+        ConfigCompositionException, match=r"reward_kwargs\.modle is not an option.*Did you mean 'model'"
+    ):
+        on_command_line(
+            "+reward_fn=pbrlsvr.embed_cosine", "+reward.custom_reward_function.reward_kwargs.modle=/my/encoder"
+        )
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["+reward.reward_fn=pbrlsvr.embed_cosine"],
+        ["+actor_rollout_ref.reward_fn=pbrlsvr.embed_cosine"],
+        ["reward.custom_reward_function.name=pbrlsvr.embed_cosine"],
+        ["custom_reward_function.path=pkg://pbrlsvr", "custom_reward_function.name=embed_cosine"],
+    ],
+)
+def test_a_choice_written_where_nothing_reads_it_stops(overrides):
+    with pytest.raises(ConfigCompositionException, match="`reward_fn: pbrlsvr"):
+        on_command_line(*overrides)
+
+
+def test_a_config_without_our_reward_is_left_alone(own_config):
+    plain = own_config("defaults: [ppo_trainer, _self_]\n")
+    assert plain.reward.custom_reward_function == {"path": None, "name": "compute_score"}
+    theirs = own_config(
+        "defaults: [ppo_trainer, _self_]\nreward_fn: theirs\n", "reward.custom_reward_function.path=theirs.py"
+    )
+    assert theirs.reward.custom_reward_function.path == "theirs.py"
+
+
+def test_a_config_of_another_application_is_left_alone():
+    other = OmegaConf.create({"reward_fn": "pbrlsvr.nope", "reward": 3})
+    settle(other)
+    assert other == {"reward_fn": "pbrlsvr.nope", "reward": 3}
+
+
+@pytest.mark.parametrize("name", reward_options())
+def test_every_option_names_a_public_reward_with_its_defaults(name):
+    config = on_command_line(f"+reward_fn={name}")
+    function = reward_of(config).args[0]
+    assert function is getattr(pbrlsvr, name.removeprefix("pbrlsvr."))
+    parameters = inspect.signature(function).parameters.values()
+    passed_by_verl = ("reward_router_address", "reward_model_tokenizer")
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in passed_by_verl}
+    documented = OmegaConf.to_container(config.reward.custom_reward_function.reward_kwargs)
+    assert set(documented) == set(defaults)
+    check = OPTION_CHECKS.get(function.__name__, dict)
+    assert check(**documented) == check(**defaults)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_field_of_an_option_file_has_a_comment_above_it_and_none_beside_it(path):
+    """veRL's own rule for its configuration; what only leads to a field needs none."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    for number, field in enumerate(lines):
+        if field and not field.startswith("#") and field not in ("reward:", "custom_reward_function:"):
+            assert " #" not in field, f"{path.name}:{number + 1} has a comment beside the field"
+            assert lines[number - 1].startswith("#"), f"{path.name}:{number + 1} has no comment above it"
+
+
+def test_a_value_that_cannot_work_stops_composition():
+    with pytest.raises(ConfigCompositionException, match=r"mode is one of .* not 'gat'"):
+        on_command_line(
+            "+reward_fn=pbrlsvr.embed_cosine",
+            "reward.custom_reward_function.reward_kwargs.language.reasoning.mode=gat",
+        )
+
+
+def test_every_public_reward_is_an_option():
+    assert reward_options() == sorted(f"pbrlsvr.{name}" for name in pbrlsvr.REWARD_FUNCTIONS)
+
+
+@pytest.mark.parametrize("plugins", ["auto", "none"])
+def test_the_unmodified_trainer_settles_a_plain_body_value(plugins, tmp_path):
+    """Also where veRL is told to load no plug-ins: Hydra finds the check by itself."""
+    (tmp_path / "mine.yaml").write_text(BODY)
+    command = [sys.executable, "-m", "verl.trainer.main_ppo", "--config-dir", str(tmp_path), "--config-name", "mine"]
+    result = subprocess.run(
+        [*command, "--cfg", "job", "--package", "reward.custom_reward_function"],
+        capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
+        env={**os.environ, "VERL_USE_EXTERNAL_PLUGINS": plugins},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "path: pkg://pbrlsvr\nname: embed_cosine\n" in result.stdout
+
+
+@pytest.mark.parametrize("name", reward_options())
+def test_every_reward_can_be_chosen_in_the_body(name, own_config):
+    config = own_config(f"defaults: [ppo_trainer, _self_]\nreward_fn: {name}\n")
+    assert config.reward == on_command_line(f"+reward_fn={name}").reward

@@ -1,0 +1,131 @@
+"""The strict replay buffer, on a real TransferQueue."""
+
+import shutil
+import tempfile
+
+import pytest
+
+pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
+tq = pytest.importorskip("transfer_queue", reason="needs TransferQueue: pip install pbrlsvr[cpu]")
+
+import ray  # noqa: E402
+import torch  # noqa: E402
+from omegaconf import OmegaConf  # noqa: E402
+from tensordict import TensorDict  # noqa: E402
+
+from pbrlsvr_plugin.verl.strict_buffer import (  # noqa: E402
+    REASON,
+    WORKER_NAME,
+    RolloutError,
+    StrictReplayBuffer,
+    StrictReplayBufferAsync,
+)
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def queue():
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets allow no long path
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False,
+             _temp_dir=folder)  # fmt: skip
+    storage = {"total_storage_size": 1000, "num_data_storage_units": 1}
+    tq.init(OmegaConf.create({"backend": {"storage_backend": "SimpleStorage", "SimpleStorage": storage}}))
+    yield tq
+    tq.close()
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def put(queue):
+    """Writes prompts and their trajectories as veRL's agent loop does, and clears them afterwards."""
+    written = {}
+
+    def put_group(uid, status, partition="train", reason=None, rewards=(1.0, 0.0)):
+        tag = dict(is_prompt=True, status=status, global_steps=1, **({REASON: reason} if reason else {}))
+        queue.kv_batch_put(keys=[uid], partition_id=partition, tags=[tag])
+        written.setdefault(partition, []).append(uid)
+        if status == "finished":
+            keys = [f"{uid}_{session}_0" for session in range(len(rewards))]
+            fields = TensorDict({"rm_scores": torch.tensor(rewards)[:, None]}, batch_size=len(rewards))
+            queue.kv_batch_put(
+                keys=keys, partition_id=partition, fields=fields, tags=[{"status": "success"}] * len(keys)
+            )
+            written[partition] += keys
+
+    yield put_group
+    for partition, keys in written.items():
+        present = (queue.kv_list(partition) or {}).get(partition, {})
+        queue.kv_clear(keys=[key for key in keys if key in present], partition_id=partition)
+
+
+def buffer(cls=StrictReplayBuffer, refill=None, **sampler_kwargs):
+    return cls(
+        trainer_mode="sync", trainer_config=OmegaConf.create({}), max_off_policy_threshold=8,
+        max_off_policy_strategy="drop", sampler_kwargs=OmegaConf.create(sampler_kwargs), refill_fn=refill,
+    )  # fmt: skip
+
+
+def sample(replay_buffer, partition="train", size=2):
+    return replay_buffer.sample(global_steps=1, partition_id=partition, batch_size=size)[0]
+
+
+def test_finished_groups_are_sampled_whole(put):
+    put("a", "finished")
+    put("b", "finished")
+    assert sorted(sample(buffer()).keys) == ["a_0_0", "a_1_0", "b_0_0", "b_1_0"]
+
+
+@pytest.mark.parametrize("cls", [StrictReplayBuffer, StrictReplayBufferAsync])
+@pytest.mark.parametrize(("partition", "place"), [("train", "training"), ("val", "validation")])
+def test_a_failed_group_raises_with_the_reason_although_others_are_running(put, cls, partition, place):
+    put("a", "running", partition)
+    put("b", "failure", partition, reason="ServiceError: the scorer did not answer")
+    with pytest.raises(
+        RolloutError, match=f"1 prompts of a {place} batch failed.*ServiceError: the scorer did not answer"
+    ):
+        sample(buffer(cls), partition)
+
+
+def test_without_a_noted_reason_the_error_says_where_to_look(put):
+    put("a", "failure")
+    with pytest.raises(RolloutError, match="Error in _run_prompt"):
+        sample(buffer())
+
+
+def test_a_dead_agent_loop_worker_raises_instead_of_waiting_for_ever(put):
+    @ray.remote(num_cpus=0)
+    class Worker:
+        def ready(self):
+            return True
+
+    worker = Worker.options(name=f"{WORKER_NAME}0_abc").remote()
+    ray.get(worker.ready.remote())
+    put("a", "running")
+    replay_buffer = buffer()
+    replay_buffer._check_workers()
+    ray.kill(worker)
+    with pytest.raises(RolloutError, match=f"{WORKER_NAME}0_abc.*died"):
+        sample(replay_buffer)
+
+
+def test_groups_with_equal_rewards_are_filtered_when_dapo_asks_for_it(put):
+    refilled = []
+
+    def refill(count):
+        refilled.append(count)
+        put("c", "finished")
+        put("d", "finished")
+
+    group_filter = {"enable": True, "metric": "reward", "max_num_gen_batches": 0, "max_inflight_gen_batches": 1}
+    put("a", "finished", rewards=(1.0, 1.0))
+    put("b", "finished", rewards=(1.0, 0.0))
+    batch = sample(buffer(refill=refill, filter_groups=group_filter, train_batch_size=2))
+    assert refilled == [2]
+    assert not any(key.startswith("a_") for key in batch.keys)
+
+
+def test_dapo_without_a_batch_size_is_an_error():
+    with pytest.raises(KeyError, match="train_batch_size"):
+        buffer(filter_groups={"enable": True, "metric": "reward"})

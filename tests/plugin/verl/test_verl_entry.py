@@ -1,0 +1,30 @@
+"""A plug-in that fails is seen, although veRL hides the error."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("verl", reason="needs veRL, which loads the plug-in")
+
+
+def import_verl(prelude="", **environment):
+    return subprocess.run(
+        [sys.executable, "-c", f"{prelude}\nimport verl\nprint('veRL is there')"],
+        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_veRL_loads_the_plugin_without_a_word():  # noqa: N802
+    result = import_verl()
+    assert result.returncode == 0, result.stderr
+    assert "pbrlsvr" not in result.stdout + result.stderr
+
+
+def test_a_plugin_that_fails_says_so_and_names_the_command_to_run():
+    result = import_verl(prelude="import sys; sys.modules['pbrlsvr_plugin.verl.reward_option'] = None")
+    assert "veRL is there" in result.stdout  # veRL goes on, as it does with every plug-in
+    assert "pbrlsvr: the veRL plug-in failed to start" in result.stderr
+    assert "pbrlsvr_plugin.verl.reward_option" in result.stderr
+    assert "pbrlsvr doctor" in result.stderr
