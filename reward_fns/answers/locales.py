@@ -5,9 +5,9 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 
-from pbrlsvr.errors import DataError
+from pbrlsvr.languages.tags import locale as babel_locale
 
 # The halves of the Spanish-speaking world disagree on the decimal mark, and "es" alone does not say which one is meant.
 _BOTH_MARKS = frozenset({"es"})
@@ -33,23 +33,9 @@ class Conventions(NamedTuple):
     before: dict[str, int]
 
 
-def parse_language(language: str) -> Locale:
-    """The locale of a BCP-47 code.
-
-    Raises:
-        DataError: babel does not know the code.
-    """
-    try:
-        return Locale.parse(language.replace("_", "-"), sep="-")
-    except (UnknownLocaleError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"language {language!r} is not a BCP-47 code that babel knows; give one like 'sw', 'zh-Hant' or 'pt-BR'"
-        ) from error
-
-
 @lru_cache(maxsize=512)
 def conventions(language: str | None) -> Conventions:
-    """The conventions of a language; None stands for English.
+    """The conventions of a language; None stands for English, and so does one whose formats CLDR lacks.
 
     Raises:
         DataError: the language is unknown.
@@ -57,7 +43,7 @@ def conventions(language: str | None) -> Conventions:
     >>> conventions("de").decimal, conventions("de").after["Millionen".lower()]
     (',', 1000000)
     """
-    locale = parse_language("en" if language is None else language)
+    locale = babel_locale("en" if language is None else language)
     symbols = locale.number_symbols
     latin = symbols.get("latn") or symbols.get(locale.default_numbering_system) or symbols
     decimal = "," if latin.get("decimal") == "," else "."

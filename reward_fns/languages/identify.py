@@ -11,7 +11,7 @@ from typing import Any
 
 from pbrlsvr.errors import DataError, MissingDependencyError
 from pbrlsvr.languages import tables
-from pbrlsvr.languages.tags import base, parse
+from pbrlsvr.languages.tags import base, likely_script, parse, subtags
 from pbrlsvr.languages.text import Word, prose, segments
 
 #: The tag of text that is long enough to judge and in no language that is known.
@@ -113,13 +113,9 @@ def _neighbours(language: str) -> frozenset[str]:
 @lru_cache(maxsize=1024)
 def scripts_of(tag: str) -> frozenset[str]:
     """The scripts of a language, or the one that its tag names: `scripts_of("sr-Latn") == {"Latn"}`."""
-    from babel.core import get_global
-
-    language = tag.partition("-")[0]
-    named = [part for part in tag.split("-")[1:] if len(part) == 4 and part.isalpha()]
-    likely = get_global("likely_subtags").get(language, "").split("_")
-    scripts = named or likely[1:2]
-    found = {letters for script in scripts for letters in tables.LETTERS_OF_SCRIPT.get(script, {script})}
+    language, named, _ = subtags(tag)
+    likely = likely_script(tag)
+    found = set(tables.LETTERS_OF_SCRIPT.get(likely, {likely})) if likely else set()
     return frozenset(found if named else found | tables.MORE_SCRIPTS.get(language, set()))
 
 

@@ -1,10 +1,15 @@
-"""Language codes."""
+"""Language codes: the canonical tag, and what CLDR knows of it: number formats, English name, script."""
 
 import difflib
 import re
+from contextlib import suppress
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from pbrlsvr.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 # Well-formed BCP-47, without private use and extensions; babel alone would also take "en_US.UTF-8" and "en@euro".
 _TAG = re.compile(r"(?i)[a-z]{2,3}([-_][a-z]{4})?([-_]([a-z]{2}|[0-9]{3}))?([-_]([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))?")
@@ -81,3 +86,74 @@ def base(code: str, *, error: type[DataError] | type[ConfigError] = DataError) -
         DataError, ConfigError: `code` is no language code.
     """
     return parse(code, error=error).partition("-")[0]
+
+
+def subtags(tag: str) -> tuple[str, str | None, str | None]:
+    """Language, script and territory of a canonical tag: `subtags("zh-Hant-TW") == ("zh", "Hant", "TW")`."""
+    language, *rest = tag.split("-")
+    script = next((part for part in rest if len(part) == 4 and part.isalpha()), None)
+    return language, script, next((part for part in rest if len(part) in (2, 3)), None)
+
+
+@lru_cache(maxsize=1024)
+def likely_script(tag: str) -> str | None:
+    """The script that a canonical tag names, else the one that CLDR finds likeliest; None where CLDR knows none.
+
+    >>> likely_script("sw"), likely_script("sr-Latn"), likely_script("zh-TW")
+    ('Latn', 'Latn', 'Hant')
+    """
+    from babel.core import get_global
+
+    language, named, territory = subtags(tag)
+    likely = get_global("likely_subtags")
+    full = likely.get(f"{language}_{territory}") or likely.get(language) or ""
+    return named or next((part for part in full.split("_") if len(part) == 4), None)
+
+
+@lru_cache(maxsize=1024)
+def locale(code: str) -> "Locale":
+    """CLDR's data of a language: of the whole tag if it has that, else of its language, else of English.
+
+    CLDR can name many languages (Iloko, Waray, Awadhi) whose number formats it does not have.
+
+    Raises:
+        DataError: `code` is no language code.
+
+    >>> str(locale("pt-PT")), str(locale("sw-US")), str(locale("ilo"))
+    ('pt_PT', 'sw', 'en')
+    """
+    from babel import Locale, UnknownLocaleError
+
+    tag = parse(code)
+    language, named, territory = subtags(tag)
+    usual = territory if named == likely_script(f"{language}-{territory}") else None
+    for parts in ((language, named, territory), (language, usual or named), (language, named), (language,)):
+        with suppress(UnknownLocaleError):
+            return Locale.parse("_".join(part for part in parts if part))
+    return Locale("en")
+
+
+@lru_cache(maxsize=1024)
+def english_name(code: str) -> str:
+    """The English name of a language, as prompts and tables say it.
+
+    Raises:
+        DataError: `code` is no language code.
+
+    >>> english_name("sw"), english_name("zh-Hant"), english_name("ace-Arab")
+    ('Swahili', 'Traditional Chinese', 'Acehnese (Arabic)')
+    """
+    from babel import Locale
+
+    names = Locale("en")
+    language, named, territory = subtags(parse(code))
+    details = [names.scripts[named]] if named else []
+    details += [names.territories[territory]] if territory else []
+    for known, rest in (
+        ((language, named, territory), []),
+        ((language, named), details[1:] if named else details),
+        ((language, territory), details[:1] if named else []),
+    ):
+        if name := names.languages.get("_".join(part for part in known if part)):
+            return f"{name} ({', '.join(rest)})" if rest else str(name)
+    return f"{names.languages[language]} ({', '.join(details)})"

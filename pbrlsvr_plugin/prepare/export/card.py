@@ -5,13 +5,13 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pbrlsvr.languages import english_name
 from pbrlsvr_plugin.prepare.stage import Context, Row
 
 FILE = "README.md"
@@ -127,17 +127,6 @@ def write_card(
     partial.replace(context.out / FILE)
 
 
-@lru_cache(maxsize=1024)
-def language_name(code: str) -> str:
-    """The English name of a language: `language_name("sw") == "Swahili"`."""
-    from babel import Locale, UnknownLocaleError
-
-    try:
-        return Locale.parse(code, sep="-").get_display_name("en") or code
-    except (UnknownLocaleError, ValueError):
-        return code
-
-
 def quantiles(lengths: Iterable[int], *shares: float) -> list[int]:
     """Quantiles of lengths, rounded; zeros where there are none.
 
@@ -191,7 +180,7 @@ def _rows(tally: Tally) -> str:
     rows = []
     for code in tally.languages:
         half, most, longest = quantiles(tally.of_language(code), 0.5, 0.95, 1)
-        name = f"{language_name(code)} (`{code}`)"
+        name = f"{english_name(code)} (`{code}`)"
         rows.append((name, tally.count("train", code), tally.count("test", code), half, most, longest))
     half, most, longest = quantiles(tally.references, 0.5, 0.95, 1)
     table = _table(("language", "train", "test", f"prompt: median {unit}", "95 % below", "longest"), rows)

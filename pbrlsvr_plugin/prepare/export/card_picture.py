@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pbrlsvr.languages import english_name
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -71,8 +73,6 @@ def _style(axes: "Axes", heading: str, grid: str) -> None:
 
 
 def _draw_rows(axes: "Axes", tally: "Tally", languages: list[str]) -> None:
-    from pbrlsvr_plugin.prepare.export.card import language_name
-
     places = np.arange(len(languages))
     train = np.array([tally.count("train", code) for code in languages])
     test = np.array([tally.count("test", code) for code in languages])
@@ -81,7 +81,7 @@ def _draw_rows(axes: "Axes", tally: "Tally", languages: list[str]) -> None:
     axes.barh(places, test, left=train, color=_TEST, height=0.7, label="test")
     for place, total in zip(places, train + test, strict=True):
         axes.text(float(total), float(place), f" {total:,}", va="center", fontsize=8, color=_MUTED)
-    axes.set_yticks(places, [f"{language_name(code)}  {code}" for code in languages])
+    axes.set_yticks(places, [f"{english_name(code)}  {code}" for code in languages])
     axes.set_ylim(len(languages) - 0.4, -0.6)
     axes.set_xlim(0, 1.12 * max(1, int((train + test).max(initial=0))))
     axes.locator_params(axis="x", nbins=5)

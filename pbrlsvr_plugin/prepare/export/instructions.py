@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.languages import parse
+from pbrlsvr.languages import likely_script, parse
 
 Mark = Literal["hash", "boxed"]
 Message = dict[str, str]
@@ -99,15 +99,9 @@ class Prompts:
 
 @lru_cache(maxsize=1024)
 def _closest(language: str) -> list[str]:
-    from babel.core import get_global
-
     tag = parse(language)
-    base, *parts = tag.split("-")
-    territory = next((part for part in parts if len(part) in (2, 3)), "")
-    script = next((part for part in parts if len(part) == 4 and part.isalpha()), "")
-    likely = get_global("likely_subtags").get(f"{base}_{territory}" if territory else base, "").split("_")
-    script = script or (likely[1] if len(likely) > 1 else "")
-    return list(dict.fromkeys([tag, f"{base}-{script}", base]))
+    base = tag.partition("-")[0]
+    return list(dict.fromkeys([tag, f"{base}-{likely_script(tag)}", base]))
 
 
 def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:

@@ -14,12 +14,11 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
-from pbrlsvr.languages import parse
+from pbrlsvr.languages import english_name, parse
 from pbrlsvr.models.translation.translator import TranslationOptions, translator
 from pbrlsvr.options import from_mapping
 from pbrlsvr.serving.options import ServingOptions
@@ -229,16 +228,3 @@ def _translations(path: Path) -> Iterator[tuple[str, str, str]]:
                 yield text_of(texts[0]), parse(code), text_of(texts[1])
             except DataError as error:
                 raise DataError(f"{place}: {error}") from error
-
-
-@cache
-def english_name(language: str) -> str:
-    """The English name of a language, for a prompt.
-
-    >>> english_name("sw"), english_name("zh-Hant")
-    ('Swahili', 'Chinese (Traditional)')
-    """
-    from babel import Locale
-
-    name = Locale.parse(language.replace("-", "_")).get_display_name("en") or language
-    return name.replace(" Han)", ")")

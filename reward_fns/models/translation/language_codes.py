@@ -14,10 +14,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from babel.core import get_global
-
 from pbrlsvr.errors import DataError, ModelError
-from pbrlsvr.languages import parse
+from pbrlsvr.languages.tags import likely_script, parse, subtags
 
 # A code in a family's token. The order counts: the codes of mBART-50 are also well-formed as tokens of no other family.
 _TOKENS = {
@@ -175,13 +173,13 @@ def _index(words: list[str], pattern: re.Pattern[str]) -> dict[str, list[_Own]]:
         tag = _single(code[1]) if code else None
         if tag is None:
             continue
-        parts = tag.split("-")[1:]
+        language, written, territory = subtags(tag)
         own = _Own(
             word,
             tag,
-            _split(tag)[0],
-            next((_SAME_SCRIPT.get(part, part) for part in parts if len(part) == 4), None),
-            next((part for part in parts if len(part) in (2, 3)), None),
+            _SAME_LANGUAGE.get(language, language),
+            _SAME_SCRIPT.get(written or "", written),
+            territory,
         )
         index.setdefault(own.language, []).append(own)
     return index
@@ -199,11 +197,6 @@ def _single(code: str | None) -> str | None:
 
 def _split(tag: str) -> tuple[str, str | None, str | None]:
     """Language, script and territory of a canonical tag, the script as CLDR finds it likeliest."""
-    language, *rest = tag.split("-")
-    script = next((part for part in rest if len(part) == 4), None)
-    territory = next((part for part in rest if len(part) in (2, 3)), None)
-    if script is None:
-        likely = get_global("likely_subtags")
-        full = likely.get(f"{language}_{territory}") or likely.get(language) or ""
-        script = next((part for part in full.split("_") if len(part) == 4), None)
+    language, _, territory = subtags(tag)
+    script = likely_script(tag)
     return _SAME_LANGUAGE.get(language, language), _SAME_SCRIPT.get(script or "", script), territory

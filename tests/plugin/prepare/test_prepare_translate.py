@@ -6,7 +6,7 @@ import pytest
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.prepare.stage import new_row
-from pbrlsvr_plugin.prepare.translate.translate import Translate, TranslateOptions, english_name
+from pbrlsvr_plugin.prepare.translate.translate import Translate, TranslateOptions
 
 ROWS = [
     new_row(id="a:1", problem="a:1", language="en", question="One?", english="One?", translations={"sw": "Moja?"}),
@@ -80,15 +80,6 @@ def test_rows_that_are_in_a_target_language_already_go_on(context, rejects):
 def test_an_option_of_the_translation_model_that_does_not_exist_is_named():
     with pytest.raises(ConfigError, match="no option 'beams'"):
         TranslateOptions(engine="seq2seq", model="m", translator={"beams": 4})
-
-
-def test_languages_have_english_names():
-    assert [english_name(code) for code in ("sw", "bn", "zh-Hant", "pt-BR")] == [
-        "Swahili",
-        "Bangla",
-        "Chinese (Traditional)",
-        "Portuguese (Brazil)",
-    ]
 
 
 @pytest.fixture(scope="module")

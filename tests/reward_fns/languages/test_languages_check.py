@@ -309,6 +309,9 @@ def test_the_public_names() -> None:
         "LanguageProfile",
         "base",
         "check",
+        "english_name",
+        "likely_script",
+        "locale",
         "parse",
         "profile",
     ]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbrlsvr import languages
+from pbrlsvr.answers import equal
 from pbrlsvr.errors import ConfigError, DataError
 
 
@@ -76,3 +77,36 @@ def test_any_string_gives_a_stable_tag_or_a_data_error(code: str) -> None:
         return
     assert languages.parse(tag) == tag
     assert languages.base(code) == tag.split("-")[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "script", "locale"),
+    [
+        ("sw", "Swahili", "Latn", "sw"),
+        ("bn", "Bangla", "Beng", "bn"),
+        ("zh-Hant", "Traditional Chinese", "Hant", "zh_Hant"),
+        ("zh-TW", "Chinese (Taiwan)", "Hant", "zh_Hant_TW"),
+        ("zh-Hant-US", "Traditional Chinese (United States)", "Hant", "zh_Hant"),
+        ("pt-BR", "Brazilian Portuguese", "Latn", "pt_BR"),
+        ("pt-Latn-PT", "European Portuguese (Latin)", "Latn", "pt_PT"),
+        ("fa-AF", "Dari", "Arab", "fa_AF"),
+        ("sr-Latn", "Serbian (Latin)", "Latn", "sr_Latn"),
+        ("sw-US", "Swahili (United States)", "Latn", "sw"),
+        ("de-1996", "German", "Latn", "de"),
+        # CLDR can name these, and has no number formats for them.
+        ("ilo", "Iloko", "Latn", "en"),
+        ("ace-Arab", "Acehnese (Arabic)", "Arab", "en"),
+        ("awa", "Awadhi", "Deva", "en"),
+    ],
+)
+def test_a_code_has_one_english_name_one_script_and_one_locale(code, name, script, locale):
+    assert languages.english_name(code) == name
+    assert languages.likely_script(languages.parse(code)) == script
+    assert str(languages.locale(code)) == locale
+
+
+def test_every_language_that_cldr_can_name_is_known_in_every_room():
+    for code in set(languages.locale("en").languages) - {"mul", "und", "zxx", "mis", "root"}:
+        assert languages.english_name(code)
+        assert str(languages.locale(code))
+        assert equal("11", "11", code), code

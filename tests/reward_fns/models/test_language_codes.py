@@ -2,7 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from pbrlsvr.answers import equal
 from pbrlsvr.errors import DataError, ModelError
+from pbrlsvr.languages import check, english_name, likely_script
 from pbrlsvr.models.translation.language_codes import model_languages
 
 transformers = pytest.importorskip("transformers")
@@ -60,6 +62,25 @@ def test_nllb_has_every_supported_language_in_both_directions(code, nllb):
 )  # fmt: skip
 def test_bcp47_becomes_nllbs_own_code(code, token, nllb):
     assert nllb.tokens("en", code) == ("eng_Latn", token)
+
+
+@pytest.fixture(scope="module")
+def madlad():
+    # Languages of MADLAD-400 that neither of the other families has.
+    codes = "ilo war awa ace min li bho kri pap kbd gom rom udm kum tyv hil yua bik cnh pck ada lez tsg chk gor"
+    return model_languages(SimpleNamespace(get_vocab=lambda: dict.fromkeys(f"<2{c}>" for c in codes.split())), "madlad")
+
+
+@pytest.mark.parametrize("model", ["nllb", "m2m100", "mbart", "madlad"])
+def test_every_language_of_a_translation_model_can_be_named_checked_and_read(model, request):
+    tags = request.getfixturevalue(model).tags
+    assert len(tags) > 20
+    for tag in tags:
+        assert english_name(tag)
+        assert likely_script(tag)
+        assert equal("11", "11", tag)
+        assert equal("3.5 kg", "3.5", tag)
+        assert check("", tag).factor == check("", "en").factor
 
 
 def test_m2m100_lacks_telugu_and_says_so(m2m100):

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from babel import Locale
-
+from pbrlsvr.languages import english_name
 from pbrlsvr.models.translation.engines import Request, Translation
 from pbrlsvr.serving.chat import chat
 from pbrlsvr.serving.endpoint import Endpoint
@@ -49,8 +48,8 @@ class ChatEngine:
     async def _one(self, request: Request) -> Translation:
         prompt = self._prompt
         for field, value in (
-            ("{source}", language_name(request.source)),
-            ("{target}", language_name(request.target)),
+            ("{source}", english_name(request.source)),
+            ("{target}", english_name(request.target)),
             ("{text}", request.text),
         ):
             prompt = prompt.replace(field, value)
@@ -65,13 +64,3 @@ class ChatEngine:
         )[0]
         text = " ".join(completion.text.split())
         return Translation(text, completion.finish_reason != "length" and bool(text))
-
-
-def language_name(tag: str) -> str:
-    """The English name of a language, as a prompt says it.
-
-    >>> language_name("zh-Hant"), language_name("pt-BR")
-    ('Traditional Chinese', 'Brazilian Portuguese')
-    """
-    names, parts = Locale("en").languages, tag.replace("-", "_")
-    return str(names.get(parts) or Locale.parse(parts).get_display_name("en") or names[tag.partition("-")[0]])
