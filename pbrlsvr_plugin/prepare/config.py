@@ -15,10 +15,19 @@ from pbrlsvr_plugin.prepare.load.load import mapping_of
 from pbrlsvr_plugin.prepare.load.mapping import built_in, read_mapping
 from pbrlsvr_plugin.prepare.stage import Context, Stage
 
-#: The stages in order: name, class, options. Imported when they are needed.
+#: The stages in order, each with the room that it lives in. Imported when they are needed.
+_ROOMS = {
+    "load": "load",
+    "reference": "reference",
+    "verify": "reference",
+    "translate": "translate",
+    "check": "check",
+    "export": "export",
+}
+#: Stage -> its module, the name of its class, and that of its options.
 STAGES = {
-    name: (f"pbrlsvr_plugin.prepare.{name}", name.title(), f"{name.title()}Options")
-    for name in ("load", "reference", "verify", "translate", "check", "export")
+    name: (f"pbrlsvr_plugin.prepare.{room}.{name}", name.title(), f"{name.title()}Options")
+    for name, room in _ROOMS.items()
 }
 
 

@@ -96,7 +96,7 @@ DRIVER = textwrap.dedent(
     import os, signal, sys
     from pathlib import Path
     from rich.console import Console
-    from pbrlsvr_plugin.prepare import run, store
+    from pbrlsvr_plugin.prepare import runner as run, store
     from pbrlsvr_plugin.prepare.config import STAGES, read_config
     from pbrlsvr_plugin.prepare.progress import Progress
 
