@@ -2,24 +2,22 @@
 
     .txt             a text on each line
     .tsv, .csv       the named column of the header; without one, the first column, header or not (MGSM's layout)
-    .jsonl, .json    the named field of each object, else the first of `COLUMNS` that it has, else all its texts
-    .parquet         the same; of a list of messages, what the user says
+    all others       of `pbrlsvr.table_files`: the named field, else the first of `COLUMNS` that a row has, else all its
+                     texts; of a list of messages, what the user says
 
 A field may be a path into objects: "extra_info.question".
 """
 
-import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr.table_files import ENDINGS, Malformed, ending, json_values, lines, records, shown_columns, table_cells
 
 #: Where benchmarks keep their question, the surest first.
 COLUMNS = ("question", "problem", "extra_info.question", "prompt", "input", "text", "query", "instruction")
-_ENDINGS = (".txt", ".tsv", ".csv", ".jsonl", ".json", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ class Benchmark:
         path, _, column = name.partition("#") if not Path(name).is_file() else (name, "", "")
         if not Path(path).is_file():
             raise ConfigError(f"there is no benchmark file {path!r}; contamination.benchmarks has {name!r}")
-        if Path(path).suffix not in _ENDINGS:
+        if not ending(Path(path)) and Path(path).suffix != ".txt":
             raise ConfigError(
-                f"the benchmark {path!r} has none of the endings {list(_ENDINGS)}, which say how to read it"
+                f"the benchmark {path!r} has none of the endings {['.txt', *ENDINGS]}, which say how to read it"
             )
         return cls(Path(path), column or None)
 
@@ -52,73 +50,52 @@ def read_texts(benchmark: Benchmark) -> Iterator[tuple[str, str]]:
     Raises:
         DataError: the column is not there, or a line cannot be read.
     """
-    read = {".txt": _lines, ".tsv": _table, ".csv": _table, ".jsonl": _json_lines, ".json": _json, ".parquet": _parquet}
-    for line, texts in read[benchmark.path.suffix](benchmark):
+    for line, texts in _items(benchmark):
         for text in texts:
             if text.strip():
                 yield f"{benchmark.path.name}:{line}", text
 
 
-def _lines(benchmark: Benchmark) -> Iterator[tuple[int, list[str]]]:
-    with benchmark.path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            yield number, [line]
+def _items(benchmark: Benchmark) -> Iterator[tuple[int, list[str]]]:
+    path, kind = benchmark.path, ending(benchmark.path)
+    if not kind:
+        found: Iterator[tuple[int, Any]] = ((number, _plain(raw)) for number, raw in lines(path))
+    elif kind in (".csv", ".tsv"):
+        found = _column(benchmark)
+    else:
+        found = json_values(path) if kind in (".json", ".jsonl") else records(path)
+    for number, item in found:
+        if isinstance(item, Malformed):
+            raise DataError(f"{path.name}:{number}: {item.detail}")
+        yield number, [item] if isinstance(item, str) else _texts(item, benchmark, number)
 
 
-def _table(benchmark: Benchmark) -> Iterator[tuple[int, list[str]]]:
-    tabs = benchmark.path.suffix == ".tsv"
-    with benchmark.path.open(encoding="utf-8-sig", newline="") as file:
-        # Quotes in a .tsv are text: MGSM has them unpaired.
-        rows = csv.reader(file, delimiter="\t" if tabs else ",", quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL)
-        place = 0
-        if benchmark.column:
-            header = next(rows, [])
-            if benchmark.column not in header:
-                raise DataError(f"{benchmark.path.name!r} has no column {benchmark.column!r}; it has {header}")
-            place = header.index(benchmark.column)
-        for row in rows:
-            if len(row) > place:
-                yield rows.line_num, [row[place]]
+def _column(benchmark: Benchmark) -> Iterator[tuple[int, str | Malformed]]:
+    rows, place = table_cells(benchmark.path), 0
+    if benchmark.column:
+        _, header = next(rows, (1, []))
+        names = [] if isinstance(header, Malformed) else header
+        if benchmark.column not in names:
+            shown = shown_columns(names)
+            raise DataError(f"{benchmark.path.name!r} has no column {benchmark.column!r}; it has {shown}")
+        place = names.index(benchmark.column)
+    for number, cells in rows:
+        if isinstance(cells, Malformed):
+            yield number, cells
+        elif len(cells) > place:
+            yield number, cells[place]
 
 
-def _json_lines(benchmark: Benchmark) -> Iterator[tuple[int, list[str]]]:
-    with benchmark.path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                item = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(f"{benchmark.path.name}:{number} is not JSON: {error}") from error
-            yield number, _texts(item, benchmark, number)
-
-
-def _json(benchmark: Benchmark) -> Iterator[tuple[int, list[str]]]:
-    try:
-        items = json.loads(benchmark.path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{benchmark.path.name!r} is not JSON: {error}") from error
-    for number, item in enumerate(items if isinstance(items, list) else [items], 1):
-        yield number, _texts(item, benchmark, number)
-
-
-def _parquet(benchmark: Benchmark) -> Iterator[tuple[int, list[str]]]:
-    import pyarrow.parquet as pq
-
-    number = 0
-    with pq.ParquetFile(benchmark.path) as file:
-        for batch in file.iter_batches(batch_size=1_000):
-            for item in batch.to_pylist():
-                number += 1
-                yield number, _texts(item, benchmark, number)
+def _plain(line: bytes | Malformed) -> str | Malformed:
+    return line if isinstance(line, Malformed) else line.decode("utf-8", "replace")
 
 
 def _texts(item: Any, benchmark: Benchmark, number: int) -> list[str]:
     if benchmark.column:
         found = _field(item, benchmark.column)
         if found is None:
-            keys = sorted(item) if isinstance(item, Mapping) else type(item).__name__
-            raise DataError(f"{benchmark.path.name}:{number} has no field {benchmark.column!r}; it has {keys}")
+            keys = shown_columns([*item]) if isinstance(item, Mapping) else type(item).__name__
+            raise DataError(f"{benchmark.path.name}:{number} has no column {benchmark.column!r}; it has {keys}")
         return _flat(found)
     return next((_flat(found) for name in COLUMNS if (found := _field(item, name)) is not None), None) or _flat(item)
 

@@ -118,8 +118,8 @@ def test_benchmarks_in_parquet_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "lines", "error", "said"),
     [
-        ("b.jsonl#stem", ['{"question": "x"}'], DataError, r"b.jsonl:1 has no field 'stem'; it has \['question'\]"),
-        ("b.jsonl", ['{"question": "x"}', "{"], DataError, "b.jsonl:2 is not JSON"),
+        ("b.jsonl#stem", ['{"question": "x"}'], DataError, r"b.jsonl:1 has no column 'stem'; it has \['question'\]"),
+        ("b.jsonl", ['{"question": "x"}', "{"], DataError, "b.jsonl:2: not JSON"),
         ("b.csv#stem", ["question,answer"], DataError, "has no column 'stem'"),
         ("b.xls", ["x"], ConfigError, "has none of the endings"),
     ],
