@@ -6,6 +6,9 @@ scorer counts as right. The false positives are the share of near misses that it
 more, ten times more, another sign, the other language's grouping mark, several answers, arithmetic left undone, or the
 gold answer somewhere in the reasoning and a wrong one, or none, at the end.
 
+Before that, the endings of `tests/data/endings.tsv`: how models write a final answer in 51 languages, by language and
+by mark, and endings that give none, by the reason.
+
 Scorers:
     ours        pbrlsvr.answers.equal on pbrlsvr.responses.spans.split
     gsm8k       veRL's own verl.utils.reward_score.gsm8k, strict ("#### 42") and flexible (the last number)
@@ -48,6 +51,7 @@ LANGUAGES: dict[str, tuple[str, tuple[str, str], str, str]] = {
     "th": ("คำตอบคือ {}", ("คำตอบคือ ", ""), "ดังนั้น คำตอบที่ถูกต้องคือ **{}**", "หรือ"),
     "zh": ("答案是 {}。", ("答案是 ", "。"), "因此，最终答案为：**{}**", "或"),
 }
+ENDINGS = Path(__file__).parent.parent / "tests" / "data" / "endings.tsv"
 NATIVE_ZERO = {"bn": "০", "te": "౦", "th": "๐", "zh": "０", "ja": "０"}
 SPACE_GROUPS = ("de", "es", "fr", "ru")
 _LM_EVAL_NUMBER = r"(\-?[0-9\.\,]+)"
@@ -176,14 +180,22 @@ def cases(data: Path, language: str, right: bool) -> Iterator[Case]:
                 yield Case(language, "misplaced", response, str(gold))
 
 
+def endings() -> Iterator[tuple[bool, Case]]:
+    """The endings of `tests/data/endings.tsv`, behind a line of reasoning; whether each gives the answer."""
+    for line in ENDINGS.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            verdict, language, kind, gold, ending = line.split("\t")
+            yield verdict == "right", Case(language, kind, "16 - 3 - 4 = 9\n\n" + ending.replace("⏎", "\n"), gold)
+
+
 def lm_eval(strict: bool) -> Callable[[Case], bool]:
     """lm-evaluation-harness's filter, then its exact_match without case and punctuation."""
 
     def score(case: Case) -> bool:
-        before, after = LANGUAGES[case.language][1]
+        before, after = LANGUAGES.get(case.language, LANGUAGES["en"])[1]
         pattern = re.compile(before + _LM_EVAL_NUMBER + after) if strict else _LM_EVAL_FLEXIBLE
         found = pattern.findall(case.response)
-        answer = (found[0] if strict else next(filter(None, found[-1]))) if found else "[invalid]"
+        answer = (found[0] if strict else next(filter(None, found[-1]), "")) if found else "[invalid]"
         return str(answer).translate(_NO_PUNCTUATION) == case.gold.translate(_NO_PUNCTUATION)
 
     return score
@@ -238,6 +250,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/mgsm"), help="folder with mgsm_*.tsv")
     parser.add_argument("--every", type=int, default=10, help="math_verify, which is slow, sees one case in this many")
     options = parser.parse_args()
+    for right, title in ((True, "Endings: recall"), (False, "Endings: false positives")):
+        found: dict[str, dict[tuple[str, str], list[bool]]] = {name: defaultdict(list) for name in SCORERS}
+        for case in (case for is_right, case in endings() if is_right == right):
+            for name, scorer in SCORERS.items():
+                found[name][case.language, case.kind].append(scorer(case))
+        for column, by in enumerate(("language", "kind")):
+            print(f"\n{title} by {by}\n")
+            print_table(found, column)
     for right, title in ((True, "Recall"), (False, "False positives")):
         verdicts, microseconds = measure(options.data, right, options.every)
         print(f"\n{title} by language\n")

@@ -13,29 +13,23 @@ fits. Hence a response cannot gain by giving several answers, or an answer with 
 The **ground truth** is data, so it is read as data sets write it (1,234.5), and by the language only if that fails.
 """
 
-import re
-
-from pbrlsvr.answers.choices import read_choice
+from pbrlsvr.answers.choices import read_choice, spell_circled
 from pbrlsvr.answers.expressions import equal_expressions
 from pbrlsvr.answers.locales import ENGLISH, conventions
 from pbrlsvr.answers.numbers import MAX_LENGTH, read_number, read_numbers
-from pbrlsvr.answers.texts import clean, same_words, words
+from pbrlsvr.answers.texts import clean, is_date, is_formula, read_time, same_words, words
 from pbrlsvr.responses.spans import split
 
 __all__ = ["equal", "extract", "is_verifiable", "normalise"]
-
-_COMMAND = re.compile(r"\\(?!text|mbox|mathrm)[a-zA-Z]+")
-# Three Latin or Greek letters that are no function of a formula, or one letter of another script.
-_WORD = re.compile(r"[^\W\d_]{3,}(?!\()|[^\W\d_\u0000-\u03ff\u1e00-\u1fff]")
 
 
 def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     """Whether a final answer says the same as the ground truth.
 
-    The ground truth decides what is compared: one letter A-J, a choice; a number, numbers; else the words without case,
-    punctuation and markup, or LaTeX expressions, which math-verify reads. An integer ground truth compares exactly,
-    another number g as |a - g| <= 1e-6 min(1, |g|). `50%` equals 50 and 0.5. A text of more than 1,000 characters
-    equals only itself.
+    The ground truth decides what is compared: one letter A-J, a choice; a number, numbers; a time, times of day; else the
+    words without case, punctuation and markup, or LaTeX expressions, which math-verify reads. An integer ground truth
+    compares exactly, another number g as |a - g| <= 1e-6 min(1, |g|). `50%` equals 50 and 0.5. A text of more than
+    1,000 characters equals only itself.
 
     Args:
         answer: the answer span of a response, as `pbrlsvr.responses.spans.split` finds it.
@@ -57,9 +51,11 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
         return False
     if max(len(answer), len(ground_truth)) > MAX_LENGTH:
         return answer == ground_truth
-    answer, ground_truth = clean(answer), clean(ground_truth)
+    written, answer, ground_truth = answer, clean(answer), clean(ground_truth)
     if len(ground_truth) == 1 and ground_truth in "ABCDEFGHIJ":
-        return read_choice(answer) == ground_truth
+        return read_choice(clean(spell_circled(written))) == ground_truth
+    if (time := read_time(ground_truth)) is not None:
+        return read_time(answer) == time
     gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
     if gold is None:
         return same_words(answer, ground_truth) or equal_expressions(answer, ground_truth)
@@ -68,17 +64,21 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
 
 
 def is_verifiable(ground_truth: str) -> bool:
-    """Whether a ground truth says the same in every language: a choice A-J, numbers, or a formula; words do not.
+    """Whether a ground truth says the same in every language: a choice A-J, a number with or without unit, a formula.
+
+    Words say it differently in each language, also short ones ("No"), and so do dates and times of day.
 
     >>> is_verifiable("$1,234.50"), is_verifiable("\\\\frac{\\\\pi}{2}"), is_verifiable("C"), is_verifiable("the Seine")
     (True, True, True, False)
+    >>> is_verifiable("No"), is_verifiable("Monday"), is_verifiable("3:45 PM"), is_verifiable("12 km")
+    (False, False, False, True)
     """
     cleaned = clean(ground_truth)
-    if not cleaned or len(cleaned) > MAX_LENGTH:
+    if not cleaned or len(cleaned) > MAX_LENGTH or read_time(cleaned) is not None or is_date(cleaned):
         return False
     if cleaned in tuple("ABCDEFGHIJ") or read_number(cleaned, ENGLISH) is not None:
         return True
-    return not _WORD.search(_COMMAND.sub(" ", cleaned))
+    return is_formula(cleaned)
 
 
 def normalise(answer: str, language: str | None = None) -> str | None:

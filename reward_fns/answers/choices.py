@@ -1,11 +1,24 @@
-"""Multiple choice, A to J, in the answer forms of MMLU-ProX: "(C)", "C.", "(C) 입니다", "C: Paris"."""
+"""Multiple choice, A to J, in the answer forms of MMLU-ProX and in native letters: "(C)", "C.", "(ग) है", "ج", "②번"."""
 
 import re
 
+from pbrlsvr.responses.cues import OPTION_LISTS
+from pbrlsvr.responses.values import SIGNS
+
 _MAX_LENGTH = 1000
-# Options carry Latin letters; a Cyrillic text may have their look-alikes.
-_LOOK_ALIKES = str.maketrans("АВСЕНІЈ", "ABCEHIJ")
-_LETTER = re.compile(r"(?<![^\W\d_])(?<![\d\\'-])([A-J])(?![0-9A-Za-zÀ-ɏ'])")
+_CIRCLED = str.maketrans({circled: f" ({letter}) " for circled, letter in zip("①②③④⑤⑥⑦⑧⑨⑩", "ABCDEFGHIJ", strict=True)})
+# Options mostly carry Latin letters, so a letter that looks Latin is read as that; else its place in its list counts.
+_LOOK_ALIKES = dict(zip("АВСЕНІЈΑΒΕΗΙ", "ABCEHIJABEHI", strict=True))
+_NATIVE = {sign: "ABCDEFGHIJ"[place] for letters in OPTION_LISTS for place, sign in enumerate(letters)} | _LOOK_ALIKES
+_FREE = "".join(c for c in _NATIVE if "\u0590" <= c < "\u1200")
+_BOUND = "".join(c for c in _NATIVE if c.isalpha() and not c.isascii())
+# In brackets, or before a full stop; of scripts with spaces but without look-alikes also between spaces.
+_NATIVE_LETTER = re.compile(
+    rf"(?<=[(\[{{])\s?([{_BOUND}])[ـ']?\s?(?=[)\]}}])|(?<![\w{SIGNS}])([{_BOUND}])[ـ']?(?=\W{{0,3}}\Z|[.:)、])"
+    rf"|(?<![\w{SIGNS}])([{_FREE}])[ـ']?(?![\w{SIGNS}])"
+)
+_KOREAN_PLACE = re.compile(r"(?<![\d.,])([1-9]|10)\s?번(?!째)")
+_LETTER = re.compile(r"(?<![^\W\d_])(?<![\d\\'-])([A-J])(?![0-9A-Za-zÀ-ɏ]|'(?:m|s|d|t|ll|ve|re)\b|'\s|'\Z)")
 _DELIMITED = re.compile(r"[(\[{]\s?([A-J])\s?[)\]}]|(?:\A|(?<=[\s]))([A-J])(?:[)\].:](?=\s|\Z))|\A([A-J])\Z")
 # "A good idea", "I am": words, where another letter is marked as the choice.
 _WORD = re.compile(r"[AEIO] [a-zà-ɏ]")
@@ -14,7 +27,9 @@ _WORD = re.compile(r"[AEIO] [a-zà-ɏ]")
 def read_choice(text: str, marked_only: bool = False) -> str | None:
     """The letter A-J that a cleaned answer chooses; None if it names none, or several.
 
-    A letter in brackets, or before ".", ")" or ":", is marked as a choice; others may be words, variables or units.
+    A letter in brackets, or before ".", ")" or ":", is marked as a choice; others may be words, variables or units. A
+    letter of another script counts by its place in the order in which its language counts options, but one that looks
+    Latin is that Latin letter.
 
     Args:
         text: the cleaned answer.
@@ -22,12 +37,14 @@ def read_choice(text: str, marked_only: bool = False) -> str | None:
 
     >>> read_choice("(B) A dog"), read_choice("B"), read_choice("A or B"), read_choice("(A) or (B)")
     ('B', 'B', None, None)
+    >>> read_choice("(ج)"), read_choice("(В)"), read_choice("सही विकल्प (ख) है"), read_choice("2번입니다")
+    ('C', 'B', 'B', 'B')
     """
     if len(text) > _MAX_LENGTH:
         return None
-    if len(text) == 1:
-        text = text.translate(_LOOK_ALIKES)
-    text = re.sub(r"(?<=[(\[])[АВСЕНІЈ](?=[)\]])", lambda letter: letter[0].translate(_LOOK_ALIKES), text)
+    if not text.isascii():
+        text = _KOREAN_PLACE.sub(lambda place: f"({'ABCDEFGHIJ'[int(place[1]) - 1]})", text)
+        text = _NATIVE_LETTER.sub(lambda letter: _NATIVE[next(filter(None, letter.groups()))], text)
     marked = {next(filter(None, match.groups())) for match in _DELIMITED.finditer(text)}
     if marked_only and not marked:
         return None
@@ -35,3 +52,12 @@ def read_choice(text: str, marked_only: bool = False) -> str | None:
     named = {match[1] for match in _LETTER.finditer(text)} - words
     letters = marked | named if marked else named | words if named else set()
     return letters.pop() if len(letters) == 1 else None
+
+
+def spell_circled(text: str) -> str:
+    """Circled numbers as the options that they count, before `clean` makes digits of them.
+
+    >>> spell_circled("②번").strip()
+    '(B) 번'
+    """
+    return text.translate(_CIRCLED)

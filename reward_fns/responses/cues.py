@@ -1,182 +1,340 @@
 """How each language announces a final answer: the one place to add a language, or a phrase.
 
-A cue is a *noun* ("answer"), at most a few words, then a *copula* ("is") or a colon, then the answer. An empty copula
-says that the answer may follow the noun directly, as in Hindi "उत्तर 18 है" or Hungarian "A válasz 18". A noun that
-several languages share gets the copulas of all of them. Nouns and copulas are lower case.
+A cue is a *noun* ("answer"), at most a few words, then a *copula* ("is"), a colon or a line break, then the answer. An
+empty copula ("_") says that the answer may follow the noun directly, as in Hungarian "A válasz 18"; "…" that words may
+stand between, because the verb comes last, as in Persian "پاسخ نهایی ۱۸ است". A noun that several languages share gets
+the words of all of them. Everything is in lower case; a word that ends in "*" stands for all words that begin so. A
+noun that ends in "." or ":" is an abbreviation, for the beginning of a line.
 
-The rows cover the 29 languages of MMLU-ProX and the 11 of MGSM, and some more. Words for "result" and "solution" are
-left out: in worked solutions they name intermediate steps.
+The rows cover the 29 languages of MMLU-ProX and the 11 of MGSM, and some more.
 """
 
-import re
-import unicodedata
-from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Cue(NamedTuple):
-    """The words of one language that announce an answer."""
+    """The words of one language around an answer.
+
+    Attributes:
+        nouns: "answer", wherever it stands.
+        copulas: "is".
+        results: "result", "solution": they name intermediate steps too, so they count only after the last value.
+        options: "option", "choose": only with a letter, and beside one of `right` or as a short last sentence.
+        right: "correct".
+        no: not, maybe, question words: before an answer or right after it, they say that it is none.
+        wrong: "wrong", "incorrect": also in the sentence after the answer.
+        unless: "if", "suppose", "step": before the answer, they say that it is not final.
+        bounds: "at least", "between": right before or after the value.
+    """
 
     nouns: tuple[str, ...]
-    copulas: tuple[str, ...] = ()
+    copulas: tuple[str, ...]
+    results: tuple[str, ...]
+    options: tuple[str, ...]
+    right: tuple[str, ...]
+    no: tuple[str, ...]
+    wrong: tuple[str, ...]
+    unless: tuple[str, ...]
+    bounds: tuple[str, ...]
 
 
+def _split(column: str) -> tuple[str, ...]:
+    # "_" is the empty copula.
+    return tuple(word.strip("_") for word in column.split(", ") if word)
+
+
+def _row(*columns: str) -> Cue:
+    return Cue(*map(_split, columns))
+
+
+# fmt: off
 CUES: dict[str, Cue] = {
-    "af": Cue(("antwoord",), ("is",)),
-    "ar": Cue(("الإجابة", "الاجابة", "الجواب", "إجابة", "جواب"), ("هي", "هو", "تساوي", "يساوي")),
-    "bg": Cue(("отговор", "отговорът"), ("е",)),
-    "bn": Cue(("উত্তর", "উত্তরটি", "উত্তরঃ"), ("হল", "হলো", "হ'ল", "হচ্ছে", "")),
-    "ca": Cue(("resposta",), ("és",)),
-    "cs": Cue(("odpověď", "odpovědí"), ("je", "zní")),
-    "da": Cue(("svar", "svaret"), ("er",)),
-    "de": Cue(("antwort",), ("ist", "lautet", "beträgt", "wäre", "")),
-    "el": Cue(("απάντηση",), ("είναι",)),
-    "en": Cue(("answer",), ("is", "equals", "be")),
-    "es": Cue(("respuesta",), ("es", "sería")),
-    "fa": Cue(("پاسخ", "جواب"), ("برابر", "")),
-    "fi": Cue(("vastaus",), ("on",)),
-    "fr": Cue(("réponse",), ("est", "serait")),
-    "he": Cue(("תשובה",), ("היא",)),
-    "hi": Cue(("उत्तर", "जवाब"), ("है", "होगा", "")),
-    "hu": Cue(("válasz",), ("az", "tehát", "")),
-    "id": Cue(("jawaban", "jawabannya"), ("adalah", "ialah")),
-    "it": Cue(("risposta",), ("è", "e'")),
-    "ja": Cue(("答え", "こたえ", "解答", "回答", "正解", "答"), ("は", "が")),
-    "ko": Cue(("답", "답변"), ("은", "는", "이")),
-    "mr": Cue(("उत्तर",), ("आहे", "")),
-    "ms": Cue(("jawapan", "jawapannya"), ("ialah", "adalah")),
-    "ne": Cue(("उत्तर", "जवाफ"), ("हो", "")),
-    "nl": Cue(("antwoord",), ("is", "luidt")),
-    "pl": Cue(("odpowiedź", "odpowiedzią"), ("to", "jest", "brzmi")),
-    "pt": Cue(("resposta",), ("é", "seria")),
-    "ro": Cue(("răspuns", "răspunsul"), ("este", "e")),
-    "ru": Cue(("ответ", "ответом"), ("это", "равен", "является", "будет", "составляет", "")),
-    "sr": Cue(("odgovor", "одговор"), ("je", "glasi", "је", "гласи", "")),
-    "sv": Cue(("svar", "svaret"), ("är",)),
-    "sw": Cue(("jibu", "jawabu"), ("ni",)),
-    "te": Cue(("సమాధానం", "జవాబు"), ("",)),
-    "th": Cue(("คำตอบ", "ตอบ"), ("คือ", "เป็น", "เท่ากับ", "")),
-    "tr": Cue(("cevap", "yanıt"), ("",)),
-    "uk": Cue(("відповідь", "відповіддю"), ("це", "є", "становить", "")),
-    "ur": Cue(("جواب",), ("ہے", "")),
-    "vi": Cue(("câu trả lời", "đáp án", "đáp số", "trả lời"), ("là",)),
-    "wo": Cue(("tontu",), ("mooy", "la")),
-    "yo": Cue(("ìdáhùn", "idahun"), ("ni",)),
-    "zh": Cue(("答案", "答"), ("是", "为", "為", "即", "等于", "等於")),
-    "zu": Cue(("impendulo",), ("ithi", "ngu-", "ingu-", "yi-", "iyi-")),
+    "af": _row("antwoord", "is", "resultaat, oplossing", "opsie, keuse", "korrekte, regte, korrek, reg",
+        "nie, dalk, miskien", "verkeerd*, foutief*", "as, indien, of, stap, gestel",
+        "minstens, ten minste, hoogstens, meer as, minder as, tussen"),
+    "am": _row("መልስ, መልሱ", "ነው, …", "ውጤት, ውጤቱ", "ምርጫ", "ትክክለኛ", "አይደለም, ምናልባት", "ስህተት", "ከሆነ", "ቢያንስ, ቢበዛ"),
+    "ar": _row("الإجابة, الاجابة, الجواب, إجابة, اجابة, جواب", "هي, هو, تساوي, يساوي, تكون, _",
+        "النتيجة, نتيجة, الناتج, الحل, حل", "الخيار, الاختيار, خيار, نختار, اختر", "الصحيح, صحيح, الصواب",
+        "ليس, ليست, لا, غير, ربما, قد, هل, لم, أم", "خطأ, خاطئ*, غير صحيح*",
+        "إذا, لو, بفرض, نفترض, الخطوة, الجزئي, الوسيط",
+        "على الأقل, على الاقل, على الأكثر, أكثر من, أكبر من, أقل من, أصغر من, ما بين, لا يقل, " "لا يزيد, فوق"),
+    "az": _row("cavab, cavabı", "…", "nəticə, həll", "variant", "doğru, düzgün", "deyil*, bəlkə, ola bilər",
+        "səhv*, yanlış*", "əgər", "ən azı, ən çox, artıq, az, arasında"),
+    "bg": _row("отговор, отговорът", "е, са", "резултат, резултатът, решение, решението", "вариант, опция",
+        "верен, верният, правил*", "не, може би, ли, вероятно", "греш*, невер*, неправил*",
+        "ако, дали, да предположим, стъпка, междин*",
+        "поне, най-малко, най-много, повече от, по-малко от, между, над, под"),
+    "bn": _row("উত্তর, জবাব", "হল, হলো, হ'ল, হচ্ছে, হবে, …", "ফলাফল, সমাধান", "বিকল্প", "সঠিক",
+        "নয়, নয়, না, নেই, কি, সম্ভবত, হয়তো, হতে পারে", "ভুল, সঠিক নয়", "যদি, ধরি, মনে করি, ধাপ",
+        "কমপক্ষে, অন্তত, সর্বোচ্চ, বেশি, কম, মধ্যে"),
+    "ca": _row("resposta", "és, seria", "resultat, solució", "opció, alternativa", "correct*", "no, potser, podria",
+        "incorrect*, errò*, equivocad*, fals*", "si, suposem, pas, parcial",
+        "almenys, com a mínim, com a màxim, més de, menys de, entre"),
+    "cs": _row("odpověď, odpovědí, odp.", "je, zní, činí, bude, by byla", "výsledek, výsledkem, řešení, závěr",
+        "možnost, varianta, volba", "správn*", "není, ne, možná, snad, asi, neb*, nem*",
+        "špatn*, nesprávn*, chybn*, mýl*", "pokud, jestli, kdyby, zda, krok, dílčí, předpoklád*",
+        "alespoň, nejméně, minimálně, nanejvýš, nejvýše, maximálně, více než, větší než, méně než, "
+        "menší než, mezi"),
+    "da": _row("svar, svaret", "er, bliver, lyder, _", "resultat, resultatet, løsning, løsningen, facit",
+        "svarmulighed, mulighed", "rigtige, korrekte, rigtig, korrekt", "ikke, måske", "forkert*, fejl",
+        "hvis, om, trin", "mindst, højst, mere end, mindre end, mellem"),
+    "de": _row("antwort, endergebnis, endantwort, antw., antw.:, a.:", "ist, lautet, beträgt, wäre, sind, _",
+        "lösung, ergebnis, resultat, fazit", "option, auswahl, möglichkeit, antwortmöglichkeit, variante",
+        "richtig*, korrekt*", "nicht, kein*, nie, vielleicht, könnte, möglicherweise, eventuell, vermutlich",
+        "falsch*, inkorrekt*, fehler*, unrichtig*, irrt*",
+        "wenn, falls, ob, angenommen, schritt, frage, teil*, zwischen*, glaubt, denkt, meint",
+        "mindestens, wenigstens, höchstens, maximal, minimal, mehr als, größer als, weniger als, "
+        "kleiner als, zwischen, über, unter, oder mehr, oder weniger"),
+    "el": _row("απάντηση", "είναι, ισούται, το, η", "αποτέλεσμα, λύση", "επιλογή", "σωστή, ορθή, σωστό",
+        "δεν, δε, όχι, ίσως, μπορεί, μήπως, μάλλον", "λάθος, λανθασμέν*, εσφαλμέν*", "αν, εάν, έστω, βήμα, ενδιάμεσ*",
+        "τουλάχιστον, το πολύ, περισσότερο, περισσότερα, λιγότερο, λιγότερα, μεγαλύτερ*, μικρότερ*, "
+        "μεταξύ, πάνω από, κάτω από"),
+    "en": _row("answer, ans., ans:, final result, final solution", "is, equals, be, was, becomes, comes",
+        "result, solution, conclusion", "option, choice, alternative, choose, select", "correct, right, best, true",
+        "not, never, no, none, cannot, *n't, *n’t, maybe, perhaps, might, could, may, possibly, "
+        "either, unless, unclear, unknown",
+        "wrong, incorrect*, mistake*, false, error*, not correct, not right, doubtful, invalid, " "untrue, off",
+        "if, whether, suppose, supposing, assume, assuming, once, when, until, step, part, "
+        "intermediate, partial, thinks, thought, believes, claims, claimed, guess*, previous, first, "
+        "question, tempting", "at least, at most, more than, greater than, bigger than, larger than, less than, "
+        "fewer than, smaller than, lower than, higher than, over, under, above, below, between, "
+        "no more, up to, or more, or less, or fewer, exceeds, beyond, half of, twice, double"),
+    "es": _row("respuesta, resp.:, resp., resp:, r:, r.:, rta.:, rta:", "es, sería, son, será, da",
+        "resultado, solución, conclusión", "opción, alternativa, elección, letra, inciso", "correct*, adecuad*",
+        "no, nunca, tampoco, quizá, quizás, podría, puede, tal vez, acaso, posiblemente",
+        "incorrect*, errón*, equivocad*, fals*, error*, mal",
+        "si, suponiendo, supongamos, paso, parcial, intermedi*, primera, cuando",
+        "al menos, por lo menos, como mínimo, como máximo, a lo sumo, más de, más que, mayor que, "
+        "menos de, menor que, menor de, mayor de, entre, inferior a, superior a, o más, o menos"),
+    "et": _row("vastus", "on, _", "tulemus, lahendus", "variant", "õige", "ei, võib-olla", "vale, vale*", "kui, samm",
+        "vähemalt, kõige rohkem, rohkem kui, vähem kui"),
+    "eu": _row("erantzuna", "da, …", "emaitza, soluzioa", "aukera", "zuzena, zuzen", "ez, agian", "okerra, oker",
+        "baldin, urratsa", "gutxienez, gehienez"),
+    "fa": _row("پاسخ, جواب", "برابر, …", "نتیجه, حاصل, راه‌حل, راه حل, حل", "گزینه, گزینهٔ, گزینه‌ی", "صحیح, درست",
+        "نیست, نمی, نه, شاید, ممکن, آیا, احتمالا", "اشتباه, غلط, نادرست", "اگر, فرض, مرحله, گام, میانی",
+        "حداقل, دست‌کم, دست کم, حداکثر, بیش از, بیشتر از, کمتر از, بزرگتر از, کوچکتر از, بین"),
+    "fi": _row("vastaus", "on, olisi", "tulos, ratkaisu, lopputulos", "vaihtoehto", "oikea, oikein",
+        "ei, eivät, ehkä, saattaa, voisi, kai, onko", "väärin, väärä*, virhe*",
+        "jos, onko, oletetaan, vaihe, välitulos",
+        "vähintään, enintään, korkeintaan, ainakin, yli, alle, enemmän kuin, vähemmän kuin, "
+        "suurempi kuin, pienempi kuin"),
+    "fr": _row("réponse, rép., rép.:, r:, résultat final", "est, serait, vaut, sera, sont, _",
+        "résultat, solution, conclusion", "option, choix, proposition, lettre", "correct*, bonne, bon, exact*, juste",
+        "pas, non, jamais, ni, peut-être, pourrait, peut, n'est, n’est, ne, aucun*, est-elle, " "est-ce",
+        "incorrect*, faux, fausse*, erron*, erreur*, inexact*",
+        "si, supposons, étape, intermédiaire, partiel*, est-ce, quand, première",
+        "au moins, au minimum, au plus, au maximum, plus de, plus grand*, plus petit*, moins de, "
+        "supérieur*, inférieur*, entre, ou plus, ou moins"),
+    "ga": _row("freagra", "is, ná", "toradh, réiteach", "rogha", "ceart", "ní, níl, b'fhéidir", "mícheart",
+        "má, céim", "ar a laghad, níos mó"),
+    "gl": _row("resposta", "é, sería", "resultado, solución", "opción", "correct*", "non, quizais",
+        "incorrect*, err*", "se, paso", "polo menos, como máximo, máis de, menos de, entre"),
+    "gu": _row("જવાબ, ઉત્તર", "…", "પરિણામ, ઉકેલ", "વિકલ્પ", "સાચો, યોગ્ય", "નથી, કદાચ, શું", "ખોટો, ખોટું, ભૂલ",
+        "જો, પગલું, ધારો", "ઓછામાં ઓછા, ઓછામાં ઓછું, વધુમાં વધુ, કરતાં વધુ, કરતાં ઓછ"),
+    "ha": _row("amsa, amsar, amsa ta ƙarshe", "ita ce, shi ne, ne, ce", "sakamako, sakamakon", "zaɓi", "daidai",
+        "ba, watakila", "kuskure", "idan, mataki", "akalla, fiye da"),
+    "he": _row("תשובה", "היא, הוא, תהיה, _", "תוצאה, פתרון, פיתרון", "אפשרות, אופציה, ברירה", "נכונה, הנכונה, נכון",
+        "לא, אינה, אינו, אין, אולי, האם, ייתכן, עשויה", "שגוי*, שגויה, טעות, מוטעית", "אם, האם, נניח, שלב, ביניים",
+        "לפחות, לכל היותר, לכל הפחות, יותר מ*, גדול מ*, גדולה מ*, פחות מ*, קטן מ*, קטנה מ*, בין, " "מעל, מתחת"),
+    "hi": _row("उत्तर, जवाब, उ.:, उ.", "है, होगा, हैं, …", "परिणाम, हल, समाधान, निष्कर्ष", "विकल्प", "सही, उचित",
+        "नहीं, मत, न होगा, शायद, संभवतः, क्या, सकता", "गलत, ग़लत, अशुद्ध, त्रुटि",
+        "यदि, अगर, मान, चरण, क्या, मध्यवर्ती",
+        "कम से कम, अधिक से अधिक, ज़्यादा से ज़्यादा, ज्यादा से ज्यादा, से अधिक, से ज्यादा, "
+        "से ज़्यादा, से कम, से बड़ा, से छोटा, के बीच, न्यूनतम, अधिकतम"),
+    "hr": _row("odgovor", "je, glasi, iznosi, _", "rezultat, rješenje", "opcija, izbor",
+        "točan, točna, ispravan, ispravna", "nije, ne, možda, li", "pogreš*, netoč*, kriv*",
+        "ako, da li, korak, pretpostav*", "barem, najmanje, najviše, više od, manje od, veće od, između"),
+    "hu": _row("válasz, végeredmény, végső válasz", "az, a, tehát, _", "eredmény, megoldás", "opció, lehetőség",
+        "helyes", "nem, talán, esetleg, lehet, vajon, nincs", "hibás*, rossz*, helytelen*, téves*",
+        "ha, lépés, részeredmény",
+        "legalább, legfeljebb, több mint, nagyobb, kevesebb, kisebb, között, maximum, minimum"),
+    "hy": _row("պատասխան, պատասխանը", "է, …", "արդյունք, լուծում", "տարբերակ", "ճիշտ", "չէ, գուցե", "սխալ",
+        "եթե, քայլ", "առնվազն, առավելագույնը"),
+    "id": _row("jawaban, jawabannya, jawab:", "adalah, ialah, yaitu, yakni, sebesar, _",
+        "hasil, hasilnya, solusi, penyelesaian, kesimpulan", "pilihan, opsi", "benar, tepat",
+        "bukan, tidak, mungkin, apakah, barangkali, bisa jadi, belum", "salah, keliru, tidak tepat, tidak benar",
+        "jika, apabila, kalau, apakah, misalkan, langkah, sementara, bila",
+        "paling sedikit, setidaknya, minimal, minimum, paling banyak, maksimal, lebih dari, "
+        "lebih besar, kurang dari, lebih kecil, antara, sekurang-kurangnya"),
+    "ig": _row("azịza", "bụ", "nsonaazụ", "nhọrọ", "ziri ezi", "abụghị", "adịghị mma", "ọ bụrụ, nzọụkwụ",
+        "opekata mpe"),
+    "it": _row("risposta, risp., risp.:, r:", "è, e', sarebbe, sarà, sono", "risultato, soluzione, conclusione",
+        "opzione, alternativa, scelta, lettera", "corrett*, giust*, esatt*",
+        "non, mai, forse, potrebbe, può, nessun*, magari", "sbagliat*, errat*, scorrett*, errore, fals*",
+        "se, supponiamo, passo, passaggio, parziale, intermedi*, prima, quando",
+        "almeno, al minimo, al massimo, più di, maggiore di, meno di, minore di, superiore a, "
+        "inferiore a, tra, fra, compres*, o più, o meno"),
+    "ja": _row("答え, 答えは, こたえ, 解答, 回答, 正解, 正答, 答.", "は, が, _", "結果, 解, 結論, 答",
+        "選択肢, 正しいの, 選ぶの, 選び", "正しい, 正解, 適切",
+        "では, じゃ, ない, かも, でしょうか, ですか, なら, とは限, わか, たぶん, おそらく",
+        "間違, 誤, 違い, 違う, 不正解", "もし, 仮に, ステップ, 途中, 中間, とすると, 手順",
+        "以上, 以下, 未満, より大き, より小さ, より多, より少, 超え, 超, 少なくとも, 多くとも, 最低, "
+        "最大, 最小, から"),
+    "jv": _row("wangsulan, jawaban", "inggih, yaiku, _", "asil", "pilihan", "bener", "dudu, ora, mbokmenawa", "salah",
+        "yen, langkah", "paling ora, luwih saka"),
+    "ka": _row("პასუხი, პასუხია", "არის, …", "შედეგი", "ვარიანტი", "სწორი", "არ, შესაძლოა", "მცდარი, არასწორი",
+        "თუ, ნაბიჯი", "მინიმუმ, მაქსიმუმ, სულ მცირე"),
+    "kk": _row("жауап, жауабы", "…", "нәтиже, шешім", "нұсқа", "дұрыс", "емес, мүмкін", "қате, бұрыс", "егер, қадам",
+        "кем дегенде, көп, аз"),
+    "km": _row("ចម្លើយ", "គឺ, _", "លទ្ធផល", "ជម្រើស", "ត្រឹមត្រូវ", "មិន, ប្រហែល", "ខុស", "ប្រសិន, ជំហាន",
+        "យ៉ាងហោចណាស់, ច្រើនជាង, តិចជាង"),
+    "kn": _row("ಉತ್ತರ", "…", "ಫಲಿತಾಂಶ, ಪರಿಹಾರ", "ಆಯ್ಕೆ", "ಸರಿಯಾದ", "ಅಲ್ಲ, ಬಹುಶಃ", "ತಪ್ಪು", "ಒಂದು ವೇಳೆ, ಹಂತ",
+        "ಕನಿಷ್ಠ, ಗರಿಷ್ಠ, ಹೆಚ್ಚು, ಕಡಿಮೆ"),
+    "ko": _row("정답, 해답, 답변, 답", "은, 는, 이, _", "결과, 풀이, 결론, 최종값", "선택지, 보기, 선택",
+        "올바른, 옳은, 맞는, 정답, 맞, 옳",
+        "아니, 아닙, 아닌, 수도, 입니까, 인가, 일까, 라면, 것입니다, 않, 모르, 못",
+        "틀렸, 틀린, 틀림, 오답, 잘못, 실수", "만약, 만일, 아마, 가정, 단계, 중간, 혹시",
+        "이상, 이하, 미만, 초과, 보다 크, 보다 작, 보다 많, 보다 적, 적어도, 최소, 최대, 많아야, " "사이"),
+    "lo": _row("ຄຳຕອບ, ຄໍາຕອບ", "ແມ່ນ, ຄື, _", "ຜົນລັບ, ຜົນໄດ້ຮັບ", "ຕົວເລືອກ", "ຖືກຕ້ອງ", "ບໍ່, ອາດ", "ຜິດ",
+        "ຖ້າ, ຂັ້ນຕອນ", "ຢ່າງໜ້ອຍ, ຫຼາຍກວ່າ, ໜ້ອຍກວ່າ"),
+    "lt": _row("atsakymas, ats.:", "yra, _", "rezultatas, sprendimas", "variantas", "teisingas", "nėra, ne, galbūt",
+        "neteising*, klaid*", "jei, žingsnis", "bent, mažiausiai, daugiausia, daugiau nei, mažiau nei"),
+    "lv": _row("atbilde", "ir, _", "rezultāts, risinājums", "variants", "pareizā, pareizais", "nav, ne, varbūt",
+        "nepareiz*, kļūd*", "ja, solis", "vismaz, ne vairāk, vairāk nekā, mazāk nekā"),
+    "mk": _row("одговор, одговорот", "е", "резултат, решение", "опција", "точен, точниот", "не, можеби",
+        "погреш*, неточ*", "ако, чекор", "најмалку, барем, најмногу, повеќе од, помалку од"),
+    "ml": _row("ഉത്തരം", "ആണ്, …", "ഫലം, പരിഹാരം", "ഓപ്ഷൻ", "ശരിയായ", "അല്ല, ഒരുപക്ഷേ", "തെറ്റ", "എങ്കിൽ, ഘട്ടം",
+        "കുറഞ്ഞത്, പരമാവധി, കൂടുതൽ, കുറവ്"),
+    "mr": _row("उत्तर", "आहे, …", "निकाल, उकल", "पर्याय", "बरोबर, योग्य, अचूक", "नाही, नव्हे, कदाचित, का",
+        "चूक, चुकीच", "जर, पायरी, समजा", "किमान, कमीत कमी, जास्तीत जास्त, पेक्षा"),
+    "ms": _row("jawapan, jawapannya", "ialah, adalah, _", "keputusan, hasil, penyelesaian", "pilihan", "betul, tepat",
+        "bukan, tidak, mungkin, adakah", "salah", "jika, langkah, adakah",
+        "sekurang-kurangnya, paling kurang, paling sedikit, paling banyak, lebih daripada, "
+        "kurang daripada, antara"),
+    "my": _row("အဖြေ", "မှာ, သည်, က, _", "ရလဒ်", "ရွေးချယ်မှု", "မှန်", "မဟုတ်", "မှား", "အကယ်၍, အဆင့်",
+        "အနည်းဆုံး, အများဆုံး"),
+    "ne": _row("उत्तर, जवाफ", "हो, …", "नतिजा, परिणाम, समाधान", "विकल्प", "सही", "होइन, छैन, सायद, के", "गलत",
+        "यदि, चरण, के", "कम्तीमा, बढीमा, भन्दा"),
+    "nl": _row("antwoord, eindantwoord, antw.:", "is, luidt, bedraagt, zijn, wordt, zou",
+        "resultaat, oplossing, uitkomst, conclusie", "optie, keuze", "juiste, correcte, goede, juist, correct, goed",
+        "niet, geen, nooit, misschien, wellicht, zou kunnen, kan", "fout*, onjuist*, verkeerd*, incorrect*",
+        "als, indien, of, stel, stap, tussen*, deel, wanneer",
+        "minstens, ten minste, tenminste, minimaal, hoogstens, maximaal, meer dan, groter dan, "
+        "minder dan, kleiner dan, tussen, boven, onder, of meer, of minder"),
+    "no": _row("svar, svaret", "er, blir, _", "resultat, resultatet, løsning, løsningen", "alternativ",
+        "riktige, riktig, korrekt", "ikke, kanskje", "feil, galt", "hvis, om, trinn",
+        "minst, høyst, mer enn, mindre enn, mellom"),
+    "pa": _row("ਉੱਤਰ, ਜਵਾਬ", "ਹੈ, …", "ਨਤੀਜਾ, ਹੱਲ", "ਵਿਕਲਪ", "ਸਹੀ", "ਨਹੀਂ, ਸ਼ਾਇਦ, ਕੀ", "ਗਲਤ, ਗ਼ਲਤ", "ਜੇ, ਕਦਮ",
+        "ਘੱਟੋ-ਘੱਟ, ਘੱਟੋ ਘੱਟ, ਤੋਂ ਵੱਧ, ਤੋਂ ਘੱਟ"),
+    "pl": _row("odpowiedź, odpowiedzią, odp.:, odp., odp:", "to, jest, brzmi, wynosi, będzie",
+        "wynik, wynikiem, rozwiązanie, rozwiązaniem, wniosek", "opcja, opcją, wariant",
+        "prawidłow*, poprawn*, właściw*", "nie, może, chyba, być może, czy, prawdopodobnie, mógł*, mogł*",
+        "błęd*, fałsz*, niepopraw*, nieprawidł*, zła, złe",
+        "jeśli, jeżeli, gdyby, czy, krok, pośredni, częściow*, załóżmy, gdy",
+        "co najmniej, przynajmniej, minimum, co najwyżej, najwyżej, maksymalnie, więcej niż, ponad, "
+        "większ* niż, mniej niż, mniejsz* niż, między, pomiędzy, powyżej, poniżej"),
+    "ps": _row("ځواب", "دی, _", "پایله", "انتخاب", "سم", "نه, ښايي", "غلط", "که, ګام", "لږ تر لږه"),
+    "pt": _row("resposta, resp., resp.:, gabarito, r:", "é, seria, são, será, fica", "resultado, solução, conclusão",
+        "opção, alternativa, escolha, letra, item", "corret*, cert*",
+        "não, nunca, talvez, pode, poderia, possivelmente, nenhum*, acaso",
+        "incorret*, errad*, err*, fals*, equivocad*",
+        "se, suponha, supondo, passo, parcial, intermedi*, primeira, quando",
+        "pelo menos, no mínimo, ao menos, no máximo, mais de, mais que, maior que, maior do que, "
+        "menos de, menos que, menor que, menor do que, entre, superior a, inferior a, ou mais, " "ou menos"),
+    "ro": _row("răspuns, răspunsul, r:, r.:", "este, e, ar fi, va fi, sunt",
+        "rezultat, rezultatul, soluție, soluția, soluţie, soluţia, concluzie",
+        "varianta, variantă, opțiunea, opţiunea", "corect*", "nu, niciodată, poate, oare, posibil",
+        "greșit*, greşit*, incorect*, eronat*, eroare", "dacă, oare, presupun*, pasul, parțial*, intermedi*",
+        "cel puțin, cel puţin, minimum, cel mult, maximum, mai mult, mai mare, mai puțin, mai puţin, "
+        "mai mic, între, peste, sub"),
+    "ru": _row("ответ, ответом, отв.:, отв.", "это, равен, равна, является, будет, составляет, таков, _",
+        "результат, решение, итог, итого, вывод", "вариант, опция, выбор, выбираем", "правил*, верн*, верен",
+        "не, нет, ли, возможно, может, наверное, вероятно, никогда, нельзя",
+        "невер*, неправил*, ошиб*, ложн*, некоррект*",
+        "если, возможно, предполож*, допустим, шаг, промежуточн*, частичн*, задач* номер, когда, " "считает, думает",
+        "не менее, не меньше, не более, не больше, минимум, максимум, по крайней мере, как минимум, "
+        "больше, более, меньше, менее, между, свыше, от"),
+    "si": _row("පිළිතුර", "…", "ප්‍රතිඵලය", "විකල්පය", "නිවැරදි", "නොවේ", "වැරදි", "නම්, පියවර",
+        "අවම වශයෙන්, වැඩි, අඩු"),
+    "sk": _row("odpoveď, odpoveďou, odp.:, odp.", "je, znie, _", "výsledok, riešenie", "možnosť, voľba", "správn*",
+        "nie, možno, asi", "nesprávn*, chybn*, zl*", "ak, keby, krok, či",
+        "aspoň, najmenej, najviac, viac ako, menej ako, medzi"),
+    "sl": _row("odgovor", "je, se glasi", "rezultat, rešitev", "možnost", "pravilen, pravilna", "ni, ne, morda",
+        "napač*, nepravil*", "če, korak, ali", "vsaj, največ, več kot, manj kot, med"),
+    "so": _row("jawaabta, jawaab", "waa", "natiijada, natiijo", "doorashada", "saxda, sax", "maaha, ma aha", "khalad",
+        "haddii, tallaabada", "ugu yaraan, ka badan, ka yar"),
+    "sq": _row("përgjigja, përgjigjja", "është", "rezultati, zgjidhja", "opsioni", "saktë", "nuk, ndoshta",
+        "gabim, gabuar", "nëse, hapi", "të paktën, më shumë se, më pak se"),
+    "sr": _row("odgovor, одговор", "je, glasi, iznosi, је, гласи, износи, _", "rezultat, rešenje, резултат, решење",
+        "opcija, опција", "tačan, tačna, тачан, тачна, ispravan", "nije, ne, možda, li, није, не, можда, ли",
+        "pogreš*, netač*, погреш*, нетач*", "ako, da li, korak, ако, да ли, корак",
+        "bar, barem, najmanje, najviše, više od, manje od, veće od, između, бар, барем, најмање, "
+        "највише, више од, мање од"),
+    "sv": _row("svar, svaret, slutsvar", "är, blir, lyder, _", "resultat, resultatet, lösning, lösningen",
+        "alternativ, alternativet, svarsalternativ", "rätt, rätta, korrekt, korrekta",
+        "inte, ej, aldrig, kanske, kunde, möjligen", "fel, felaktig*, inkorrekt*",
+        "om, ifall, anta, antag, steg, mellan*, del*, när",
+        "minst, åtminstone, högst, maximalt, mer än, större än, mindre än, färre än, mellan, över, "
+        "under, eller mer"),
+    "sw": _row("jibu, jawabu", "ni, litakuwa", "matokeo, suluhisho, ufumbuzi", "chaguo", "sahihi",
+        "si, sio, siyo, labda, huenda, je, hakuna", "makosa, kosa, si sahihi",
+        "kama, ikiwa, iwapo, je, hatua, tuseme",
+        "angalau, si chini ya, zaidi ya, chini ya, kati ya, isiyozidi, kubwa kuliko, ndogo kuliko"),
+    "ta": _row("விடை, பதில், பதிலானது", "…", "தீர்வு, முடிவு", "விருப்பம், தேர்வு", "சரியான, சரி",
+        "அல்ல, இல்லை, ஒருவேளை, முடியாது", "தவறு, தவறான", "என்றால், படி, ஒருவேளை",
+        "குறைந்தது, குறைந்தபட்சம், அதிகபட்சம், விட அதிக, விட குறை, மேல்"),
+    "te": _row("సమాధానం, జవాబు", "…", "ఫలితం, పరిష్కారం", "ఎంపిక, ఆప్షన్", "సరైన",
+        "కాదు, లేదు, బహుశా, కావచ్చు, అయితే", "తప్పు", "ఒకవేళ, దశ, బహుశా",
+        "కనీసం, గరిష్టంగా, కంటే ఎక్కువ, కంటే తక్కువ, మధ్య"),
+    "th": _row("คำตอบ, ตอบ", "คือ, เป็น, เท่ากับ, ข้อ, _", "ผลลัพธ์, วิธีทำ, สรุป", "ตัวเลือก, ข้อ, เลือก",
+        "ถูกต้อง, ถูก", "ไม่, มิใช่, อาจ, ใช่ไหม, ไหม, หรือเปล่า, บางที", "ผิด, คลาดเคลื่อน",
+        "ถ้า, หาก, สมมติ, ขั้นตอน, บางที",
+        "อย่างน้อย, อย่างมาก, ไม่เกิน, มากกว่า, น้อยกว่า, ระหว่าง, ขึ้นไป, ไม่ต่ำกว่า"),
+    "tl": _row("sagot, kasagutan", "ay", "resulta, solusyon", "pagpipilian, opsyon", "tamang, tama",
+        "hindi, marahil, baka, ba", "mali, maling", "kung, hakbang",
+        "hindi bababa, higit sa, mas mababa sa, pagitan"),
+    "tr": _row("cevap, cevabı, cevabımız, yanıt, yanıtı, yanıtımız", "…", "sonuç, sonucu, çözüm",
+        "seçenek, şık, şıkkı", "doğru",
+        "değil*, belki, olabilir, mi, mı, mu, mü, ise, olamaz, yok*, bilmiyorum, acaba", "yanlış*, hatalı*, hata*",
+        "eğer, ara, adım, varsayalım, acaba, diyelim",
+        "en az, en azından, en çok, en fazla, fazla, çok, büyük, küçük, arasında, üzerinde, altında"),
+    "uk": _row("відповідь, відповіддю, від-дь:, відп.:", "це, є, становить, дорівнює, буде, _",
+        "результат, розв'язок, розв’язок, розв'язання, розв’язання, підсумок", "варіант, опція",
+        "правил*, вірн*, коректн*", "не, ні, ніколи, можливо, може, чи, мабуть, навряд",
+        "невірн*, неправил*, помил*, хибн*", "якщо, можливо, чи, припуст*, крок, проміжн*, коли",
+        "щонайменше, принаймні, не менше, не більше, мінімум, максимум, більше, менше, між, понад, " "від"),
+    "ur": _row("جواب", "ہے, ہوگا, …", "نتیجہ, حل", "آپشن, انتخاب", "صحیح, درست", "نہیں, شاید, کیا, نہ, سکتا",
+        "غلط, غلطی", "اگر, فرض, مرحلہ, شاید, کیا",
+        "کم از کم, زیادہ سے زیادہ, سے زیادہ, سے کم, سے بڑا, سے چھوٹا, کے درمیان"),
+    "uz": _row("javob, javobi", "…", "natija, yechim", "variant", "to'g'ri, to‘g‘ri", "emas, balki",
+        "noto'g'ri, xato", "agar, qadam", "kamida, ko'pi bilan, ortiq"),
+    "vi": _row("câu trả lời, đáp án, đáp số, trả lời, đs:, đ/s:", "là, bằng, sẽ là, _", "kết quả, lời giải, kết luận",
+        "phương án, lựa chọn, chọn, đáp án", "đúng, chính xác", "không, chưa, chẳng, có lẽ, có thể, phải chăng",
+        "sai, nhầm, không đúng, không chính xác", "nếu, giả sử, bước, trung gian, liệu, khi",
+        "ít nhất, tối thiểu, nhiều nhất, tối đa, lớn hơn, nhiều hơn, nhỏ hơn, ít hơn, trên, dưới, " "hơn, từ, giữa"),
+    "wo": _row("tontu", "mooy, la, _", "njureef", "tànneef", "dëgg", "du, amul, xëy na", "baaxul, njuumte",
+        "su, ndax", "gën néew"),
+    "xh": _row("impendulo", "ngu-, yi-, ithi", "isiphumo", "ukhetho", "echanekileyo", "ayi*", "iphosa*",
+        "ukuba, inyathelo", "ubuncinane, ngaphezu"),
+    "yo": _row("ìdáhùn, idahun", "ni, jẹ́, _", "èsì, àbájáde, ojútùú, esi, abajade", "àṣàyàn", "tó tọ́, tọ́, tootọ",
+        "kì í, kìí, kò, kọ́, bóyá, ṣé, ṣe", "àṣìṣe, kò tọ́", "bí, tí, ṣé, ìgbésẹ̀", "ó kéré tán, ju"),
+    "zh": _row("答案, 答, 最终结果, 最終結果", "是, 为, 為, 即, 等于, 等於, 应该是, 选, 選",
+        "结果, 結果, 解, 结论, 結論, 解答", "选项, 選項, 选择, 選擇, 故选, 故選, 应选, 應選, 选, 選",
+        "正确, 正確, 对, 對", "不, 非, 没, 無法, 无法, 可能, 也许, 也許, 或许, 或許, 大概, 吗, 嗎, 是否",
+        "错, 錯, 误, 誤, 不对, 不對, 不正确", "如果, 假设, 假設, 若, 假如, 倘若, 第一, 步, 中间, 中間",
+        "至少, 至多, 最多, 最少, 不少于, 不超过, 不多于, 大于, 大於, 小于, 小於, 多于, 少于, 超过, "
+        "超過, 低于, 高于, 以上, 以下, 之间, 之間, 介于"),
+    "zu": _row("impendulo, umphumela", "ithi, ngu-, ingu-, yi-, iyi-, _", "isixazululo", "inketho", "efanele",
+        "ayi*, akuyona, mhlawumbe, aku*", "iphutha, alungile", "uma, isinyathelo", "okungenani, ngaphezu, ngaphansi"),
 }
+# fmt: on
 
-_NUMERALS = "〇零一二三四五六七八九十百千万萬億亿兆两兩壹贰叁肆伍陆柒捌玖拾"
-# What an answer can begin with: a number behind signs, brackets, currency ("Rs", not "Step") and markup; or LaTeX; or
-# one choice letter.
-_VALUE_FIRST = re.compile(
-    rf"[^\w\n]{{0,12}}(?:(?:[A-Z]{{1,4}}|[a-z]{{1,4}}|[A-Z][sp]h?)?[^\w\n]{{0,3}}\d|[{_NUMERALS}]|\\[a-z]|[A-JＡ-Ｊ](?![a-zA-Z]))"
+#: The letters that languages count options with, in order: the n-th stands for the n-th of A to J.
+OPTION_LISTS = (
+    "ABCDEFGHIJ", "АБВГДЕ", "ΑΒΓΔΕΖΗΘΙ", "أبجده", "ابجده", "אבגדהוזחטי", "アイウエオカキクケコ",
+    "가나다라마바사아자차", "甲乙丙丁戊", "কখগঘঙচছজ", "कखगघङचछज", "अबसद", "કખગઘ", "ਕਖਗਘ", "అఆఇఈ", "அஆஇஈ", "ಅಆಇಈ",
+    "കഖഗഘ", "กขคงจ", "აბგდე", "ԱԲԳԴԵ",
+)  # fmt: skip
+
+#: Words of any language that begin a reason, and "not" before another value: the answer ends before them.
+REASONS = _split(
+    "because, since, as, weil, da, denn, porque, ya que, pues, puesto que, puisque, car, parce, perché, poiché, "
+    "pois, já que, omdat, want, ponieważ, gdyż, bo, потому что, так как, поскольку, ведь, тому що, оскільки, бо, "
+    "protože, neboť, deoarece, pentru că, çünkü, karena, sebab, vì, bởi vì, 因为, 因為, 由于, なぜなら, "
+    "왜냐하면, เพราะ, เนื่องจาก, لأن, زیرا, چون, کیونکہ, כי, क्योंकि, कारण, কারণ, ఎందుకంటే, ஏனெனில், kwa sababu, "
+    "kwa kuwa, nítorí, γιατί, επειδή, διότι, mert, mivel, eftersom, fordi, koska"
 )
-_LEAD = re.compile(r"[^\n.,;:!?。，；：！？।؟、]{0,24}\Z")
-_VALUE = re.compile(rf"[\d{_NUMERALS}½⅓⅔¼¾십백천만억]|\\[a-z]|(?<![^\W\d_])[A-JＡ-Ｊ](?![a-zA-Z])")
-# Between a noun and its copula: a few words ("answer to the question is"), no end of a sentence, no Chinese "not".
-_GAP = r"[^\n不.,;:!?。：；！？।؟=0-9]{0,32}?"
-_SKIP = re.compile(r"(?:[\s:：=*_>`\"“”«»,，]|[-–—](?=\s))*")
-_SENTENCE_END = re.compile(r"\n|[。！？।॥۔؟]|[!?](?=\s|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
-# A text has one final answer: more cues than these are looked at only by who floods a response with them.
-_CANDIDATES = 32
-
-
-def has_value(text: str) -> bool:
-    """Whether the text holds something that an answer could be: a digit, a numeral, LaTeX, or a lone letter A-J."""
-    return _VALUE.search(text) is not None
-
-
-def value_first(text: str) -> bool:
-    """Whether the text is an answer from its beginning: a value behind at most signs, a currency and markup.
-
-    A letter is one only if it stands alone or is marked, as in "C", "(C)", "C. Paris".
-    """
-    first = _VALUE_FIRST.match(text)
-    return first is not None and (not first[0][-1:].isalpha() or _is_option(text, first.end()))
-
-
-def _is_option(text: str, end: int) -> bool:
-    character = text[end - 1]
-    is_letter = "A" <= character <= "J" or "Ａ" <= character <= "Ｊ"
-    return not is_letter or text[end : end + 1] in ")].:*_" or not text[end:].strip()
-
-
-def _compile(noun: str, copulas: set[str]) -> re.Pattern[str]:
-    def bounded(word: str) -> str:
-        # Scripts written without spaces, or with suffixes on the word, have no boundary to ask for.
-        return rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])" if word.isascii() else re.escape(word)
-
-    named = "|".join(bounded(word) for word in sorted(copulas - {""}, key=len, reverse=True)) or "(?!)"
-    direct = rf"(?=[^\w\n]{{0,8}}(?i:{_VALUE_FIRST.pattern}))|" if "" in copulas else ""
-    return re.compile(rf"{re.escape(noun)}(?:{direct}{_GAP}(?:(?:{named})(?=[^\n])|[*_ ]*[:：=]))")
-
-
-def _nouns() -> dict[str, re.Pattern[str]]:
-    copulas: dict[str, set[str]] = {}
-    for cue in CUES.values():
-        for noun in cue.nouns:
-            for form in ("NFC", "NFD"):
-                words = (unicodedata.normalize(form, copula) for copula in cue.copulas)
-                copulas.setdefault(unicodedata.normalize(form, noun), set()).update(words)
-    return {noun: _compile(noun, words) for noun, words in copulas.items()}
-
-
-_NOUNS = _nouns()
-
-
-def _lower(text: str) -> str:
-    lower = text.lower()
-    # A few letters ("İ") grow in lower case; positions must stay those of the text.
-    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
-
-
-def _lead(text: str, start: int, position: int) -> int:
-    """Where the phrase of the cue begins: "So the final" answer is, when that is all since the last punctuation."""
-    window = text[max(start, position - 25) : position]
-    lead = _LEAD.search(window)
-    begin = position - len(lead[0]) if lead else position
-    whole = lead is not None and (lead.start() > 0 or position - len(window) == start)
-    return begin if whole else position
-
-
-def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> tuple[int, int, int] | None:
-    """Finds the last cue that an answer follows, in any language.
-
-    Args:
-        text: the response.
-        start: where to begin, an index into the text.
-        end: where to stop.
-        in_code: tells whether a position is in code, where no cue counts.
-
-    Returns:
-        Where the cue begins, where the answer begins, and where it ends: at the end of its line or sentence. A cue
-        before something with a value in it goes before a later one without. None when there is no cue.
-    """
-    lower = _lower(text)
-    candidates: list[tuple[int, str]] = []
-    for noun in _NOUNS:
-        position = lower.rfind(noun, start, end)
-        for _ in range(_CANDIDATES):
-            if position < 0:
-                break
-            candidates.append((position, noun))
-            position = lower.rfind(noun, start, position)
-    fallback: tuple[int, int, int] | None = None
-    for position, noun in sorted(candidates, reverse=True):
-        # In scripts with spaces and few prefixes, a noun inside of a longer word is another word.
-        inside_word = noun.isascii() and lower[position - 1 : position].isalpha()
-        if inside_word or in_code(position):
-            continue
-        cue = _NOUNS[noun].match(lower, position, end)
-        if cue is None:
-            continue
-        skipped = _SKIP.match(text, cue.end(), end)
-        begin = skipped.end() if skipped else cue.end()
-        stop = _SENTENCE_END.search(text, begin, end)
-        answer = (_lead(text, start, position), begin, stop.start() if stop else end)
-        if has_value(text[begin : answer[2]]):
-            return answer
-        if answer[1] < answer[2]:
-            fallback = fallback or answer
-    return fallback
+CONTRASTS = _split(
+    "not, nicht, no, pas, non, não, niet, nie, не, ne, nu, bukan, không phải, inte, ikke, όχι, nem, 不是, "
+    "而不是, 而非, ではなく, وليس, لا, ולא, na, si"
+)

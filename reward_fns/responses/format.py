@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.options import from_mapping
-from pbrlsvr.responses.cues import find_cue, has_value
+from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.spans import (
     _TAG,
     _code_test,
@@ -173,16 +173,19 @@ def _find(mark: Mark, text: str, start: int, end: int, in_code: _InCode) -> tupl
         return _last_boxed(text, start, end, in_code)
     if mark == "hash":
         return _last_hash(text, start, end, in_code)
-    return find_cue(text, start, end, in_code)
+    cue = find_cue(text, start, end, in_code)
+    return cue and cue[:3]
 
 
 def _is_single(mark: Mark, text: str, after: int, answer_tags: list[re.Match[str]], in_code: _InCode) -> bool:
     if mark == "answer_tag":
         return [bool(tag[1]) for tag in answer_tags] in ([False], [False, True])
     last = _find(mark, text, after, len(text), in_code)
-    earlier = _find(mark, text, after, last[0], in_code) if last else None
-    # "The answer is what we look for" announces no answer.
-    return earlier is None or (mark == "cue" and not has_value(text[earlier[1] : earlier[2]]))
+    if last is None or mark != "cue":
+        return last is None or _find(mark, text, after, last[0], in_code) is None
+    earlier = find_cue(text, after, last[0], in_code)
+    # "The answer is what we look for" announces no answer, and "Result: 9" need not be final.
+    return earlier is None or not earlier.firm
 
 
 def _marks(answer: object) -> tuple[Mark, ...]:

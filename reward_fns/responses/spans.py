@@ -6,11 +6,14 @@ The search narrows the text, step by step, and `Spans.rule` names the last step 
     answer inside the reasoning does not count. A `</think>` needs no `<think>` (chat templates put that in the prompt).
     A `<think>` that is never closed leaves no answer (`none`).
 2.  *Answer tag*. The last `<answer>`, up to its `</answer>`, or to the end (generation may stop on that tag).
-3.  *Mark*. The first of these kinds that occurs there, and of that kind the last one:
-    `boxed`, a closed `\\boxed{...}`, of nested boxes the inner; `hash`, a line `#### 42`; `cue`, "the answer is 42" in
-    the languages of `pbrlsvr.responses.cues`, up to the end of its sentence.
-4.  With no mark: what the tags left (`answer_tag`, `after_think`), or a response that is nothing but one short line
-    with a number, or an option letter, first (`bare`). Otherwise `none`, and all of the text is reasoning.
+3.  *Mark*. The last one there that its own sentence does not deny ("\\boxed{18} is wrong"): `boxed`, a closed
+    `\\boxed{...}`, of nested boxes the inner; `hash`, a line `#### 42`; `cue`, "the answer is 42", a heading "Answer"
+    above it, "42 is the answer" or `{"answer": 42}`, in the languages of `pbrlsvr.responses.cues`, up to the end of its
+    sentence. A cue goes before an earlier box or `####` only if its noun is "answer" and the value follows at once;
+    words for "result" count only where no value comes after them.
+4.  With no mark: `bold`, the one value in bold in the last sentence; else what the tags left (`answer_tag`,
+    `after_think`), or a response that is nothing but one short line with a number, or an option letter, first (`bare`).
+    Otherwise `none`, and all of the text is reasoning.
 
 Tags and marks in fenced code are text, and so is a tag directly between quotes or backticks. The reasoning is what
 stands before the answer, without the tags; what follows the answer belongs to neither. Time is linear in the length.
@@ -22,9 +25,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from pbrlsvr.responses.cues import find_cue, value_first
+from pbrlsvr.responses.phrases import find_cue, is_denied, last_bold
+from pbrlsvr.responses.values import value_first
 
-Rule = Literal["boxed", "hash", "cue", "answer_tag", "after_think", "bare", "none"]
+Rule = Literal["boxed", "hash", "cue", "bold", "answer_tag", "after_think", "bare", "none"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,10 @@ class _Found(NamedTuple):
     end: int
 
 
-_TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
+_InCode = Callable[[int], bool]
+_Find = Callable[[str, int, int, _InCode], _Found | None]
+
+_TAG = re.compile(r"<(/?)(?:final_)?(think|answer)>", re.IGNORECASE)
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _BRACE = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{|\\[{}]|[{}]")
 _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#]*)")
@@ -84,7 +91,7 @@ def split(text: str) -> Spans:
     found, rule = _tagged(text, tags)
     if found is None:
         return Spans(_untagged(text, tags, len(text)), "", "none")
-    mark, mark_rule = _marked(text, found, in_code)
+    mark, mark_rule = _marked(text, found, in_code, rule == "answer_tag")
     if mark is not None:
         found = mark if rule != "answer_tag" else _Found(found.mark, mark.start, mark.end)
         rule = mark_rule
@@ -111,19 +118,36 @@ def _tagged(text: str, tags: list[re.Match[str]]) -> tuple[_Found | None, Rule]:
     return _Found(start, start, len(text)), "after_think" if rule == "after_think" else "none"
 
 
-def _marked(text: str, place: _Found, in_code: Callable[[int], bool]) -> tuple[_Found | None, Rule]:
-    """The answer that a mark in `place` names: a box, else a `####` line, else a cue."""
-    found = _last_boxed(text, place.start, place.end, in_code)
-    if found is not None:
-        return found, "boxed"
-    found = _last_hash(text, place.start, place.end, in_code)
-    if found is not None:
-        return found, "hash"
-    cue = find_cue(text, place.start, place.end, in_code)
-    return (None, "none") if cue is None else (_Found(*cue), "cue")
+def _marked(text: str, place: _Found, in_code: _InCode, is_tag: bool) -> tuple[_Found | None, Rule]:
+    """The answer that the last mark in `place` names; without any, the value in bold in the last sentence."""
+    mark: _Found | None = None
+    rule: Rule = "none"
+    kinds: tuple[tuple[Rule, _Find], ...] = (("boxed", _last_boxed), ("hash", _last_hash))
+    for kind, find in kinds:
+        found = _not_denied(text, place, in_code, find)
+        if found is not None and (mark is None or found.start > mark.end):
+            mark, rule = found, kind
+    cue = find_cue(text, mark.end if mark else place.start, place.end, in_code)
+    if cue is not None and (mark is None or cue.firm):
+        return _Found(*cue[:3]), "cue"
+    if mark is not None or is_tag:
+        return mark, rule
+    bold = last_bold(text, place.start, place.end)
+    return (None, "none") if bold is None else (_Found(bold[0], *bold), "bold")
 
 
-def _last_boxed(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> _Found | None:
+def _not_denied(text: str, place: _Found, in_code: _InCode, find: _Find) -> _Found | None:
+    """The last mark of a kind that its sentence does not deny ("\\boxed{18} is wrong"), of the last few."""
+    end = place.end
+    for _ in range(4):
+        found = find(text, place.start, end, in_code)
+        if found is None or not is_denied(text, found.mark, found.end + 1):
+            return found
+        end = found.mark
+    return None
+
+
+def _last_boxed(text: str, start: int, end: int, in_code: _InCode) -> _Found | None:
     if text.find("box", start, end) < 0:
         return None
     last: _Found | None = None
@@ -145,7 +169,7 @@ def _last_boxed(text: str, start: int, end: int, in_code: Callable[[int], bool])
     return last
 
 
-def _last_hash(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> _Found | None:
+def _last_hash(text: str, start: int, end: int, in_code: _InCode) -> _Found | None:
     if text.find("####", start, end) < 0:
         return None
     last: _Found | None = None

@@ -231,3 +231,88 @@ def test_numbers_choices_and_formulas_say_the_same_in_every_language(truth):
 @pytest.mark.parametrize("truth", ["", "Paris", "the Seine", "yes", "\\text{even}", "塞纳河", "সেইন নদী", "1 " * 600])
 def test_words_do_not(truth):
     assert not is_verifiable(truth)
+
+
+@pytest.mark.parametrize(
+    "truth",
+    ["No", "no.", "Yes", "True", "False", "Si", "n/a", "Monday", "May 5", "3 or 4", "\\text{No}", "(no)", "II", "ok"],
+)
+def test_short_words_days_and_alternatives_do_not_either(truth):
+    assert not is_verifiable(truth)
+
+
+@pytest.mark.parametrize("truth", ["3:45 PM", "15:45", "3 pm", "10 a.m.", "5 o'clock", "15:45 Uhr", "12/05/2020"])
+def test_times_and_dates_do_not_either(truth):
+    assert not is_verifiable(truth)
+
+
+@pytest.mark.parametrize(
+    "truth", ["ax+by=c", "x", "3 h", "1:2", "x/y", "-\\infty", "5 apples", "2\\pi", "x \\in [0, 1)", "3^2"]
+)
+def test_short_formulas_durations_and_ratios_do(truth):
+    assert is_verifiable(truth)
+
+
+@pytest.mark.parametrize(
+    ("answer", "language"),
+    [
+        ("15:45 Uhr", "de"),
+        ("15 h 45", "fr"),
+        ("15h45", "pt"),
+        ("下午3点45分", "zh"),
+        ("午後3時45分", "ja"),
+        ("오후 3시 45분", "ko"),
+        ("3:45 p.m.", "es"),
+        ("१५:४५", "hi"),
+        ("15.45 Uhr", "de"),
+        ("3:45 PM", "en"),
+    ],
+)
+def test_a_time_of_day_equals_itself_however_it_is_said(answer, language):
+    assert equal(answer, "3:45 PM", language)
+    assert not equal(answer, "3:45 AM", language)
+    assert not equal(answer, "3:46 PM", language)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "language"),
+    [
+        ("(В)", "B", "ru"),
+        ("В", "B", "ru"),
+        ("Б", "B", "ru"),
+        ("(Γ)", "C", "el"),
+        ("(ج)", "C", "ar"),
+        ("ب", "B", "ar"),
+        ("گزینه (د)", "D", "fa"),
+        ("(ג)", "C", "he"),
+        ("（イ）です", "B", "ja"),
+        ("②", "B", "ko"),
+        ("③번입니다", "C", "ko"),
+        ("(나)", "B", "ko"),
+        ("(খ)", "B", "bn"),
+        ("গ", "C", "bn"),
+        ("(ग) है", "C", "hi"),
+        ("(ब)", "B", "hi"),
+        ("ข้อ ค", "C", "th"),
+        ("C'dir", "C", "tr"),
+        ("乙", "B", "zh"),
+    ],
+)
+def test_a_native_letter_is_the_option_that_its_language_counts_with_it(answer, gold, language):
+    assert [letter for letter in "ABCDEFGHIJ" if equal(answer, letter, language)] == [gold]
+
+
+@pytest.mark.parametrize(
+    ("answer", "language"),
+    [
+        ("A или В", "ru"),
+        ("(ক) বা (খ)", "bn"),
+        ("18번째", "ko"),
+        ("в школе", "ru"),
+        ("나는 학생", "ko"),
+        ("I'm sure", "en"),
+        ("सही", "hi"),
+    ],
+)
+def test_several_native_letters_or_words_are_no_choice(answer, language):
+    assert [letter for letter in "ABCDEFGHIJ" if equal(answer, letter, language)] == []

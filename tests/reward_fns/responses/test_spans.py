@@ -109,12 +109,17 @@ def test_of_several_answers_the_last_counts_and_of_nested_ones_the_inner(text: s
     ("text", "answer", "rule"),
     [
         ("<answer>The answer is \\boxed{1}</answer> \\boxed{2}", "1", "boxed"),
-        ("\\boxed{1}\n#### 2\nThe answer is 3", "1", "boxed"),
-        ("#### 1\nThe answer is 3", "1", "hash"),
+        ("\\boxed{1}\n#### 2\nThe answer is 3", "3", "cue"),
+        ("The answer is 3\n#### 1\n\\boxed{2}", "2", "boxed"),
+        ("\\boxed{1}\n#### 2", "2", "hash"),
+        ("#### 1\nThe answer is that there are 3", "1", "hash"),
+        ("\\boxed{1}\nResult: 3", "1", "boxed"),
         ("<think>\\boxed{1}</think>The answer is 3", "3", "cue"),
     ],
 )
-def test_tags_narrow_first_and_a_box_goes_before_a_hash_line_before_a_cue(text: str, answer: str, rule: str) -> None:
+def test_tags_narrow_first_and_the_last_mark_that_names_a_final_answer_counts(
+    text: str, answer: str, rule: str
+) -> None:
     assert (split(text).answer, split(text).rule) == (answer, rule)
 
 

@@ -1,0 +1,350 @@
+"""Finds the final answer that a phrase, a heading or a JSON key announces; `pbrlsvr.responses.cues` has the words.
+
+The last announcement counts that holds a value and is not taken back: not one that its own sentence denies ("is not
+18", "18 is wrong"), doubts ("might be 18", "is it 18?"), or makes depend on something ("if the answer is 18").
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pbrlsvr.responses.values import (
+    LETTER,
+    LETTER_FIRST,
+    LONE_LETTER,
+    NUMBER,
+    SIGNS,
+    TOKEN,
+    VALUE,
+    VALUE_FIRST,
+    has_value,
+    value_first,
+)
+from pbrlsvr.responses.words import Words, any_language, is_cased, nouns_of_all, reasons, words_of
+
+#: Phrases are looked for in so many last characters of a response: what stands before them is not final.
+WINDOW = 8_192
+# A text has one final answer: more cues than these are looked at only by who floods a response with them.
+_CANDIDATES = 32
+_SENTENCE = 1_000
+_NEAR = 28
+
+_LETTER_OR_SIGN = re.compile(rf"[^\W\d_]|[{SIGNS}]")
+_LEAD = re.compile(r"[^\n.,;:!?。，；：！？।؟、]{0,24}\Z")
+# Where a clause begins: after a full stop, a comma or a label ("Step 4:", "Step 4 -").
+_BEGIN = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|]|\s[-–—]\s")
+_SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|]")
+_END = re.compile(r"\n|[。！？।॥۔؟]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
+_SKIP = re.compile(r"(?:[\s:：=*_>`\"'“”«»「」}\]】,，]|[-–—](?=\s)|\|(?=\s))*")
+_BETWEEN = re.compile(r"[^\n.,;:!?。：；！？।؟=()0-9]{0,32}?(?=[^\w\n]{0,6}(?:\d|\\[a-z]|" + LETTER + "))")
+_HEADING = re.compile(r"(?:[^\w\n]*[#*\[【✅][^\n.!?。,;:]{0,40}|\W{0,8}(?:[^\W\d_]+[ -]){0,3})\Z")
+_BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
+_JSON_PAIR = re.compile(r'"([^"\n:]{1,40})"\s{0,8}:\s{0,8}(?:"((?:[^"\\\n]|\\.){0,200})"|(-?\d[\d.eE+-]{0,30}))')
+_JSON_END = re.compile(r"[\s`]{0,16}\Z")
+
+
+class Announced(NamedTuple):
+    """An answer at `[start, end)`; what announces it begins at `mark`. A `firm` one names a final answer itself."""
+
+    mark: int
+    start: int
+    end: int
+    firm: bool
+
+
+def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> Announced | None:
+    """Finds the last announcement that an answer follows, in any language.
+
+    Args:
+        text: the response.
+        start: where to begin, an index into the text.
+        end: where to stop.
+        in_code: tells whether a position is in code, where no cue counts, but for a JSON object that ends the text.
+
+    Returns:
+        Where the announcement begins, and where the answer begins and ends: at the end of its line or sentence. One
+        before something with a value in it goes before a later one without. None when there is none.
+    """
+    offset = max(start, end - WINDOW)
+    text = text[offset:end]
+    found = _json(text) or _said(text, lambda position: in_code(position + offset))
+    return found and Announced(found.mark + offset, found.start + offset, found.end + offset, found.firm)
+
+
+def is_denied(text: str, start: int, end: int) -> bool:
+    """Whether the value at `[start, end)`, which no phrase announces, is denied in its sentence, in any language.
+
+    >>> is_denied("It is not 18.", 10, 12), is_denied("18 is wrong.", 0, 2), is_denied("Not 20 but 18.", 11, 13)
+    (True, True, False)
+    """
+    words = any_language()
+    before = _lower(text[max(0, start - 24) : start])
+    if any(not before[match.end() :].strip(" $*([{\\") for match in words.no.finditer(before)):
+        return True
+    lower = _lower(text[end : end + _SENTENCE])
+    return _is_taken_back(lower, 0, _sentence_end(lower, 0, len(lower)), words, predicate_only=True)
+
+
+def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The one value in bold in the last line that has a value, where that line is a sentence and nothing but it."""
+    begin = max(start, end - _SENTENCE)
+    lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
+    for line in lines[:-4:-1]:
+        bold = [match for match in _BOLD.finditer(line[0]) if NUMBER.search(match[1])]
+        if not bold:
+            if NUMBER.search(line[0]):
+                return None
+            continue
+        first, last = bold[0], bold[-1]
+        if first is not last or re.match(r"\W*(?:[^\W\d_]+\s?)?\d+\s*(?:[:.)\]–-]|\W*\Z)(?!\d)|\s*[-•#]", line[0]):
+            return None
+        rest = line[0][last.end() :].strip()
+        is_all = not line[0][: first.start()].strip() and len(rest) <= 1 and len(TOKEN.findall(first[1])) == 1
+        ends = not rest or rest[-1] in ".!。！।॥۔)」" or "\u0e00" <= rest[-1] <= "\u0eff"
+        if not (is_all or (value_first(first[1]) or first[1][-1:].isdigit())) or not ends or first[1].endswith(":"):
+            return None
+        place = begin + line.start() + first.start(1), begin + line.start() + first.end(1)
+        return None if is_denied(text, *place) else place
+    return None
+
+
+class _Noun(NamedTuple):
+    """A noun of the table at `[begin, end)` in a text, which `lower` has in lower case."""
+
+    text: str
+    lower: str
+    begin: int
+    end: int
+    word: str
+    kind: str
+
+    @property
+    def words(self) -> Words:
+        return words_of(self.word, self.kind)
+
+
+def _said(text: str, in_code: Callable[[int], bool]) -> Announced | None:
+    lower = _lower(text)
+    fallback: Announced | None = None
+    for begin, word in _outermost(lower):
+        if in_code(begin):
+            continue
+        for kind in nouns_of_all()[word]:
+            found = _announced(_Noun(text, lower, begin, begin + len(word), word, kind))
+            if found is not None and has_value(text[found.start : found.end]):
+                return found
+            if kind == "nouns":
+                fallback = fallback or found
+    return fallback
+
+
+def _outermost(lower: str) -> list[tuple[int, str]]:
+    """The nouns in the text that are no part of a longer one ("答" in "答案") or of another word, the last first."""
+    candidates: list[tuple[int, int, str]] = []
+    for noun in nouns_of_all():
+        position = lower.rfind(noun)
+        for _ in range(_CANDIDATES):
+            if position < 0:
+                break
+            candidates.append((position, -len(noun), noun))
+            position = lower.rfind(noun, 0, position)
+    kept: list[tuple[int, str]] = []
+    reach = 0
+    for position, size, noun in sorted(candidates):
+        if position - size > reach and not _is_inside_word(lower, position, noun):
+            kept.append((position, noun))
+            reach = position - size
+    return kept[::-1]
+
+
+def _is_inside_word(lower: str, position: int, noun: str) -> bool:
+    """Whether a noun is the end of another word; Arabic and Hebrew write articles and conjunctions to it."""
+    if noun[0] >= "\u0e00" or not _LETTER_OR_SIGN.match(lower[position - 1 : position]):
+        return False
+    if not "\u0590" <= noun[0] <= "\u06ff":
+        return True
+    prefix = re.search(r"[^\W\d_]{1,4}\Z", lower[max(0, position - 4) : position])
+    return prefix is None or re.fullmatch(r"[وف]?[بلك]?(?:ال|ل)?|ו?[שבלכמ]?ה?", prefix[0]) is None
+
+
+def _announced(noun: _Noun) -> Announced | None:
+    """The answer that a noun announces, if it does and nothing takes it back."""
+    text, place = noun.text, _place(noun)
+    if place is None:
+        return _before_noun(noun)
+    begin, loose = place
+    end = _sentence_end(text, begin, begin + _SENTENCE)
+    if not text[begin:end].strip("* "):
+        return _before_noun(noun)
+    value = TOKEN.search(text, begin, end)
+    if _is_question(text, end) or _is_conditional(noun, value.start() if value else begin):
+        return None
+    is_first = value_first(text[begin:end])
+    is_last = value is None or not NUMBER.search(text, end)
+    if noun.kind == "options" and not _is_choice(noun, value, begin, end, is_last):
+        return None
+    if value is not None:
+        if not is_last and (noun.kind == "results" or (loose and not is_first)):
+            return None
+        if _is_taken_back(noun.lower, value.end(), end, noun.words):
+            return None
+        reason = reasons().search(noun.lower, value.end(), end)
+        end = reason.start() if reason else end
+    bold = [match for match in _BOLD.finditer(text, max(0, begin - 2), end) if has_value(match[1])]
+    if not is_first and len(bold) == 1:
+        begin, end = bold[0].span(1)
+    return Announced(_lead(text, noun.begin), begin, end, noun.kind == "nouns" and (is_first or len(bold) == 1))
+
+
+def _place(noun: _Noun) -> tuple[int, bool] | None:
+    """Where the answer to a noun begins; whether a colon alone, or a heading, leads to it."""
+    text, after = noun.text, noun.end
+    line = text.rfind("\n", 0, noun.begin) + 1
+    if noun.word[-1] in ".:":
+        at_start = not text[line : noun.begin].strip(" *_#>-")
+        return (_skip(text, after), True) if at_start and value_first(text[after : after + 60]) else None
+    cue = noun.words.cue.match(noun.lower, after)
+    direct = _direct(noun)
+    # "answer is C": a copula goes before; "answer C is right": the letter stands before it.
+    if direct is not None and (cue is None or cue.end() > direct):
+        return _skip(text, after), False
+    if cue is not None:
+        begin = _skip(text, cue.end())
+        below = "\n" in text[cue.end() - 1 : begin]
+        if below and cue["copula"] and not value_first(text[begin : begin + 60]):
+            return None
+        if cue["line"] and not _HEADING.search(text[max(line, noun.begin - 60) : noun.begin]):
+            return None
+        return begin, not cue["copula"]
+    between = _BETWEEN.match(text, after) if noun.words.between else None
+    return None if between is None else (_skip(text, between.end()), False)
+
+
+def _direct(noun: _Noun) -> int | None:
+    """Where the value ends that follows a noun at once: "A válasz 18", "Option C is correct"; None if none does."""
+    if is_cased(noun.word) and noun.lower[noun.end : noun.end + 1].isalpha():
+        return None
+    first = VALUE_FIRST.match(noun.text, noun.end) if noun.words.direct else None
+    near = noun.lower[max(0, noun.begin - 24) : noun.end + 24]
+    if first is None and (noun.kind == "options" or noun.words.right.search(near)):
+        first = LETTER_FIRST.match(noun.text, noun.end) or LONE_LETTER.match(noun.text, noun.end)
+    return None if first is None else first.end()
+
+
+def _before_noun(noun: _Noun) -> Announced | None:
+    """The answer in "18 is the answer": one value, a copula, and the noun at the end of the sentence."""
+    if noun.kind != "nouns":
+        return None
+    text, lower, words = noun.text, noun.lower, noun.words
+    opening = _opening(text, noun.begin, _SENTENCE_BEGIN)
+    end = _sentence_end(text, noun.end, noun.end + 32)
+    values = list(TOKEN.finditer(text, opening, noun.begin))
+    if (
+        len(values) != 1
+        or values[0].start() - opening > 32
+        or end - noun.end > 24
+        or NUMBER.search(text, noun.end, end)
+    ):
+        return None
+    value, between = values[0], lower[values[0].end() : noun.begin]
+    if len(between) > 40 or re.search(r"[,;:，；：、]", between) or _is_question(text, end):
+        return None
+    copula = words.copula.search(between)
+    if copula is None and not (words.between and words.copula.search(lower, noun.end, end)):
+        return None
+    if words.before.search(lower, opening, end) or words.bounds.search(lower, opening, end):
+        return None
+    begin = value.start()
+    while begin > opening and text[begin - 1] in "([{（$*\\-−€£₹":
+        begin -= 1
+    return Announced(opening, begin, value.end() + (copula.start() if copula else len(between.rstrip())), True)
+
+
+def _is_choice(noun: _Noun, value: re.Match[str] | None, begin: int, end: int, is_last: bool) -> bool:
+    """Whether the value is the letter of an option, beside "correct" or in a short last sentence ("故选C")."""
+    if value is None or value[0][0].isdigit() or value.start() - begin > 8:
+        return False
+    opening = _opening(noun.text, noun.begin)
+    return (is_last and end - opening <= 24) or noun.words.right.search(noun.lower, opening, end) is not None
+
+
+def _is_conditional(noun: _Noun, value: int) -> bool:
+    """Whether the words up to the value deny it, doubt it, bound it, or make it depend on something."""
+    words, lower = noun.words, noun.lower
+    opening, sentence = _opening(noun.text, noun.begin), _opening(noun.text, noun.begin, _SENTENCE_BEGIN)
+    if words.before.search(lower[opening : noun.end] + " " + lower[noun.end : value]):
+        return True
+    # "Perhaps, the answer is 18."
+    perhaps = noun.begin - sentence < 20 and words.unless.search(lower, sentence, noun.begin)
+    return bool(perhaps) or words.bounds.search(lower, noun.end, value) is not None
+
+
+def _is_taken_back(lower: str, after: int, end: int, words: Words, predicate_only: bool = False) -> bool:
+    """Whether the words after a value deny it: right after it, or in a next sentence that holds no value."""
+    other = VALUE.search(lower, after, end)
+    until = min(other.start() if other else end, after + _NEAR)
+    if words.wrong.search(lower, after, until):
+        return True
+    if other is None and (words.no.search(lower, after, until) or words.bounds.search(lower, after, until)):
+        return True
+    stop = _END.search(lower, end + 1, end + 80)
+    if predicate_only or stop is None or NUMBER.search(lower, end + 1, stop.start()):
+        return False
+    return words.wrong.search(lower, end + 1, stop.start()) is not None
+
+
+def _json(text: str) -> Announced | None:
+    """The value of the last key that is a noun, in a JSON object that ends the text."""
+    end = _JSON_END.search(text)
+    if end is None or text[end.start() - 1 : end.start()] != "}":
+        return None
+    found = None
+    for pair in _JSON_PAIR.finditer(text, max(0, end.start() - _SENTENCE)):
+        key = _lower(pair[1]).replace("_", " ")
+        names = any(
+            noun in key and (noun == key or kinds[0] == "nouns" or key.startswith("final"))
+            for noun, kinds in nouns_of_all().items()
+            if len(noun) > 2 or not noun.isascii()
+        )
+        if names:
+            group = 2 if pair[2] is not None else 3
+            found = Announced(pair.start(), *pair.span(group), True)
+    return found
+
+
+def _opening(text: str, position: int, begins: re.Pattern[str] = _BEGIN) -> int:
+    begin = max(0, position - 80)
+    opening = begin
+    for match in begins.finditer(text, begin, position):
+        opening = match.end()
+    return opening
+
+
+def _sentence_end(text: str, begin: int, limit: int) -> int:
+    stop = _END.search(text, begin, limit)
+    return stop.start() if stop else min(len(text), limit)
+
+
+def _is_question(text: str, end: int) -> bool:
+    mark = text[end : end + 1]
+    return mark in ("?", "？", "؟") or (text[end - 1 : end] == ";" and text[end:].strip() == "")
+
+
+def _skip(text: str, begin: int) -> int:
+    skipped = _SKIP.match(text, begin)
+    return skipped.end() if skipped else begin
+
+
+def _lead(text: str, position: int) -> int:
+    """Where the phrase of the cue begins: "So the final" answer is, when that is all since the last punctuation."""
+    window = text[max(0, position - 25) : position]
+    lead = _LEAD.search(window)
+    begin = position - len(lead[0]) if lead else position
+    whole = lead is not None and (lead.start() > 0 or position - len(window) == 0)
+    return begin if whole else position
+
+
+def _lower(text: str) -> str:
+    lower = text.lower()
+    # A few letters ("İ") grow in lower case; positions must stay those of the text.
+    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) != 1 else c.lower() for c in text)

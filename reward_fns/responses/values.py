@@ -1,0 +1,49 @@
+"""What a final answer can be, before anything reads it: a number, a formula, the letter of an option."""
+
+import re
+
+from pbrlsvr.responses.cues import OPTION_LISTS
+
+_NUMERALS = "〇零一二三四五六七八九十百千万萬億亿兆两兩壹贰叁肆伍陆柒捌玖拾½⅓⅔¼¾십백천만억①②③④⑤⑥⑦⑧⑨⑩"
+# 만 is 10,000, and begins two words for "if".
+_NUMERAL = rf"(?!만[약일])[{_NUMERALS}]"
+_NATIVE = "".join(sorted({letter for letters in OPTION_LISTS for letter in letters if not letter.isascii()}))
+_LATIN = "A-JＡ-Ｊ"
+#: Vowel signs and accents, which `\w` leaves out.
+SIGNS = (
+    "\u0300-\u036f\u05b0-\u05c7\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd\u0a3c-\u0a4d"
+    "\u0abc-\u0acd\u0bbe-\u0bcd\u0c3e-\u0c4d\u0cbc-\u0ccd\u0d3e-\u0d4d\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+)
+# A letter that stands alone: "C", "(C)", "C입니다", "C'dir"; of other scripts in brackets, or between spaces.
+LETTER = (
+    rf"(?<![A-Za-zÀ-ͯͰ-ӿ\d\\])(?:[{_LATIN}](?![a-zA-ZÀ-ɏ\d_^=(]|'[a-z]\b)"
+    rf"|(?<![^\W_])(?<![{SIGNS}])[{_NATIVE}СНІЈ](?:ـ|'|(?![^\W_]|[{SIGNS}^=(])))"
+)
+VALUE = re.compile(rf"\d|{_NUMERAL}|\\[a-z]|{LETTER}")
+NUMBER = re.compile(rf"\d|{_NUMERAL}|\\(?:boxed|frac|sqrt)")
+TOKEN = re.compile(
+    rf"\d(?:[\d.,'٫٬\u00a0\u202f ]*\d)?|(?:{_NUMERAL})+|\\[a-z]+(?:\s?\{{[^{{}}\n]{{0,60}}\}})*|{LETTER}"
+)
+# What an answer can begin with: a number behind signs, brackets, currency ("Rs", not "Step") and markup; or LaTeX.
+_NUMBER_AT_FIRST = re.compile(
+    rf"[^\w\n]{{0,12}}(?:(?:[A-Z]{{1,4}}|[a-z]{{1,4}}|[A-Z][sp]h?)?[^\w\n]{{0,3}}\d|{_NUMERAL}|\\[a-z])"
+)
+LETTER_FIRST = re.compile(
+    rf"[^\w\n]{{0,8}}(?:[^\W\d_]{{1,12}}[ :]{{1,2}})?[^\w\n]{{0,6}}{LETTER}"
+    rf"(?=[^\w\n]{{0,3}}[)\]）】.:：*_,;，。।॥؟'|]|\s*(?:\n|\Z)|[가-힣ぁ-んァ-ヶー一-鿿ก-๛])"
+)
+LONE_LETTER = re.compile(rf"[^\w\n]{{0,6}}{LETTER}")
+VALUE_FIRST = re.compile(rf"{_NUMBER_AT_FIRST.pattern}|{LETTER_FIRST.pattern}")
+
+
+def has_value(text: str) -> bool:
+    """Whether the text holds something that an answer could be: a digit, a numeral, LaTeX, or a letter of an option."""
+    return VALUE.search(text) is not None
+
+
+def value_first(text: str) -> bool:
+    """Whether the text is an answer from its beginning: a value behind at most signs, a currency and markup.
+
+    A letter is one only if it stands alone or is marked, as in "C", "(C)", "C. Paris", "option C".
+    """
+    return VALUE_FIRST.match(text) is not None

@@ -1,0 +1,100 @@
+"""The words of `pbrlsvr.responses.cues` as patterns, of one noun or of all languages."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+from pbrlsvr.responses.cues import CONTRASTS, CUES, REASONS, Cue
+from pbrlsvr.responses.values import SIGNS
+
+# Between a noun and its copula: a few words ("answer to the question is"), no end of a sentence, no Chinese "not".
+_GAP = r"[^\n不.,;:!?。：；！？।؟=0-9|→⇒]{0,32}?"
+_SEPARATOR = r"[*_ \t)\]】」』\"'”`]{0,6}(?:[:：=|→⇒]|[-=]>|[-–—](?=\s)|(?<=[\]】」』])(?=[^\n]))"
+_BREAK = r"[*_ \t)\]】」}#:：]{0,8}\n"
+
+
+class Words(NamedTuple):
+    """The patterns of one noun, in all the languages that have it."""
+
+    cue: re.Pattern[str]
+    copula: re.Pattern[str]
+    right: re.Pattern[str]
+    no: re.Pattern[str]
+    wrong: re.Pattern[str]
+    before: re.Pattern[str]
+    unless: re.Pattern[str]
+    bounds: re.Pattern[str]
+    direct: bool
+    between: bool
+
+
+def is_cased(word: str) -> bool:
+    """Whether a word in lower case is of a script that has upper case: it then has boundaries to ask for."""
+    return word != word.upper()
+
+
+@cache
+def nouns_of_all() -> dict[str, list[str]]:
+    """Each noun in both Unicode forms -> the columns that it stands in, the firmest first."""
+    nouns: dict[str, list[str]] = {}
+    for kind in ("nouns", "results", "options"):
+        for cue in CUES.values():
+            for noun in getattr(cue, kind):
+                for form in ("NFC", "NFD"):
+                    kinds = nouns.setdefault(unicodedata.normalize(form, noun), [])
+                    if kind not in kinds and not (kind == "results" and "nouns" in kinds):
+                        kinds.append(kind)
+    return nouns
+
+
+@cache
+def words_of(noun: str, kind: str) -> Words:
+    """The patterns of a noun as a word of one column, in all the languages that have it there."""
+    composed = unicodedata.normalize("NFC", noun)
+    return _compile([cue for cue in CUES.values() if composed in getattr(cue, kind)], noun)
+
+
+@cache
+def reasons() -> re.Pattern[str]:
+    """Where an answer ends and a reason, or another value that it is not, begins."""
+    contrast = rf"[,(，（、]\s{{0,2}}(?:{_any_of(CONTRASTS).pattern})[^\w\n]{{0,6}}(?:\d|\\[a-z])"
+    return re.compile(rf"\s{{0,2}}[,(，（、]?\s{{0,2}}(?:{_any_of(REASONS).pattern})|{contrast}")
+
+
+@cache
+def any_language() -> Words:
+    """The patterns of all languages together."""
+    return _compile(list(CUES.values()), "")
+
+
+def _compile(cues: list[Cue], noun: str) -> Words:
+    def column(*names: str) -> re.Pattern[str]:
+        return _any_of(word for cue in cues for name in names for word in getattr(cue, name))
+
+    copulas = {word for cue in cues for word in cue.copulas}
+    copula = _any_of(copulas - {"", "…"})
+    bound = rf"(?![^\W\d_]{{{1 if len(noun) <= 4 else 4}}})" if is_cased(noun) else ""
+    cue = rf"{bound}{_GAP}(?:(?P<copula>{copula.pattern})(?=\s*\S)|{_SEPARATOR}|(?P<line>{_BREAK}))"
+    return Words(
+        re.compile(cue), copula, column("right"), column("no"), column("wrong"), column("no", "wrong", "unless"),
+        column("unless"), column("bounds"),
+        bool(copulas & {"", "…"}), "…" in copulas,
+    )  # fmt: skip
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    def pattern(word: str) -> str:
+        stem = word.strip("*-")
+        if stem[0] >= "\u0e00":
+            # Scripts written without spaces, or with suffixes on the word, have no boundary to ask for.
+            return re.escape(stem)
+        left = "" if word[0] == "*" else rf"(?<![^\W\d_])(?<![{SIGNS}])"
+        if "\u0590" <= stem[0] <= "\u06ff":
+            left = r"(?<![^\W\d_])[وفבהול]?"
+        open_end = word[-1] in "*-" or ("\u0900" <= stem[0] <= "\u0dff" and len(stem) > 2)
+        return left + re.escape(stem) + ("" if open_end else rf"(?![^\W\d_]|[{SIGNS}])")
+
+    forms = {unicodedata.normalize(form, word) for word in words for form in ("NFC", "NFD")} - {""}
+    return re.compile("|".join(pattern(word) for word in sorted(forms, key=len, reverse=True)) or "(?!)")

@@ -1,0 +1,58 @@
+"""Final answers as models write them, in 51 languages, and endings that give none: `tests/data/endings.tsv`."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from pbrlsvr.answers import equal
+from pbrlsvr.responses.cues import CUES
+from pbrlsvr.responses.spans import split
+
+FILE = Path(__file__).parents[2] / "data" / "endings.tsv"
+ROWS = [line.split("\t") for line in FILE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+RIGHT = [row for row in ROWS if row[0] == "right"]
+MARKED = [row for row in RIGHT if row[2] != "none"]
+WRONG = [row for row in ROWS if row[0] == "wrong"]
+
+
+def _reads(row: list[str]) -> bool:
+    _, language, _, gold, ending = row
+    return equal(split("16 - 3 - 4 = 9\n\n" + ending.replace("⏎", "\n")).answer, gold, language)
+
+
+def test_the_material_is_wide() -> None:
+    assert len(RIGHT) >= 500
+    assert len(WRONG) >= 250
+    assert len({row[1] for row in RIGHT}) >= 50
+    assert len({row[1] for row in WRONG}) >= 40
+
+
+def test_of_the_marked_answers_at_least_99_percent_are_read_and_9_in_10_of_every_language() -> None:
+    missed = [row for row in MARKED if not _reads(row)]
+    assert len(missed) <= 0.01 * len(MARKED), missed
+    by_language = defaultdict(list)
+    for row in MARKED:
+        by_language[row[1]].append(row not in missed)
+    assert {code: found for code, found in by_language.items() if sum(found) < 0.9 * len(found)} == {}
+
+
+def test_of_the_endings_without_an_answer_at_most_1_percent_is_read_as_one() -> None:
+    mistaken = [row for row in WRONG if _reads(row)]
+    assert len(mistaken) <= 0.01 * len(WRONG), mistaken
+
+
+@pytest.mark.parametrize("language", CUES)
+def test_every_noun_is_a_heading_with_the_answer_below(language: str) -> None:
+    for noun in CUES[language].nouns + CUES[language].results:
+        if noun[-1] not in ".:":
+            for heading in ("**{}**\n\n", "### {}\n", "**{}:**\n\n", "## **{}**\n\n", "{}:\n"):
+                assert split(f"3 + 4 = 7\n\n{heading.format(noun.capitalize())}**42**").answer == "42", (noun, heading)
+
+
+@pytest.mark.parametrize("language", CUES)
+def test_every_word_that_denies_makes_it_no_answer(language: str) -> None:
+    cue = CUES[language]
+    for word in cue.no + cue.bounds + cue.wrong + cue.unless:
+        text = f"3 + 4 = 7\n\n{cue.nouns[0]} {word.strip('*')}: 42"
+        assert split(text).answer == "", text
