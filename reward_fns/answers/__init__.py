@@ -26,7 +26,7 @@ __all__ = ["equal", "extract", "is_verifiable", "normalise"]
 def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     """Whether a final answer says the same as the ground truth.
 
-    The ground truth decides what is compared: one letter A-J, a choice; a number, numbers; a time, times of day; else the
+    The ground truth decides what is compared: one letter A-J, a choice; a number, numbers; a time of day; else the
     words without case, punctuation and markup, or LaTeX expressions, which math-verify reads. An integer ground truth
     compares exactly, another number g as |a - g| <= 1e-6 min(1, |g|). `50%` equals 50 and 0.5. A text of more than
     1,000 characters equals only itself.
