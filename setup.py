@@ -10,9 +10,12 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-EMBED = ["sentence-transformers>=5.4,<7"]
-COMET = ["transformers>=4.56", "sentencepiece>=0.2", "safetensors>=0.4", "pyyaml"]
-MT = ["transformers>=4.56", "sentencepiece>=0.2", "sacremoses>=0.1", "sacrebleu>=2.5,<3"]
+# The lowest versions that read a half trusted model safely: sentence-transformers 5 runs modules that a folder brings
+# along, and before torch 2.10 a file could corrupt memory through `torch.load(weights_only=True)` (CVE-2026-24747).
+TORCH = "torch>=2.10"
+EMBED = ["sentence-transformers>=6,<7", TORCH]
+COMET = ["transformers>=4.56", "sentencepiece>=0.2", "safetensors>=0.4", "pyyaml", TORCH]
+MT = ["transformers>=4.56", "sentencepiece>=0.2", "sacremoses>=0.1", "sacrebleu>=2.5,<3", TORCH]
 # The translators in CTranslate2's format, for which it needs nothing of veRL's.
 CT2 = [*MT, "ctranslate2>=4.8,<5"]
 PREPARE = ["datasets>=3", "pyarrow>=16", "transformers>=4.56", "matplotlib>=3.8"]

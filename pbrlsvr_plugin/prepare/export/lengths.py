@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, MissingDependencyError
+from pbrlsvr.models.files import check_model, clip
 from pbrlsvr_plugin.prepare.export.instructions import Message
 
 
@@ -50,12 +51,13 @@ def _load(name: str, revision: str | None) -> Any:
         raise MissingDependencyError(
             "export.tokenizer needs transformers, which comes with veRL: pip install transformers"
         ) from error
+    check_model(name, revision)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
         raise ConfigError(
-            f"export.tokenizer={name!r} (revision {revision!r}) cannot be loaded: {type(error).__name__}: {error}; "
-            "give the folder or hub name of the policy"
+            f"export.tokenizer={name!r} (revision {revision!r}) cannot be loaded: {type(error).__name__}: "
+            f"{clip(error)}; give the folder or hub name of the policy"
         ) from error
     if not getattr(tokenizer, "chat_template", None):
         raise ConfigError(

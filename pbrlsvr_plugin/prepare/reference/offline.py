@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pbrlsvr.errors import DataError, MissingDependencyError, ModelError
+from pbrlsvr.models.files import check_model
 from pbrlsvr.serving.chat import split_thinking
 from pbrlsvr_plugin.prepare.requests.asking import chat_request, fill, read_prompt
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
@@ -28,6 +29,7 @@ class VllmEngine:
     def __init__(self, model: str, sampling: dict[str, Any], engine_kwargs: dict[str, Any], body: dict[str, Any]):
         from vllm import LLM
 
+        check_model(model)
         self._llm = LLM(model=model, **engine_kwargs)
         self._sampling = sampling
         self._chat = {"chat_template_kwargs": body["chat_template_kwargs"]} if "chat_template_kwargs" in body else {}
@@ -56,8 +58,11 @@ class TransformersEngine:
     def __init__(self, model: str, sampling: dict[str, Any], engine_kwargs: dict[str, Any], body: dict[str, Any]):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        self._tokenizer = AutoTokenizer.from_pretrained(model)
-        self._model = AutoModelForCausalLM.from_pretrained(model, **engine_kwargs).eval()
+        check_model(model)
+        self._tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        self._model = AutoModelForCausalLM.from_pretrained(
+            model, **{"trust_remote_code": False, **engine_kwargs}
+        ).eval()
         self._sampling = sampling
         self._template = body.get("chat_template_kwargs", {})
 

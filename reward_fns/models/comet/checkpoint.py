@@ -3,18 +3,18 @@
     <model>/hparams.yaml              class_identifier, and a copy of the hyper-parameters
     <model>/checkpoints/model.ckpt    state_dict, and the hyper-parameters that count
 
-Nothing in the file is executed: it is read with `torch.load(weights_only=True)`.
+Nothing in these files is executed, and both are read within bounds: `models/files.py`.
 """
 
-import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from pbrlsvr.errors import ModelError
+from pbrlsvr.models.files import brief, read_weights, read_yaml
 
 ENCODERS = ("XLM-RoBERTa", "XLM-RoBERTa-XL", "BERT", "MiniLM", "RemBERT")
 POOLS = ("avg", "max", "cls", "default")
@@ -36,6 +36,16 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 CLASSES = tuple(_DEFAULTS)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "pretrained_model": (str,),
+    "layer_norm": (bool,),
+    "hidden_sizes": (tuple,),
+    "activations": (str,),
+    "final_activation": (str, NoneType),
+    "input_segments": (tuple,),
+    "word_layer": (int,),
+    "error_labels": (tuple,),
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,10 @@ class Hparams:
     error_labels: tuple[str, ...] = ("minor", "major", "critical")
 
     def __post_init__(self) -> None:
+        for name, kinds in _KINDS.items():
+            if not isinstance(getattr(self, name), kinds):
+                wanted = " or ".join("null" if kind is NoneType else kind.__name__ for kind in kinds)
+                raise ModelError(f"{name}={brief(getattr(self, name))} is not supported; it is of type {wanted}")
         _known("class_identifier", self.class_identifier, CLASSES)
         _known("encoder_model", self.encoder_model, ENCODERS)
         _known("pool", self.pool, POOLS)
@@ -81,11 +95,17 @@ class Hparams:
         if self.pool == "default" and self.encoder_model == "BERT" and not self.joint:
             raise ModelError("pool='default' asks for BERT's pooler, which unbabel-comet's checkpoints do not hold")
         if self.layer != "mix" and (not isinstance(self.layer, int) or self.layer < 0):
-            raise ModelError(f"layer={self.layer!r} is not supported; known are 'mix' and a layer's number, from 0")
-        if not self.hidden_sizes or not all(isinstance(size, int) and size > 0 for size in self.hidden_sizes):
-            raise ModelError(f"hidden_sizes={list(self.hidden_sizes)!r} must be whole numbers of 1 or more")
-        if self.joint and set(self.input_segments) not in ({"mt", "src"}, {"mt", "ref"}, {"mt", "src", "ref"}):
-            raise ModelError(f"input_segments={list(self.input_segments)!r} must be 'mt' with 'src', 'ref' or both")
+            raise ModelError(
+                f"layer={brief(self.layer)} is not supported; known are 'mix' and a layer's number, from 0"
+            )
+        layers = len(self.hidden_sizes)
+        if not 1 <= layers <= 100 or not all(isinstance(size, int) and size > 0 for size in self.hidden_sizes):
+            raise ModelError(f"hidden_sizes={brief(list(self.hidden_sizes))} must be 1 to 100 whole numbers from 1 on")
+        segments = {each for each in self.input_segments if isinstance(each, str)}
+        if self.joint and segments not in ({"mt", "src"}, {"mt", "ref"}, {"mt", "src", "ref"}):
+            raise ModelError(
+                f"input_segments={brief(list(self.input_segments))} must be 'mt' with 'src', 'ref' or both"
+            )
 
     @property
     def joint(self) -> bool:
@@ -93,7 +113,7 @@ class Hparams:
         return self.class_identifier in ("unified_metric", "xcomet_metric")
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any], class_identifier: str) -> "Hparams":
+    def of(cls, stored: Mapping[str, Any], class_identifier: Any) -> "Hparams":
         """The hyper-parameters of a checkpoint, with the defaults of its class."""
         _known("class_identifier", class_identifier, CLASSES)
         values = _DEFAULTS[class_identifier] | dict(stored)
@@ -123,16 +143,20 @@ def read_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
         ModelError: a file is missing, needs unpickling, or describes an architecture that is not known here.
     """
     hparams_file, checkpoint_file = _locate(model, revision)
-    described = _read_yaml(hparams_file)
-    content = _read_weights(checkpoint_file)
+    described = read_yaml(hparams_file)
+    if not isinstance(described, dict):
+        raise ModelError(f"{str(hparams_file)!r} holds {brief(described)}, not a mapping of hyper-parameters")
+    content = read_weights(checkpoint_file)
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
         raise ModelError(f"{str(checkpoint_file)!r} has no state_dict, so it is not a checkpoint of unbabel-comet")
     # As in unbabel-comet, what is stored in the checkpoint counts before its copy, except for the corrected mixture.
     stored = content.get("hyper_parameters") or described
+    if not isinstance(stored, Mapping):
+        raise ModelError(f"{str(checkpoint_file)!r}: hyper_parameters={brief(stored)} is no mapping")
     if described.get("layer_transformation") == "sparsemax_patch":
         stored = {**stored, "layer_transformation": "softmax"}
     try:
-        hparams = Hparams.of(stored, str(described.get("class_identifier")))
+        hparams = Hparams.of(stored, described.get("class_identifier"))
     except ModelError as error:
         raise ModelError(f"model={model!r}: {error}") from error
     return Checkpoint(hparams, content["state_dict"], checkpoint_file)
@@ -175,34 +199,6 @@ def _download(model: str, revision: str | None) -> Path:
         ) from error
 
 
-def _read_yaml(file: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelError(f"{str(file)!r} cannot be read as plain YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{str(file)!r} holds {type(content).__name__}, not a mapping of hyper-parameters")
-    return content
-
-
-def _read_weights(file: Path) -> Any:
-    import torch
-
-    try:
-        # Mapped into memory, a model of ten billion parameters is not read into memory twice.
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{str(file)!r} holds more than weights and plain values, and loading it would run code from it, which "
-            f"pbrlsvr does not do. If you trust the file, save it again with its 'state_dict' and 'hyper_parameters' "
-            f"alone. ({error})"
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise ModelError(f"{str(file)!r} cannot be read as a checkpoint: {type(error).__name__}: {error}") from error
-
-
 def _known(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise ModelError(f"{name}={value!r} is not supported; known are {list(known)}")
+        raise ModelError(f"{name}={brief(value)} is not supported; known are {list(known)}")

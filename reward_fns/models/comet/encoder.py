@@ -1,6 +1,5 @@
 """COMET's encoders on those of transformers: configuration and tokenizer by name, weights from the checkpoint."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from transformers.utils import cached_file
 
 from pbrlsvr.errors import ModelError
+from pbrlsvr.models.files import brief, check_model, clip, read_json
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class TextEncoder:
     def __init__(self, encoder_model: str, pretrained_model: str, source: str | None = None):
         self._architecture = architecture = ARCHITECTURES[encoder_model]
         try:
+            check_model(source or pretrained_model)
             config_class = getattr(transformers, f"{architecture.name}Config")
             config = config_class.from_pretrained(source or pretrained_model)
             self.tokenizer = TextTokenizer(architecture, source or architecture.tokenizer or pretrained_model)
@@ -95,8 +96,8 @@ class TextEncoder:
         except Exception as error:
             raise ModelError(
                 f"the configuration and tokenizer of the encoder {source or pretrained_model!r} cannot be loaded: "
-                f"{type(error).__name__}: {error}\nWhere nodes have no network, download them (no weights are needed) "
-                "to every node, and give their folder with the option `encoder`."
+                f"{type(error).__name__}: {clip(error)}\nWhere nodes have no network, download them (no weights are "
+                "needed) to every node, and give their folder with the option `encoder`."
             ) from error
         # Neither memory nor time for random weights, which are all replaced.
         with torch.device("meta"):
@@ -112,8 +113,14 @@ class TextEncoder:
         """Take the weights, by their names in transformers; `[CLS]` poolers and position buffers are not used."""
         for name, buffer in self.network.named_buffers():
             self._set_buffer(name, buffer, device)
-        own = {name for name, _ in self.network.named_parameters()}
-        taken = {name: weights[name].to(device, dtype, copy=True) for name in own & set(weights)}
+        own = dict(self.network.named_parameters())
+        for name in own.keys() & weights.keys():
+            if weights[name].shape != own[name].shape:  # before its memory is taken
+                shapes = tuple(weights[name].shape), tuple(own[name].shape)
+                raise ModelError(
+                    f"the weight {name!r} has the shape {shapes[0]}, and the configuration says {shapes[1]}"
+                )
+        taken = {name: weights[name].to(device, dtype, copy=True) for name in own.keys() & weights.keys()}
         self.network.load_state_dict(taken, assign=True, strict=False)
         self.network.eval().requires_grad_(False)
 
@@ -201,4 +208,7 @@ def _file(source: str, name: str) -> str | None:
 
 def _json(source: str, name: str) -> dict[str, Any]:
     file = _file(source, name)
-    return json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+    content = read_json(Path(file)) if file else {}
+    if not isinstance(content, dict):
+        raise ModelError(f"{file!r} holds {brief(content)}, not a mapping")
+    return content

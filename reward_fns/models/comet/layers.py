@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pbrlsvr.errors import ModelError
 from pbrlsvr.models.comet.checkpoint import Hparams
+from pbrlsvr.models.files import brief
 
 # The names of torch.nn that unbabel-comet can build: it writes a name's first letter large and the rest small, so that
 # "ReLU" and "GELU" were never possible.
@@ -142,5 +143,5 @@ def build_estimator(hparams: Hparams, features: int) -> nn.Sequential:
 def _activation(name: str, value: str) -> nn.Module:
     known = ACTIVATIONS.get(str(value).title())
     if known is None:
-        raise ModelError(f"{name}={value!r} is not supported; known are {list(ACTIVATIONS)}")
+        raise ModelError(f"{name}={brief(value)} is not supported; known are {list(ACTIVATIONS)}")
     return known()

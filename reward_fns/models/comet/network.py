@@ -7,6 +7,7 @@ from pbrlsvr.errors import ModelError
 from pbrlsvr.models.comet.checkpoint import Checkpoint
 from pbrlsvr.models.comet.encoder import TextEncoder
 from pbrlsvr.models.comet.layers import LayerPooler, build_estimator
+from pbrlsvr.models.files import brief, clip
 
 # In checkpoints, but not needed for a score: buffers that transformers once stored, poolers, metrics and losses.
 _UNUSED = (
@@ -44,8 +45,10 @@ class CometNetwork:
         self._device = device
         self.encoder = TextEncoder(hparams.encoder_model, hparams.pretrained_model, encoder)
         self.features = 1 if hparams.joint else 6 if hparams.class_identifier == "regression_metric" else 4
-        self._estimator = build_estimator(hparams, self.encoder.size * self.features)
-        self._tagger = self._build_tagger()
+        # Without memory, which a wrong checkpoint may call for any amount of, until its weights have been seen to fit.
+        with torch.device("meta"):
+            self._estimator = build_estimator(hparams, self.encoder.size * self.features)
+            self._tagger = self._build_tagger()
         names = {
             "encoder.model.": {name for name, _ in self.encoder.network.named_parameters()},
             "layerwise_attention.": LayerPooler.keys(hparams, self.encoder.layers),
@@ -59,7 +62,7 @@ class CometNetwork:
             if self._tagger:
                 self._load(self._tagger, weights["hidden2tag."])
         except RuntimeError as error:
-            raise ModelError(f"{self._path!r}: its weights do not fit its hyper-parameters: {error}") from error
+            raise ModelError(f"{self._path!r}: its weights do not fit its hyper-parameters: {clip(error)}") from error
         pad_id = self.encoder.tokenizer.pad_id
         self._pooler = LayerPooler(hparams, weights["layerwise_attention."], self.encoder.layers, pad_id, device)
 
@@ -107,10 +110,12 @@ class CometNetwork:
         return {prefix: {name: stored[prefix + name] for name in group} for prefix, group in names.items()}
 
     def _load(self, module: nn.Module, weights: dict[str, Tensor]) -> None:
-        module.load_state_dict(weights)
-        module.float().to(self._device).eval().requires_grad_(False)
+        module.load_state_dict(weights, assign=True)
+        for parameter in module.parameters():
+            parameter.data = parameter.data.to(self._device, torch.float32, copy=True)
+        module.eval().requires_grad_(False)
 
 
 def _some(names: set[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(map(repr, sorted(names)[:5])) + more
+    return ", ".join(map(brief, sorted(names)[:5])) + more

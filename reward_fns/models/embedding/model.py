@@ -13,6 +13,7 @@ from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
 from pbrlsvr.models.devices import torch_device
 from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
 from pbrlsvr.models.embedding.pooling import plain_text, pooled
+from pbrlsvr.models.files import check_model, clip
 from pbrlsvr.models.pieces import split_to_fit
 from pbrlsvr.serving.token_budget import TokenBudget, usual_budget
 
@@ -185,6 +186,7 @@ def _load(options: "EmbeddingOptions") -> "SentenceTransformer":
             f"of every node ({error})"
         ) from error
     device = torch_device(options.device)
+    check_model(options.model, options.revision)
     try:
         model = SentenceTransformer(
             options.model,
@@ -205,7 +207,7 @@ def _load(options: "EmbeddingOptions") -> "SentenceTransformer":
             )
         raise ModelError(
             f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a "
-            f"sentence-transformers model: {type(error).__name__}: {error}\n{mend}"
+            f"sentence-transformers model: {type(error).__name__}: {clip(error)}\n{mend}"
         ) from error
     known = known_encoder(options.model)
     if known and known.warning:

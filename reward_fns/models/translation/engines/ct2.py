@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pbrlsvr.errors import ModelError
+from pbrlsvr.models.files import clip
 from pbrlsvr.models.translation.engines.seq2seq import with_its_embeddings
 from pbrlsvr.models.translation.engines.tokens import Row, TokenEngine, load_tokenizer, missing
 
@@ -65,7 +66,7 @@ def _load(options: "TranslationOptions") -> Any:
     except Exception as error:
         raise ModelError(
             f"model={options.model!r} (device={options.device!r}, compute_type={options.compute_type!r}) cannot be "
-            f"loaded by CTranslate2: {error}"
+            f"loaded by CTranslate2: {clip(error)}"
         ) from error
 
 
@@ -102,9 +103,9 @@ def convert(model: str, folder: str, quantization: str | None = None, revision: 
             return tokenizer
 
     try:
-        Converter(model, revision=revision).convert(folder, quantization=quantization)
+        Converter(model, revision=revision, trust_remote_code=False).convert(folder, quantization=quantization)
     except Exception as error:
-        raise ModelError(f"model={model!r} cannot be converted for CTranslate2: {error}") from error
+        raise ModelError(f"model={model!r} cannot be converted for CTranslate2: {clip(error)}") from error
     load_tokenizer(model, revision).save_pretrained(folder)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pbrlsvr.errors import ModelError
 from pbrlsvr.models.devices import torch_device
+from pbrlsvr.models.files import check_model, clip
 from pbrlsvr.models.translation.engines.tokens import Row, TokenEngine, missing
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _load(options: "TranslationOptions") -> tuple[Any, str]:
     except ImportError as error:
         raise missing("mt", error) from error
     device = torch_device(options.device)
+    check_model(options.model, options.revision)
     try:
         model, info = AutoModelForSeq2SeqLM.from_pretrained(
             options.model,
@@ -82,8 +84,8 @@ def _load(options: "TranslationOptions") -> tuple[Any, str]:
     except Exception as error:
         raise ModelError(
             f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a seq2seq "
-            f"model: {type(error).__name__}: {error}\nGive an existing folder or a model name on the Hugging Face hub, "
-            "and download it to every node beforehand where nodes have no network."
+            f"model: {type(error).__name__}: {clip(error)}\nGive an existing folder or a model name on the Hugging "
+            "Face hub, and download it to every node beforehand where nodes have no network."
         ) from error
     if info["missing_keys"]:
         raise ModelError(

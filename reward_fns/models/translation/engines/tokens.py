@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pbrlsvr.errors import MissingDependencyError, ModelError
+from pbrlsvr.models.files import check_model, clip
 from pbrlsvr.models.translation.engines import Request, Translation
 from pbrlsvr.models.translation.language_codes import model_languages
 from pbrlsvr.serving.token_budget import TokenBudget
@@ -107,12 +108,14 @@ def load_tokenizer(name: str, revision: str | None) -> Any:
         from transformers import AutoTokenizer
     except ImportError as error:
         raise missing("mt", error) from error
+    check_model(name, revision)
     try:
         return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
         raise ModelError(
-            f"the tokenizer of {name!r} (revision={revision!r}) cannot be loaded: {type(error).__name__}: {error}\n"
-            "Give the folder or hub name that holds it; `tokenizer=` names it where it is not that of the model."
+            f"the tokenizer of {name!r} (revision={revision!r}) cannot be loaded: {type(error).__name__}: "
+            f"{clip(error)}\nGive the folder or hub name that holds it; `tokenizer=` names it where it is not that of "
+            "the model."
         ) from error
 
 
