@@ -37,7 +37,7 @@ def doctor(
     ] = False,
     address: Annotated[str, typer.Option(help="With --live: the Ray cluster.")] = "auto",
 ) -> None:
-    """Print what a bug report needs, and check the installation; exit with 1 and the mend where something is wrong."""
+    """Print what a bug report needs, and check the installation; exit with 1 and the fix where something is wrong."""
     if live:
         from pbrlsvr_plugin.doctor.live import show
 
@@ -160,7 +160,7 @@ def export(
     check: Annotated[bool, typer.Option("--check/--no-check", help="Compare weights and generations.")] = True,
 ) -> None:
     """Merge veRL's FSDP shards into a Hugging Face folder, and check that it generates what the shards did."""
-    from pbrlsvr_plugin.export.checkpoint import run
+    from pbrlsvr_plugin.export.command import run
 
     raise typer.Exit(run(checkpoint, out, check=check))
 

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from pbrlsvr.errors import ModelError
-from pbrlsvr_plugin.export.checkpoint import EXPORTED, Checkpoint, load_config, model_class, plain_name
+from pbrlsvr_plugin.export.merge import EXPORTED, load_config, model_class, plain_name
+from pbrlsvr_plugin.export.shards import Checkpoint
 
 PROMPTS = ("What is 17 plus 25?", "Ana tiene 17 manzanas y regala 6. ¿Cuántas le quedan?", "7 × 8 = ?")
 NEW_TOKENS = 32
@@ -19,7 +20,7 @@ def compare_weights(state: dict[str, torch.Tensor], source: Checkpoint, out: Pat
     Raises:
         ModelError: one is not, with its name and the largest difference.
     """
-    exported = model_class(out).from_pretrained(out, dtype=EXPORTED).state_dict()
+    exported = model_class(out).from_pretrained(out, dtype=EXPORTED, use_safetensors=True).state_dict()
     for name, expected in trained(state, source.lora):
         if name not in exported:
             raise ModelError(f"the export lacks {name!r}, which the shards hold")
@@ -52,7 +53,7 @@ def compare_generations(state: dict[str, torch.Tensor], source: Checkpoint, out:
     trained_class = model_class(source.config)
     if not trained_class.__name__.endswith("ForCausalLM"):
         return 0
-    exported = greedy(trained_class.from_pretrained(out, dtype=EXPORTED), out)
+    exported = greedy(trained_class.from_pretrained(out, dtype=EXPORTED, use_safetensors=True), out)
     weights = dict(trained(state, source.lora))
     sharded = trained_class.from_pretrained(None, config=load_config(source.config), state_dict=weights, dtype=EXPORTED)
     expected = greedy(sharded, source.config)
@@ -67,7 +68,7 @@ def greedy(model: Any, folder: Path) -> list[list[int]]:
     """The greedy continuations of `PROMPTS`, with the tokenizer of a folder."""
     from transformers import AutoTokenizer, GenerationConfig
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     plain = GenerationConfig(
         max_new_tokens=NEW_TOKENS,
         do_sample=False,

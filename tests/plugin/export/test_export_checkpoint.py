@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 
 from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr_plugin.cli import app
-from pbrlsvr_plugin.export import checkpoint as export_checkpoint
+from pbrlsvr_plugin.export import command as export_command
 from pbrlsvr_plugin.export import compare as export_check
+from pbrlsvr_plugin.export import shards
 
 REWARD = """
 def score(data_source, solution_str, ground_truth, extra_info=None):
@@ -131,7 +132,7 @@ def test_a_step_or_a_role_can_be_named(run, tmp_path):
     _, checkpoints, _, _ = run
     for number, path in enumerate((checkpoints / "global_step_1", checkpoints / "global_step_1" / "actor")):
         out = tmp_path / str(number)
-        assert export_checkpoint.run(path, out, check=False) == 0
+        assert export_command.run(path, out, check=False) == 0
         assert (out / "model.safetensors").is_file()
 
 
@@ -142,7 +143,7 @@ def test_a_missing_rank_is_named(run, tmp_path):
     gone.unlink()
     ranks = 1 if name == "one rank" else 2
     with pytest.raises(ConfigError, match=rf"written by {ranks} ranks, and \['{gone.name}'\] are missing"):
-        export_checkpoint.export(step, tmp_path / "out")
+        export_command.export(step, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -152,7 +153,7 @@ def test_a_damaged_shard_is_named_and_nothing_is_written(run, tmp_path):
     shard = sorted((step / "actor").glob("model_world_size_*.pt"))[0]
     shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
     with pytest.raises(ModelError, match=rf"{shard.name}' cannot be read .*damaged"):
-        export_checkpoint.export(step, tmp_path / "out")
+        export_command.export(step, tmp_path / "out")
     assert not any((tmp_path / "out").iterdir())
 
 
@@ -164,7 +165,7 @@ def test_shards_that_lack_a_parameter_are_refused(run, tmp_path):
         state = {name: tensor for name, tensor in state.items() if "layers.1.self_attn.q_proj" not in name}
         torch.save(state, shard)
     with pytest.raises(ModelError, match=r"lacks 1 of the model's 21 tensors, 'model\.layers\.1\.self_attn\.q_proj"):
-        export_checkpoint.export(step, tmp_path / "out")
+        export_command.export(step, tmp_path / "out")
 
 
 def test_an_export_that_is_not_the_model_is_found(run, tmp_path):
@@ -175,8 +176,8 @@ def test_an_export_that_is_not_the_model_is_found(run, tmp_path):
         model.model.layers[0].mlp.up_proj.weight[3, 5] += 0.25
         model.lm_head.weight.neg_()
     model.save_pretrained(wrong)
-    source = export_checkpoint.find(checkpoints)
-    state = dict(export_checkpoint.full_tensors(source))
+    source = shards.find(checkpoints)
+    state = dict(shards.full_tensors(source))
     with pytest.raises(ModelError, match=r"differs between the export and the shards by up to"):
         export_check.compare_weights(state, source, wrong)
     with pytest.raises(ModelError, match=r"the export answers with tokens"):
@@ -186,9 +187,9 @@ def test_an_export_that_is_not_the_model_is_found(run, tmp_path):
 def test_a_folder_without_a_checkpoint_says_what_is_there(tmp_path):
     (tmp_path / "global_step_7").mkdir()
     with pytest.raises(ConfigError, match=r"is no FSDP checkpoint of veRL.*There is: \['global_step_7'\]"):
-        export_checkpoint.export(tmp_path, tmp_path / "out")
+        export_command.export(tmp_path, tmp_path / "out")
     with pytest.raises(ConfigError, match="no such folder"):
-        export_checkpoint.export(tmp_path / "nowhere", tmp_path / "out")
+        export_command.export(tmp_path / "nowhere", tmp_path / "out")
 
 
 def test_the_command_prints_the_reason_without_a_stack(tmp_path):
@@ -202,7 +203,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(run, tmp_path):
     _, checkpoints, _, _ = run
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(ConfigError, match="is not empty"):
-        export_checkpoint.export(checkpoints, tmp_path)
+        export_command.export(checkpoints, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -211,4 +212,4 @@ def test_a_disk_that_is_too_small_is_an_error_before_anything_is_written(run, tm
     real = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: real._replace(free=1000))
     with pytest.raises(ConfigError, match=r"has 0\.0 GiB free"):
-        export_checkpoint.export(checkpoints, tmp_path / "out")
+        export_command.export(checkpoints, tmp_path / "out")
