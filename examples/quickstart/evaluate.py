@@ -54,8 +54,8 @@ def evaluate(
     Returns:
         The accuracy of each language, in the order of the rows, and each row's response.
     """
-    tokenizer = AutoTokenizer.from_pretrained(policy, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(policy).to(device).eval()
+    tokenizer = AutoTokenizer.from_pretrained(policy, padding_side="left", trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(policy, trust_remote_code=False).to(device).eval()
     prompts = [
         tokenizer.apply_chat_template(list(row["prompt"]), add_generation_prompt=True, tokenize=False) for row in rows
     ]

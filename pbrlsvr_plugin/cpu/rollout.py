@@ -42,7 +42,7 @@ class HFServer:
             )
         options = (self.config.engine_kwargs or {}).get("hf") or {}
         torch.set_num_threads(int(options.get("num_threads") or os.environ.get("OMP_NUM_THREADS") or 1))
-        self.model = _empty_model(self.model_config.hf_config, self.config.dtype)
+        self.model = _empty_model(self.model_config, self.config.dtype)
         self.eos_ids = _eos_ids(self.model_config)
         self.batcher = Batcher(Generator(self.model, self.config.max_num_seqs, self.config.max_num_batched_tokens))
         self.global_steps: int | None = None
@@ -157,10 +157,15 @@ class HFServer:
     wake_up = sleep = clear_kv_cache = release_kv_cache = resume_kv_cache = start_profile = stop_profile = nothing
 
 
-def _empty_model(hf_config: Any, dtype: str) -> torch.nn.Module:
+def _empty_model(model_config: HFModelConfig, dtype: str) -> torch.nn.Module:
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_config(hf_config, attn_implementation="sdpa", dtype=getattr(torch, dtype))
+    model = AutoModelForCausalLM.from_config(
+        model_config.hf_config,
+        attn_implementation="sdpa",
+        dtype=getattr(torch, dtype),
+        trust_remote_code=model_config.trust_remote_code,
+    )
     model.requires_grad_(False)
     return model.eval()  # type: ignore[no-any-return]
 

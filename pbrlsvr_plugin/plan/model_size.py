@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from pbrlsvr.errors import ConfigError, ModelError
+from pbrlsvr.models.files import check_model, clip
 
 Kind = Literal["policy", "critic"]
 
@@ -103,7 +104,7 @@ def model_size(path: str, kind: Kind = "policy", lora: Lora | None = None) -> Mo
         config = read_config(path)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"the config of model {path!r} cannot be read: {str(error).splitlines()[0]}. Give a folder with its "
+            f"the config of model {path!r} cannot be read: {first_line(error)}. Give a folder with its "
             "config.json (--model FOLDER), or a hub name where the hub can be reached"
         ) from error
     return size_of(config, path, kind, lora)
@@ -114,10 +115,18 @@ def read_config(path: str) -> Any:
 
     Raises:
         OSError, ValueError: there is none, or it is of an unknown kind.
+        ModelError: it asks for code that came with it, or describes no model.
     """
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(path, local_files_only=Path(path).is_dir() or not _hub_answers())
+    check_model(path)
+    offline = Path(path).is_dir() or not _hub_answers()
+    return AutoConfig.from_pretrained(path, trust_remote_code=False, local_files_only=offline)
+
+
+def first_line(error: Exception) -> str:
+    """Of what a library says, which may say nothing."""
+    return clip((str(error).splitlines() or [type(error).__name__])[0])
 
 
 @cache
@@ -185,9 +194,9 @@ def _on_meta(config: Any, name: str, kind: Kind) -> Any:
         config.num_labels = 1
     try:
         with torch.device("meta"):
-            return classes[kind].from_config(config)
-    except ValueError as error:
-        raise ConfigError(f"{name!r} cannot be a {kind}: {str(error).splitlines()[0]}") from error
+            return classes[kind].from_config(config, trust_remote_code=False)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # of numbers that make no model, the others
+        raise ConfigError(f"{name!r} cannot be a {kind}: {first_line(error)}") from error
 
 
 def _with_adapter(model: Any, lora: Lora) -> Any:
@@ -203,8 +212,9 @@ def _with_adapter(model: Any, lora: Lora) -> Any:
     try:
         return get_peft_model(model, adapter)
     except (ValueError, AttributeError) as error:  # the second for a critic, whose adapter veRL makes for a policy too
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"LoRA on {lora.target_modules!r} of {type(model).__name__} fails: {reason}") from error
+        raise ConfigError(
+            f"LoRA on {lora.target_modules!r} of {type(model).__name__} fails: {first_line(error)}"
+        ) from error
 
 
 def _layer_classes(model: Any) -> Sequence[str]:

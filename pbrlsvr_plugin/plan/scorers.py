@@ -76,7 +76,7 @@ def encoder_parameters(model: str) -> int | None:
 
     try:
         with torch.device("meta"):
-            parameters = AutoModel.from_config(read_config(model)).parameters()
+            parameters = AutoModel.from_config(read_config(model), trust_remote_code=False).parameters()
             return int(sum(parameter.numel() for parameter in parameters))
     except (OSError, ValueError):
         return None
