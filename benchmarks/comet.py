@@ -155,12 +155,15 @@ def compare(other_python: str, prompts: int, rounds: int, threads: int, batch_to
     """Print the samples per second of each, and the ratios."""
     import torch
 
-    from pbrlsvr.models.comet.comet import CometOptions
+    from pbrlsvr.models.comet.comet import CometLoader
+    from pbrlsvr.models.comet.options import CometOptions
+    from pbrlsvr.serving.options import ServingOptions
 
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as work:
         checkpoint = make_checkpoint(Path(work))
-        model = CometOptions(str(checkpoint), device="cpu", batch_tokens=batch_tokens).load()
+        serving = ServingOptions(device="cpu", batch_tokens=batch_tokens)
+        model = CometLoader.of(CometOptions(str(checkpoint)), serving).load()
         other = Other(other_python, checkpoint, threads, clock)
         now = time.perf_counter if clock == "wall" else time.process_time
 

@@ -26,8 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pbrlsvr.models.comet.comet import CometOptions, comet
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder
+from pbrlsvr.models.comet.comet import comet
+from pbrlsvr.models.comet.options import CometOptions
+from pbrlsvr.models.embedding.embedder import embedder
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.serving.scorer import ServingOptions
 
 MGSM = Path(__file__).parents[2] / "shared" / "data" / "mgsm"

@@ -89,15 +89,19 @@ def measured(device: str, work: Callable[[], Any]) -> float:
     return clock(device) - start
 
 
+def serving(arguments: argparse.Namespace) -> Any:
+    from pbrlsvr.serving.options import ServingOptions
+
+    return ServingOptions(device=arguments.device, dtype=arguments.dtype, batch_tokens=arguments.batch_tokens)
+
+
 def embedding(folder: Path, shape: Shape, texts: list[str], arguments: argparse.Namespace) -> dict[str, float]:
     """Seconds of `run`, and of the forward passes alone."""
-    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+    from pbrlsvr.models.embedding.embedder import EncoderLoader
+    from pbrlsvr.models.embedding.options import EmbeddingOptions
 
-    device, dtype = arguments.device, arguments.dtype
-    options = EmbeddingOptions(
-        save_model(folder, shape), device=device, dtype=dtype, batch_tokens=arguments.batch_tokens
-    )
-    model = options.load()
+    device = arguments.device
+    model = EncoderLoader.of(EmbeddingOptions(save_model(folder, shape)), serving(arguments)).load()
     tokenizer = model._model.tokenizer
     model.run(texts[: min(64, len(texts))])
     useful, padded = model.batches.useful, model.batches.padded
@@ -136,7 +140,8 @@ def comet_seconds(folder: Path, shape: Shape, groups: list[Any], arguments: argp
     """A regression model with a reference, of wmt22-comet-da's size, on groups that share source and reference."""
     from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
 
-    from pbrlsvr.models.comet.comet import CometOptions
+    from pbrlsvr.models.comet.comet import CometLoader
+    from pbrlsvr.models.comet.options import CometOptions
 
     tokenizer = AutoTokenizer.from_pretrained(minilm())
     config = XLMRobertaConfig(
@@ -162,10 +167,7 @@ def comet_seconds(folder: Path, shape: Shape, groups: list[Any], arguments: argp
     (folder / "checkpoints").mkdir()
     (folder / "hparams.yaml").write_text(json.dumps(hparams))
     torch.save({"state_dict": state}, folder / "checkpoints" / "model.ckpt")
-    options = CometOptions(
-        str(folder), device=arguments.device, dtype=arguments.dtype, batch_tokens=arguments.batch_tokens
-    )
-    model = options.load()
+    model = CometLoader.of(CometOptions(str(folder)), serving(arguments)).load()
     items = [(sample.reference, sample.reasoning, sample.reference) for sample in groups]
     model.run(items[:64])
     useful = model.batches.useful

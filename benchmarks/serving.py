@@ -52,11 +52,11 @@ def ours(encoder: str, arguments: argparse.Namespace) -> list[str]:
     gpu = arguments.device != "cpu"
     return [
         "+reward_fn=pbrlsvr.embed_cosine",
-        f"{OPTIONS}.model={encoder}",
+        f"{OPTIONS}.embedding.model={encoder}",
         f"{OPTIONS}.serving.place=ray",
         f"{OPTIONS}.serving.num_cpus={arguments.threads}",
         f"{OPTIONS}.serving.num_gpus={1 if gpu else 0}",
-        f"{OPTIONS}.dtype={arguments.dtype}",
+        f"{OPTIONS}.serving.dtype={arguments.dtype}",
     ]
 
 
@@ -136,16 +136,18 @@ def today(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def latency(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of `embed` for one new text, beside those of the same model called directly."""
-    from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder
+    from pbrlsvr.models.embedding.embedder import EncoderLoader, embedder
+    from pbrlsvr.models.embedding.options import EmbeddingOptions
     from pbrlsvr.serving.options import ServingOptions
 
-    options = EmbeddingOptions(save_encoder(folder, arguments.layers), device=arguments.device, dtype=arguments.dtype)
+    options = EmbeddingOptions(save_encoder(folder, arguments.layers))
+    here = ServingOptions(place="local", device=arguments.device, dtype=arguments.dtype)
     gpus = 0 if arguments.device == "cpu" else 1
-    serving = ServingOptions(place="ray", num_cpus=arguments.threads, num_gpus=gpus)
+    serving = here.override(ServingOptions(place="ray", num_cpus=arguments.threads, num_gpus=gpus))
     import torch
 
     torch.set_num_threads(arguments.threads)
-    model = options.load()
+    model = EncoderLoader.of(options, here).load()
     texts = [sample.reasoning for turn in range(8) for sample in samples(4, 200 + turn)]
 
     async def measured() -> tuple[list[float], list[float]]:
@@ -176,8 +178,8 @@ def growth(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     made, rows = 0, []
 
     async def score(batch: list[Sample]) -> None:
-        calls = (pbrlsvr.embed_cosine("d", s.response, "11", s.row, model=encoder, serving=serving) for s in batch)
-        await asyncio.gather(*calls)
+        options = {"embedding": {"model": encoder}, "serving": serving}
+        await asyncio.gather(*(pbrlsvr.embed_cosine("d", s.response, "11", s.row, **options) for s in batch))
 
     async def grow() -> None:
         nonlocal made

@@ -61,7 +61,9 @@ def main() -> None:
     from pbrlsvr.models.pieces import split_steps
     from pbrlsvr.models.translation.engines import Request
     from pbrlsvr.models.translation.engines.ct2 import convert
-    from pbrlsvr.models.translation.translator import TranslationOptions
+    from pbrlsvr.models.translation.options import TranslationOptions
+    from pbrlsvr.models.translation.translator import TranslatorLoader
+    from pbrlsvr.serving.options import ServingOptions
 
     torch.set_num_threads(options.threads)
     items = questions(options.texts)
@@ -77,7 +79,9 @@ def main() -> None:
                 "compute_type": kind,
             }
         loaded = {
-            name: TranslationOptions(**fields, device="cpu", length_ratio=1.0).load()._engine
+            name: TranslatorLoader.of(TranslationOptions(**fields, length_ratio=1.0), ServingOptions(device="cpu"))
+            .load()
+            ._engine
             for name, fields in engines.items()
         }
         seconds: dict[str, list[float]] = {name: [] for name in loaded}

@@ -42,7 +42,7 @@ async def main() -> None:
             solution_str=response,
             ground_truth="3",
             extra_info={"language": language, "question": QUESTION, "pivot_reasoning": REFERENCE, "pivot_answer": "3"},
-            model=arguments.model,
+            embedding={"model": arguments.model},
             serving=serving,
         )
         table.add_row(language, kind, f"{result['score']:.3f}", response.splitlines()[0])

@@ -12,58 +12,22 @@ The public names, each loaded on first use: `import pbrlsvr` loads neither torch
     language_consistency   how far the response is in the row's language
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pbrlsvr.rewards import NAMES, load
 
 __version__ = "0.1.0"
 
 #: Reward functions: each is an option `reward_fn: pbrlsvr.<name>` in a veRL config.
-REWARD_FUNCTIONS = (
-    "comet_score",
-    "embed_cosine",
-    "exact_answer",
-    "format",
-    "hybrid",
-    "language_consistency",
-    "mt_bleu",
-    "mt_chrf",
-    "mt_embed_cosine",
-)
+REWARD_FUNCTIONS = NAMES
 
-__all__ = [
-    "REWARD_FUNCTIONS",
-    "__version__",
-    "comet_score",
-    "embed_cosine",
-    "exact_answer",
-    "format",
-    "hybrid",
-    "language_consistency",
-    "mt_bleu",
-    "mt_chrf",
-    "mt_embed_cosine",
-]
-
-if TYPE_CHECKING:
-    from pbrlsvr.rewards.registry import (
-        comet_score,
-        embed_cosine,
-        exact_answer,
-        format,  # noqa: A004
-        hybrid,
-        language_consistency,
-        mt_bleu,
-        mt_chrf,
-        mt_embed_cosine,
-    )
+__all__ = ["REWARD_FUNCTIONS", "__version__", *NAMES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in REWARD_FUNCTIONS:
-        return getattr(import_module("pbrlsvr.rewards.registry"), name)
-    raise AttributeError(
-        f"module 'pbrlsvr' has no attribute {name!r}; its reward functions are {list(REWARD_FUNCTIONS)}"
-    )
+    if name in NAMES:
+        return load(name)
+    raise AttributeError(f"module 'pbrlsvr' has no attribute {name!r}; its reward functions are {list(NAMES)}")
 
 
 def __dir__() -> list[str]:

@@ -59,7 +59,7 @@ def run_values(
     """The overrides that say what is trained on what, and where the result goes."""
     return {
         "actor_rollout_ref.model.path": policy,
-        "reward.custom_reward_function.reward_kwargs.model": encoder,
+        "reward.custom_reward_function.reward_kwargs.embedding.model": encoder,
         "data.train_files": files[0],
         "data.val_files": files[1],
         "data.seed": seed,

@@ -9,13 +9,16 @@ from pbrlsvr.calibration.calibration import Calibration
 from pbrlsvr.calibration.fit import POOR_AUC, collect, fit
 from pbrlsvr.calibration.pairs import read_parallel
 from pbrlsvr.errors import PbrlsvrError
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder
+from pbrlsvr.models.embedding.embedder import embedder
+from pbrlsvr.models.embedding.options import EmbeddingOptions
+from pbrlsvr.serving.options import ServingOptions
 
 
 def calibrate(
     parallel: Path,
     out: Path,
     options: EmbeddingOptions,
+    serving: ServingOptions,
     *,
     align: bool = False,
     floor: float = 0.0,
@@ -30,6 +33,7 @@ def calibrate(
         parallel: a folder or a file, as `pbrlsvr.calibration.pairs` describes.
         out: the JSON file.
         options: the encoder, with the options that the reward will have.
+        serving: where it runs.
         align, floor: as the reward will have them.
         ceiling, shrinkage, shuffles: see `pbrlsvr.calibration.calibration` and `pbrlsvr.calibration.fit`.
         date: written into the file; no clock is read, so that the same input gives the same bytes.
@@ -41,7 +45,9 @@ def calibrate(
         MissingDependencyError: a package of the embedding rewards is not installed.
     """
     texts = read_parallel(parallel)
-    samples, english = asyncio.run(collect(embedder(options), texts, align=align, floor=floor, shuffles=shuffles))
+    samples, english = asyncio.run(
+        collect(embedder(options, serving), texts, align=align, floor=floor, shuffles=shuffles)
+    )
     calibration = fit(
         samples,
         english,
@@ -59,10 +65,11 @@ def calibrate(
 
 def run(parallel: Path, out: Path, model: str, **settings: object) -> int:
     """`calibrate` for the command line: prints the table and the warnings, or the error. Returns the exit code."""
-    names = ("revision", "prompt", "max_tokens", "device", "dtype", "batch_tokens")
-    encoder = {name: settings.pop(name) for name in names if name in settings}
+    encoder = {name: settings.pop(name) for name in EmbeddingOptions.model_fields if name in settings}
+    place = {name: settings.pop(name) for name in ServingOptions.model_fields if name in settings}
     try:
-        calibration = calibrate(parallel, out, EmbeddingOptions(model, **encoder), **settings)  # type: ignore[arg-type]
+        options, serving = EmbeddingOptions.of({"model": model, **encoder}), ServingOptions.of(place)
+        calibration = calibrate(parallel, out, options, serving, **settings)  # type: ignore[arg-type]
     except PbrlsvrError as error:
         typer.echo(f"error: {error}", err=True)
         return 1

@@ -131,7 +131,8 @@ def check_encoder_package() -> Finding:
 
 def check_model(model: str) -> Finding:
     """The encoder loads, and scores a translation above another statement."""
-    from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder
+    from pbrlsvr.models.embedding.embedder import embedder
+    from pbrlsvr.models.embedding.options import EmbeddingOptions
 
     async def cosines() -> tuple[float, float]:
         encoder = embedder(EmbeddingOptions(model=model))

@@ -1,7 +1,7 @@
 """The reward's models: which of them share the training's GPUs, and how large they are."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -38,19 +38,21 @@ def scorers(config: DictConfig) -> tuple[ScorerSize, ...]:
     return tuple(_sizes(kwargs, "reward", {}, world)) if isinstance(kwargs, DictConfig) else ()
 
 
-def _sizes(block: DictConfig, name: str, serving: Any, world: int) -> Iterator[ScorerSize]:
-    serving = block.get("serving") or serving
+def _sizes(block: DictConfig, name: str, serving: Mapping[str, Any], world: int) -> Iterator[ScorerSize]:
+    # A model's own `serving` says what differs from the reward's.
+    own = block.get("serving") or {}
+    serving = {**serving, **({"place": own} if isinstance(own, str) else own)}
     model = block.get("model")
     if isinstance(model, str):
-        width = BYTES.get(str(block.get("dtype", "float32")), 4)
-        yield _size(f"{name} {model}", model, width, {"place": serving} if isinstance(serving, str) else serving, world)
+        width = BYTES.get(str(serving.get("dtype", "float32")), 4)
+        yield _size(f"{name} {model}", model, width, serving, world)
     for key in block:
         inner = block.get(key)
         if isinstance(inner, DictConfig) and key != "serving":
             yield from _sizes(inner, str(key), serving, world)
 
 
-def _size(name: str, model: str, width: int, serving: Any, world: int) -> ScorerSize:
+def _size(name: str, model: str, width: int, serving: Mapping[str, Any], world: int) -> ScorerSize:
     replicas, own = serving.get("replicas", 1), serving.get("num_gpus", 0)
     shares = bool(serving.get("share_gpu", False))
     parameters = encoder_parameters(model)

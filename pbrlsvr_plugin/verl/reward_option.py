@@ -6,7 +6,7 @@ trains on its own scorer without a word. So each composed config passes through 
 that the config states, and raises where it cannot.
 """
 
-import inspect
+import re
 from difflib import get_close_matches
 from functools import wraps
 from importlib import resources
@@ -18,13 +18,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError
+from pbrlsvr_plugin.verl import own_reward
 
 PREFIX = "pbrlsvr."
 MODULE = "pkg://pbrlsvr"
-TARGET = "reward.custom_reward_function"
-
-# What veRL itself passes to a reward function; the other keyword arguments are options for the user.
-_PASSED_BY_VERL = {"reward_router_address", "reward_model_tokenizer"}
+TARGET = own_reward.TARGET
+# The user's own reward: a file or a module, and the function in it.
+_OWN = re.compile(r"[^:]+:[A-Za-z_]\w*")
 
 
 def watch_composition() -> None:
@@ -66,7 +66,9 @@ def settle(config: DictConfig) -> None:
     _refuse_misplaced(config)
     chosen = config.get("reward_fn")
     target = config.reward.custom_reward_function
-    if chosen is not None and (_is_ours(chosen) or target.path is None):
+    if isinstance(chosen, str) and _OWN.fullmatch(chosen):
+        own_reward.settle(config, chosen)
+    elif chosen is not None and (_is_ours(chosen) or target.path is None):
         _require_known(chosen)
         _merge_choice(config, chosen)
         target = config.reward.custom_reward_function
@@ -112,25 +114,7 @@ def _load_option(chosen: str) -> DictConfig:
 
 def _require_options(target: DictConfig) -> None:
     """Each option exists, and has a value that can work: an error now, rather than at the first sample."""
-    from pbrlsvr.rewards.registry import OPTION_CHECKS
-
-    parameters = inspect.signature(getattr(pbrlsvr, target.name)).parameters.values()
-    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _PASSED_BY_VERL}
-    given = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}), resolve=True)
-    assert isinstance(given, dict)
-    for name in map(str, given):
-        if name not in defaults:
-            close = get_close_matches(name, defaults, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ConfigError(
-                f"{TARGET}.reward_kwargs.{name} is not an option of {PREFIX}{target.name}.{hint} "
-                f"Its options are {list(defaults)}."
-            )
-    if target.name in OPTION_CHECKS:
-        try:
-            OPTION_CHECKS[target.name](**{**defaults, **given})
-        except ConfigError as error:
-            raise ConfigError(f"{TARGET}.reward_kwargs: {error}") from error
+    getattr(pbrlsvr, target.name).reward.of(own_reward.options(target), f"{TARGET}.reward_kwargs")
 
 
 def _refuse_misplaced(config: DictConfig) -> None:

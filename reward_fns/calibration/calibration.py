@@ -37,8 +37,8 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import base, parse, profile
-from pbrlsvr.models.embedding.cards import last_part
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions, card_prompt
+from pbrlsvr.models.embedding.cards import card_prompt, last_part
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 
 VERSION = 1
 MISSING = ("error", "pooled")

@@ -14,7 +14,8 @@ from pbrlsvr.calibration.calibration import Calibration, Pair, effective_prompt
 from pbrlsvr.calibration.pairs import Parallel
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.models.embedding.alignment import alignment
-from pbrlsvr.models.embedding.embedder import Embedder, EmbeddingOptions, Steps, Vector
+from pbrlsvr.models.embedding.embedder import Embedder, Steps, Vector
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 
 #: Below this area under the ROC curve a language deserves a warning: one in ten shuffled pairs beats a matched one.
 POOR_AUC = 0.9

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages.identify import LanguageProfile, known_languages, profile, reported_as, scripts_of, shared_credit
 from pbrlsvr.languages.tags import parse
-from pbrlsvr.options import from_mapping
+from pbrlsvr.options import Field, Options
 
 Mode = Literal["gate", "penalty", "off"]
 
 
-@dataclass(frozen=True, slots=True)
-class LanguagePolicy:
+class LanguagePolicy(Options):
     """What a span's language does to the score: `score * factor`. One policy for the reasoning, one for the answer.
 
     With s = share of the expected language, t = `threshold`, w = `weight`:
@@ -24,40 +25,39 @@ class LanguagePolicy:
 
     An undetermined text has s = 1, and so factor 1 in every mode. `penalty` with `weight=0` measures without effect.
 
-    Attributes:
-        mode: "gate", "penalty" or "off".
-        language: the language that the span must be in; None for the sample's own. "en" on the reasoning and None on
-            the answer asks for English thinking and a native answer.
-        threshold: t, in (0, 1]. Below 1, since a borrowed word or a quotation is no failure.
-        weight: w, in [0, 1]: what a span wholly in other languages loses.
-        min_letters: text with fewer letters than this that could be judged is undetermined; at least 1.
-
-    Raises:
-        ConfigError: a value is out of its range, or of the wrong type.
-
-    >>> LanguagePolicy("penalty", weight=0.5).factor(0.4)
+    >>> LanguagePolicy(mode="penalty", weight=0.5).factor(0.4)
     0.75
     """
 
-    mode: Mode = "gate"
-    language: str | None = None
-    threshold: float = 0.8
-    weight: float = 1.0
-    min_letters: int = 20
+    BARE: ClassVar[str] = "mode"
 
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise ConfigError(f"a language policy's mode is one of {list(get_args(Mode))}, not {self.mode!r}")
-        if self.language is not None:
-            object.__setattr__(self, "language", parse(self.language, error=ConfigError))
-        for name, low_included in (("threshold", False), ("weight", True)):
-            value = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not (0 <= value <= 1) or (value == 0 and not low_included):
-                low = "[0" if low_included else "(0"
-                raise ConfigError(f"a language policy's {name} is a number in {low}, 1], not {value!r}")
-        if isinstance(self.min_letters, bool) or not isinstance(self.min_letters, int) or self.min_letters < 1:
-            raise ConfigError(f"a language policy's min_letters is an integer of at least 1, not {self.min_letters!r}")
+    mode: Mode = "gate"
+    """The rule: "gate" (0 below the threshold), "penalty" or "off"."""
+    weight: float = Field(1.0, ge=0, le=1)
+    """What a span wholly in other languages loses under "penalty"."""
+    threshold: float = Field(0.8, gt=0, le=1)
+    """Share of letters in the expected language from which on nothing is lost. Below 1, since a borrowed word or a
+    quotation is no failure."""
+    language: str | None = None
+    """The language that is expected; null takes the row's own. "en" on the reasoning and null on the answer asks for
+    English thinking and a native answer."""
+    min_letters: int = Field(20, ge=1)
+    """Spans with fewer letters that could be judged are undetermined, and lose nothing."""
+
+    @classmethod
+    def from_bare(cls, value: Any) -> Any:
+        return {"mode": "off"} if value is False else super().from_bare(value)
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _off_is_a_text(cls, mode: Any) -> Any:
+        # YAML 1.1 reads a bare `off` as false.
+        return "off" if mode is False else mode
+
+    @field_validator("language")
+    @classmethod
+    def _is_a_language(cls, language: str | None) -> str | None:
+        return None if language is None else parse(language, error=ConfigError)
 
     def factor(self, share: float) -> float:
         """What the score is multiplied with, in [0, 1], at this share of the expected language."""
@@ -67,25 +67,14 @@ class LanguagePolicy:
             return float(share >= self.threshold)
         return 1.0 - self.weight * max(0.0, 1.0 - share / self.threshold)
 
-    @classmethod
-    def of(cls, value: "str | bool | Mapping[str, Any] | LanguagePolicy") -> "LanguagePolicy":
-        """A policy from an option: a mode (`"gate"`), a mapping of this class's fields, or a policy.
 
-        YAML 1.1 reads a bare `off` as false, so False is taken for "off".
+class LanguageOptions(Options):
+    """What the language of each span does to the score; a span that is not named is not looked at."""
 
-        Raises:
-            ConfigError: it is none of these, or a field does not exist or has a value that cannot work.
-        """
-        if isinstance(value, LanguagePolicy):
-            return value
-        if value is False:
-            return cls("off")
-        if isinstance(value, str):
-            return cls(value)  # type: ignore[arg-type]
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"a language policy is one of {list(get_args(Mode))} or a mapping, not {value!r}")
-        options = {**value, "mode": "off"} if value.get("mode") is False else dict(value)
-        return from_mapping(cls, options, "a language policy")
+    reasoning: LanguagePolicy = LanguagePolicy(mode="off")
+    """The reasoning."""
+    answer: LanguagePolicy = LanguagePolicy(mode="off")
+    """The final answer, with the same options. Most final answers are too short to tell their language."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ fenced code do not count, nor does a tag between quotes.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-from pbrlsvr.errors import ConfigError
-from pbrlsvr.options import from_mapping
+from pydantic import field_validator
+
+from pbrlsvr.options import Options
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.spans import (
     _TAG,
@@ -29,59 +30,36 @@ Mark = Literal["boxed", "hash", "answer_tag", "cue"]
 _InCode = Callable[[int], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class FormatOptions:
-    """What a response must look like: the whole configuration block.
+class FormatOptions(Options):
+    """What a response must look like."""
 
-    Attributes:
-        thinking: "required": exactly one `<think>`, closed by exactly one `</think>`, with a letter or digit inside and
-            nothing but white space before. "forbidden": neither tag. "optional": either of the two.
-        opened_by_prompt: the chat template puts `<think>` at the end of the prompt, so that a response that thinks may
-            begin inside it, and then has `</think>` only.
-        answer: the marks of a final answer that are accepted, one or a list of: "boxed", `\\boxed{42}`; "hash", a line
-            `#### 42`; "answer_tag", `<answer>42</answer>`, of which the closing tag may be missing at the end; "cue",
-            "the answer is 42" in any language of `pbrlsvr.responses.cues`. Or "any" for all of them, or "none" if no
-            mark is asked for. One accepted mark must stand after the thinking, where `pbrlsvr.responses.spans.split`
-            looks for the answer, and must not be empty; marks of other kinds may be there too.
-        once: an accepted mark may not be repeated after the thinking. Different kinds around one answer, and a box in a
-            box, are no repetition; cues are counted only where no other accepted mark is.
-
-    Raises:
-        ConfigError: a value does not exist, or is of the wrong type.
-    """
+    BARE: ClassVar[str] = "thinking"
 
     thinking: Thinking = "optional"
+    """`<think>...</think>` before the answer. "required": exactly one `<think>`, closed by exactly one `</think>`, with
+    a letter or digit inside and nothing but white space before. "forbidden": neither tag. "optional": either of the
+    two."""
     opened_by_prompt: bool = False
-    answer: str | Sequence[str] = "any"
+    """true where the chat template ends the prompt with `<think>`, so that a response begins inside it, and has
+    `</think>` only."""
+    answer: str | tuple[str, ...] = "any"
+    """The accepted marks of the final answer, one or a list of: "boxed", `\\boxed{42}`; "hash", a line `#### 42`;
+    "answer_tag", `<answer>42</answer>`; "cue", "the answer is 42" in any language. Or "any" for all of them, or "none"
+    if no mark is asked for. One must stand after the thinking, and must not be empty; others may be there too."""
     once: bool = True
+    """true: an accepted mark may not be repeated after the thinking. Different kinds around one answer, and a box in a
+    box, are no repetition; cues are counted only where no other accepted mark is."""
 
-    def __post_init__(self) -> None:
-        if self.thinking not in get_args(Thinking):
-            raise ConfigError(f"a format's thinking is one of {list(get_args(Thinking))}, not {self.thinking!r}")
-        for name in ("opened_by_prompt", "once"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"a format's {name} is true or false, not {getattr(self, name)!r}")
-        _marks(self.answer)
-        if not isinstance(self.answer, str):
-            object.__setattr__(self, "answer", tuple(self.answer))
+    @field_validator("answer")
+    @classmethod
+    def _are_marks(cls, answer: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        _marks(answer)
+        return answer
 
     @property
     def marks(self) -> tuple[Mark, ...]:
         """The accepted marks; none if no mark is asked for."""
         return _marks(self.answer)
-
-    @classmethod
-    def of(cls, value: "Mapping[str, Any] | FormatOptions") -> "FormatOptions":
-        """Options from a mapping of this class's fields, or as they are.
-
-        Raises:
-            ConfigError: it is neither, or a field does not exist or has a value that cannot work.
-        """
-        if isinstance(value, FormatOptions):
-            return value
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"a format is a mapping of its options, not {value!r}")
-        return from_mapping(cls, value, "a format")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +99,7 @@ def check(response: str, options: FormatOptions) -> FormatCheck:
         response: a decoded response, without the prompt.
         options: see `FormatOptions`.
 
-    >>> options = FormatOptions("required", answer="boxed")
+    >>> options = FormatOptions(thinking="required", answer="boxed")
     >>> check("<think>9 * 2 = 18</think> She makes \\\\boxed{18} dollars.", options).score
     1.0
     >>> check("She makes \\\\boxed{18} dollars.", options)
@@ -195,5 +173,5 @@ def _marks(answer: object) -> tuple[Mark, ...]:
         return ()
     named = [answer] if isinstance(answer, str) else answer
     if not isinstance(named, Sequence) or not named or not all(mark in get_args(Mark) for mark in named):
-        raise ConfigError(f'a format\'s answer is "any", "none", or of {list(get_args(Mark))}, not {answer!r}')
+        raise ValueError(f"answer must be 'any', 'none', or one or a list of {list(get_args(Mark))}")
     return tuple(named)

@@ -1,48 +1,38 @@
 """The hybrid reward of the paper: COMET on the answer, embedding or translation similarity on the reasoning."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.models.comet.comet import DEFAULT_COMET
-from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
-from pbrlsvr.options import require_mapping
+from pbrlsvr.options import GONE
 from pbrlsvr.responses import format as formats
 from pbrlsvr.responses.format import FormatOptions
-from pbrlsvr.rewards.comet_score import CometMeasure, Measured, comet_measure
-from pbrlsvr.rewards.defaults import GUARDS, LANGUAGE, SERVING, TRANSLATION, Block, Row
-from pbrlsvr.rewards.embed_cosine import embedding_similarity
-from pbrlsvr.rewards.rollout import Rollout
-from pbrlsvr.rewards.scoring import ScoringOptions, cached, finish
-from pbrlsvr.rewards.similarity import Similarity
-from pbrlsvr.rewards.translated import translated_bleu, translated_chrf, translated_embedding
+from pbrlsvr.scoring.base import RIGHT_ANSWER, SemanticReward, verl_function
+from pbrlsvr.scoring.combine import CombineOptions
+from pbrlsvr.scoring.comet import CometAnswer, Measured, measure
+from pbrlsvr.scoring.rollout import Rollout
+from pbrlsvr.scoring.similarity import (
+    CalibratedEmbedding,
+    EmbeddingSimilarity,
+    Similarity,
+    Translated,
+    TranslatedEmbeddingSimilarity,
+    TranslatedOverlap,
+    TranslationBlock,
+)
 
-Kind = Literal["embed_cosine", "mt_embed_cosine", "mt_chrf", "mt_bleu"]
 
-COMPONENTS = ("answer", "comet", "reasoning", "format")
-COMET: Block = {"model": DEFAULT_COMET, "serving": SERVING}
-EMBEDDING: Block = {"model": DEFAULT_ENCODER, "serving": SERVING}
-GATED: Block = {"rule": "gated", "weights": {"answer": 0.0, "comet": 1.0, "reasoning": 1.0, "format": 0.0}}
+class AnswerComet(CometAnswer):
+    """A COMET model, and what it compares."""
+
+    MOVED: ClassVar[Mapping[str, str]] = {
+        **CometAnswer.MOVED,
+        "span": f"{GONE}COMET compares the answer, and `similarity` the reasoning",
+    }
 
 
-async def hybrid(
-    data_source: str,
-    solution_str: str,
-    ground_truth: str | None,
-    extra_info: Row | None = None,
-    *,
-    similarity: Kind = "embed_cosine",
-    comet: Block = COMET,
-    embedding: Block = EMBEDDING,
-    translation: Block = TRANSLATION,
-    format: Block = {},  # noqa: A002, B006 - the name that users write; never changed
-    language: Block = LANGUAGE,
-    guards: Block = GUARDS,
-    combine: Block = GATED,
-    reward_router_address: str | None = None,
-    reward_model_tokenizer: Any = None,
-) -> dict[str, float]:
+class Hybrid(SemanticReward):
     r"""COMET on the final answer and a similarity on the reasoning, as in the paper.
 
     .. math:: \text{score} = \text{combine}(\text{answer}, \text{comet}, \text{reasoning}, \text{format})
@@ -55,31 +45,13 @@ async def hybrid(
     is right where that can be verified (a number, a choice, a formula), since neither sees a swapped digit; where it
     cannot, they count by themselves. `combine={"rule": "sum", "weights": {"answer": 0, "format": 0}}` is the two alone.
 
-    Args:
-        data_source: the row's source; named in errors.
-        solution_str: the response.
-        ground_truth: the right final answer, or empty; then the row's `pivot_answer` is taken.
-        extra_info: the row's `extra_info`: `pivot_reasoning`, `pivot_answer`, and `language`, a BCP-47 code.
-        similarity: "embed_cosine", "mt_embed_cosine", "mt_chrf" or "mt_bleu".
-        comet: the options of `pbrlsvr.comet_score` for its model, `source`, `scale` and `serving`.
-        embedding: the options of `pbrlsvr.embed_cosine` for its encoder, alignment, calibration and `serving`; for
-            "embed_cosine" and "mt_embed_cosine".
-        translation: the translator and its `serving`; for the `mt_` similarities.
-        format: the options of `pbrlsvr.format`.
-        language: the language policies of `reasoning` and `answer` (`pbrlsvr.languages.LanguagePolicy`).
-        guards: `repetition` and `length` (`pbrlsvr.rewards.guards.GuardOptions`).
-        combine: how the components become one score (`pbrlsvr.rewards.combine.CombineOptions`).
-        reward_router_address: given by veRL when it serves a reward model; see `pbrlsvr.embed_cosine`.
-        reward_model_tokenizer: given by veRL when it serves a reward model; not used.
-
     Returns:
         `score` in [0, 1]; `similarity` and `comet_raw`, as the models gave them; `empty` and `comet_empty`, 1.0 where
-        the reasoning or the answer has no letter or digit; and what `pbrlsvr.rewards.scoring.finish` returns. A row
+        the reasoning or the answer has no letter or digit; and what `pbrlsvr.scoring.finish.finish` returns. A row
         without any answer has no `comet`: its weight leaves the mean, and `comet_missing` is 1.0.
 
     Raises:
         DataError: the row has no `pivot_reasoning`, or no `language` where one is needed.
-        ConfigError: an option has a value that cannot work.
         ModelError: a model cannot be loaded, or fails on a text.
         ServiceError: what serves a model failed for good, or took longer than `serving.timeout_s`.
         MissingDependencyError: an optional package is not installed.
@@ -91,79 +63,73 @@ async def hybrid(
         >>> asyncio.run(reward)["score"]  # doctest: +SKIP
         0.9
     """
-    reward = hybrid_options(
-        similarity=similarity, comet=comet, embedding=embedding, translation=translation, format=format,
-        language=language, guards=guards, combine=combine,
-    )  # fmt: skip
-    return await reward.score(Rollout.of(data_source, solution_str, ground_truth, extra_info), reward_router_address)
 
+    COMPONENTS: ClassVar[Mapping[str, str]] = {
+        "answer": RIGHT_ANSWER,
+        "comet": "COMET of the final answer, scaled to [0, 1].",
+        "reasoning": "The similarity of the reasoning.",
+        "format": "1 where the response has the format.",
+    }
 
-@dataclass(frozen=True, slots=True)
-class HybridReward:
-    """The options of `hybrid`, checked."""
+    similarity: Literal["embed_cosine", "mt_embed_cosine", "mt_chrf", "mt_bleu"] = "embed_cosine"
+    """How the reasoning is compared: "embed_cosine", or after translation "mt_embed_cosine", "mt_chrf" or "mt_bleu"."""
+    comet: AnswerComet = AnswerComet()
+    """COMET of the final answer against the pivot's."""
+    embedding: CalibratedEmbedding = CalibratedEmbedding()
+    """What compares the reasoning, for "embed_cosine" and "mt_embed_cosine"."""
+    translation: TranslationBlock = TranslationBlock()
+    """What translates the reasoning, for "mt_embed_cosine", "mt_chrf" and "mt_bleu"."""
+    format: FormatOptions = FormatOptions()
+    """What a response must look like; its score is a component of weight 0."""
+    combine: CombineOptions = CombineOptions(
+        rule="gated", weights={"answer": 0.0, "comet": 1.0, "reasoning": 1.0, "format": 0.0}
+    )
+    """How the components become one score. By default COMET and the similarity count where the final answer is right,
+    if that can be verified, and by themselves where it cannot."""
 
-    comet: CometMeasure
-    similarity: Similarity
-    form: FormatOptions
-    scoring: ScoringOptions
+    def check(self) -> None:
+        self.reasoning()
 
-    async def score(self, rollout: Rollout, router: str | None) -> dict[str, float]:
+    def reasoning(self) -> Similarity:
+        """How alike the response's reasoning and the pivot's are."""
+        if self.similarity == "embed_cosine":
+            return EmbeddingSimilarity(self.embedding, self.place(self.embedding), self.embedding.calibrated())
+        translated = Translated(self.translation, self.place(self.translation))
+        if self.similarity == "mt_embed_cosine":
+            if self.embedding.calibration is not None:
+                raise ConfigError(
+                    f"embedding.calibration={self.embedding.calibration!r} was fitted on texts in their own languages, "
+                    "and here the texts are translated first; set it to null"
+                )
+            embedding = EmbeddingSimilarity(self.embedding, self.place(self.embedding))
+            return TranslatedEmbeddingSimilarity(translated, embedding)
+        return TranslatedOverlap(translated, "chrf" if self.similarity == "mt_chrf" else "bleu")
+
+    async def measure(self, rollout: Rollout) -> tuple[Measured | None, float]:
         rollout.pivot_reasoning()
-        measured, raw = await asyncio.gather(self.comet.of(rollout), self._similarity(rollout, router))
-        return await asyncio.to_thread(self._finish, rollout, measured, raw)
+        comet = measure(self.comet, self.place(self.comet), rollout, "answer")
+        return await asyncio.gather(comet, self._similarity(rollout))
 
-    async def _similarity(self, rollout: Rollout, router: str | None) -> float:
-        return await self.similarity.raw(rollout, router) if rollout.has_reasoning else 0.0
+    async def _similarity(self, rollout: Rollout) -> float:
+        return await self.reasoning().raw(rollout) if rollout.has_reasoning else 0.0
 
-    def _finish(self, rollout: Rollout, measured: Measured | None, raw: float) -> dict[str, float]:
-        components = {
+    def components(self, rollout: Rollout, measured: tuple[Measured | None, float]) -> dict[str, float | None]:
+        comet, raw = measured
+        return {
             "answer": rollout.verified_answer(),
-            "comet": measured.comet if measured else None,
-            "reasoning": self.similarity.component(raw, rollout) if rollout.has_reasoning else 0.0,
-            "format": formats.check(rollout.text, self.form).score,
+            "comet": comet.comet if comet else None,
+            "reasoning": self.reasoning().component(raw, rollout) if rollout.has_reasoning else 0.0,
+            "format": formats.check(rollout.text, self.format).score,
         }
-        found = finish(rollout, components, self.scoring)
-        return found | {
+
+    def logged(self, rollout: Rollout, measured: tuple[Measured | None, float]) -> dict[str, float]:
+        comet, raw = measured
+        return {
             "similarity": raw,
             "empty": float(not rollout.has_reasoning),
-            "comet_raw": measured.raw if measured else 0.0,
-            "comet_empty": float(measured.empty if measured else 0.0),
+            "comet_raw": comet.raw if comet else 0.0,
+            "comet_empty": float(comet.empty if comet else 0.0),
         }
 
 
-@cached
-def hybrid_options(
-    *,
-    similarity: Any,
-    comet: Any,
-    embedding: Any,
-    translation: Any,
-    format: Any,  # noqa: A002
-    **scoring: Any,
-) -> HybridReward:
-    """The reward from the keyword arguments of `hybrid`, checked. No model is loaded.
-
-    Raises:
-        ConfigError: a value cannot work.
-    """
-    if similarity not in get_args(Kind):
-        raise ConfigError(f"similarity={similarity!r} is not one of {list(get_args(Kind))}")
-    block = require_mapping("comet", comet)
-    if block.pop("span", "answer") != "answer":
-        raise ConfigError("comet.span must be 'answer' in the hybrid, whose `similarity` covers the reasoning")
-    return HybridReward(
-        comet_measure(**block),
-        _similarity(similarity, embedding, translation),
-        FormatOptions.of(format),
-        ScoringOptions.of(components=COMPONENTS, **scoring),
-    )
-
-
-def _similarity(kind: Kind, embedding: Any, translation: Any) -> Similarity:
-    if kind == "mt_embed_cosine":
-        return translated_embedding(translation, embedding)
-    if kind == "mt_chrf":
-        return translated_chrf(translation)
-    if kind == "mt_bleu":
-        return translated_bleu(translation)
-    return embedding_similarity(**require_mapping("embedding", embedding))
+hybrid = verl_function(Hybrid)

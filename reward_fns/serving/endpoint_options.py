@@ -1,77 +1,75 @@
 """Where OpenAI-compatible servers are. Apart from the client, so that options can be checked without loading that."""
 
-import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from pbrlsvr.errors import ConfigError
+from pydantic import field_validator
+
+from pbrlsvr.options import SECRET, Field, Options, rare
 
 
-@dataclass(frozen=True)
-class EndpointOptions:
-    """Where OpenAI-compatible servers are, and how long to insist.
+class EndpointOptions(Options):
+    """Where OpenAI-compatible servers are, and how long to insist."""
 
-    Attributes:
-        urls: base URLs, such as "http://host:8000/v1"; several serve the same model and share the load.
-        api_key_env: the environment variable that holds the key, on every node; unset sends none, and so does `None`.
-        timeout_s: seconds for one attempt, from sending to the last byte.
-        retries: further attempts after the first; each goes to another URL if there is one.
-        max_concurrency: requests under way at once, per event loop; more wait their turn.
-        deadline_s: seconds for all attempts of a request together, the waits between them included.
-        served_model: the model's name at the servers; `None` takes the scorer's own name of it.
-        max_texts: texts in one embedding request; TEI takes 32 unless it is started with more.
-        max_characters: characters in one embedding request, unless a single text has more.
-    """
-
-    urls: tuple[str, ...] = ()
-    api_key_env: str | None = "OPENAI_API_KEY"
-    timeout_s: float = 120.0
-    retries: int = 5
-    max_concurrency: int = 64
-    deadline_s: float = 300.0
+    urls: tuple[str, ...] = Field((), json_schema_extra={SECRET: True})
+    """Base URLs, such as "http://host:8000/v1"; several serve the same model and share the load. None, with veRL's own
+    reward model enabled, takes that one."""
+    api_key_env: str | None = Field("OPENAI_API_KEY", json_schema_extra={SECRET: True})
+    """The environment variable that holds the key, on every node; where it is unset, and with null, none is sent."""
     served_model: str | None = None
-    max_texts: int = 32
-    max_characters: int = 100_000
+    """The model's name at the servers; null takes the block's own `model`."""
+    timeout_s: float = Field(120.0, gt=0)
+    """Seconds for one attempt, from sending to the last byte."""
+    retries: int = rare(5, ge=0)
+    """Further attempts after the first; each goes to another URL if there is one."""
+    max_concurrency: int = rare(64, ge=1)
+    """Requests in flight at once, per event loop; more wait their turn."""
+    deadline_s: float = rare(300.0, gt=0)
+    """Seconds for all attempts of a request together, the waits between them included."""
+    max_texts: int = rare(32, ge=1)
+    """Texts in one embedding request; TEI takes 32 unless it is started with more."""
+    max_characters: int = rare(100_000, ge=1)
+    """Characters in one embedding request, unless a single text has more."""
 
-    def __post_init__(self) -> None:
-        if isinstance(self.urls, str) or not isinstance(self.urls, Iterable):
-            raise ConfigError(f"urls must be a list of URLs, such as ['http://host:8000/v1']; it is {type(self.urls)}")
-        object.__setattr__(self, "urls", tuple(_checked_url(url) for url in self.urls))
-        if self.api_key_env is not None and not re.fullmatch(r"[A-Za-z_]\w*", str(self.api_key_env), re.ASCII):
-            # Not named in the error: it may be the key itself.
-            raise ConfigError(
+    @field_validator("urls", mode="before")
+    @classmethod
+    def _are_base_urls(cls, urls: object) -> object:
+        if isinstance(urls, str):
+            raise ValueError("urls must be a list of URLs, such as ['http://host:8000/v1']")
+        return tuple(map(_checked_url, urls)) if isinstance(urls, list | tuple) else urls
+
+    @field_validator("api_key_env", mode="before")
+    @classmethod
+    def _is_a_name(cls, name: object) -> object:
+        if name is not None and not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII):
+            raise ValueError(
                 "api_key_env must be the name of an environment variable, such as 'OPENAI_API_KEY', and is not one; "
                 "the key itself belongs into that variable"
             )
-        for name in ("timeout_s", "deadline_s"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-                raise ConfigError(f"{name}={value!r} must be a number of seconds above 0")
-        for name, least in (("retries", 0), ("max_concurrency", 1), ("max_texts", 1), ("max_characters", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name}={value!r} must be a whole number of {least} or more")
+        return name
 
 
 def _checked_url(url: object) -> str:
     if not isinstance(url, str):
-        raise ConfigError(f"urls holds {url!r}, which is not a text; give base URLs, such as 'http://host:8000/v1'")
-    parsed = urlsplit(url.strip())
-    shown = f"{parsed.scheme}://{parsed.hostname}{parsed.path}"
+        raise ValueError("urls holds something that is not a text; give base URLs, such as 'http://host:8000/v1'")
+    try:
+        parsed = urlsplit(url.strip())
+        valid = parsed.scheme in ("http", "https") and bool(parsed.hostname) and _port_is_valid(parsed)
+    except ValueError:  # such as "http://[bad"
+        raise ValueError("urls holds a URL that cannot be read; give http(s)://host[:port]/v1") from None
     if parsed.username is not None or parsed.query or parsed.fragment:
-        raise ConfigError(
-            f"urls holds {shown!r} with a user, a query or a fragment, which would be seen wherever the configuration "
-            "is printed; give the URL alone, and the key in the environment variable that api_key_env names"
+        raise ValueError(
+            f"urls holds {parsed.scheme}://{parsed.hostname}{parsed.path} with a user, a query or a fragment, which "
+            "would be seen wherever the configuration is printed; give the URL alone, and the key in the environment "
+            "variable that api_key_env names"
         )
-    if parsed.scheme not in ("http", "https") or not parsed.hostname or not _port_is_valid(parsed):
-        raise ConfigError(f"urls holds {url!r}, which is not http(s)://host[:port]/v1")
+    if not valid:
+        raise ValueError(f"urls holds {url!r}, which is not http(s)://host[:port]/v1")
     return url.strip().rstrip("/")
 
 
 def _port_is_valid(url: SplitResult) -> bool:
     try:
         return url.port is None or url.port > 0
-    except ValueError:
+    except ValueError:  # the user is told which URL it is
         return False

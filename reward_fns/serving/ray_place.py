@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from concurrent.futures import Future
-from dataclasses import replace
 from pickle import PicklingError
 from threading import Event, Lock
 from typing import Any
@@ -108,7 +107,9 @@ class Replica:
     def name(self) -> str:
         """Of the actor: the same in all processes of a job that ask for the same model in the same way."""
         # What only the clients do must not make it another actor.
-        shared = replace(self._serving, timeout_s=1.0, max_waiting=1, restarts=0, endpoint=EndpointOptions())
+        shared = self._serving.model_copy(
+            update={"timeout_s": 1.0, "max_waiting": 1, "restarts": 0, "endpoint": EndpointOptions()}
+        )
         digest = hashlib.sha256(f"{self._options!r} {shared!r}".encode()).hexdigest()[:12]
         return f"{PREFIX}{self._job}-{digest}-{self._index}"
 

@@ -7,7 +7,6 @@ computed once is remembered.
 
 import zlib
 from collections.abc import Hashable
-from dataclasses import replace
 from functools import cache
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -78,7 +77,7 @@ def scorer(options: ModelOptions, serving: ServingOptions) -> Scorer[Any, Any]:
                 f"serving.place='endpoint' cannot run model {options.model!r}: there is no client for "
                 f"{type(options).__name__}; take 'ray' or 'local'"
             )
-        options, serving = options.served_by(serving.endpoint), replace(serving, place="local")
+        options, serving = options.served_by(serving.endpoint), serving.model_copy(update={"place": "local"})
     with _lock:  # cache alone may build twice when two threads ask at the same time
         return _scorer(options, serving)
 

@@ -2,9 +2,9 @@
 
 empty      the translation has no letter or digit
 copied     it is the English text
-looped     it says the same over and over (`pbrlsvr.rewards.guards.repetition`)
+looped     it says the same over and over (`pbrlsvr.scoring.guards.repetition`)
 language   less than `language_share` of it is in its language (`pbrlsvr.languages`)
-length     in letters, it is far shorter or longer than the English (`pbrlsvr.rewards.guards.length`)
+length     in letters, it is far shorter or longer than the English (`pbrlsvr.scoring.guards.length`)
 numbers    a number is missing, or one is new (`numbers.py`)
 verbatim   a formula, code or an address differs (`verbatim.py`)
 meaning    a model finds that it says something else (`meaning.py`); off unless asked for
@@ -21,7 +21,7 @@ from pbrlsvr import languages
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import LanguagePolicy
 from pbrlsvr.languages.text import prose
-from pbrlsvr.rewards import guards
+from pbrlsvr.scoring import guards
 from pbrlsvr_plugin.prepare.check import numbers_kept as numbers
 from pbrlsvr_plugin.prepare.check import verbatim
 from pbrlsvr_plugin.prepare.check.meaning import MeaningOptions, check_models, scores
@@ -171,7 +171,7 @@ def _likeness(text: str, english: str) -> float:
 
 
 def _language_fault(question: str, language: str, options: CheckOptions) -> Fault | None:
-    found = languages.check(question, language, LanguagePolicy("gate", threshold=options.language_share))
+    found = languages.check(question, language, LanguagePolicy(mode="gate", threshold=options.language_share))
     if found.factor or found.profile is None:
         return None
     most = max(found.profile.shares.items(), key=lambda each: each[1])[0]

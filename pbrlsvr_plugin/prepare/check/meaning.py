@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 from pbrlsvr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.comet.comet import CometOptions
-    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
-    from pbrlsvr.models.translation.translator import TranslationOptions
-    from pbrlsvr.serving.scorer import ServingOptions
+    from pbrlsvr.models.comet.options import CometOptions
+    from pbrlsvr.models.embedding.options import EmbeddingOptions
+    from pbrlsvr.models.translation.options import TranslationOptions
+    from pbrlsvr.serving.options import ServingOptions
 
 Block = TypeVar("Block")
 Method = Literal["cosine", "round_trip_cosine", "round_trip_chrf", "comet"]
@@ -30,10 +30,10 @@ class MeaningOptions:
     Attributes:
         method: see the top of this module.
         threshold: the lowest score of a row that is kept. Models differ: look at a few hundred rows first.
-        encoder: options of `pbrlsvr.models.embedding.embedder.EmbeddingOptions`, for the cosines; the default model is
+        encoder: options of `pbrlsvr.models.embedding.options.EmbeddingOptions`, for the cosines; the default model is
             the rewards' own.
-        translation: options of `pbrlsvr.models.translation.translator.TranslationOptions`, for the round trips.
-        comet: options of `pbrlsvr.models.comet.comet.CometOptions`.
+        translation: options of `pbrlsvr.models.translation.options.TranslationOptions`, for the round trips.
+        comet: options of `pbrlsvr.models.comet.options.CometOptions`.
         serving: options of `pbrlsvr.serving.scorer.ServingOptions`: where the models run.
 
     Raises:
@@ -80,7 +80,7 @@ async def _score(row: Mapping[str, Any], options: MeaningOptions) -> float:
     back = await _translate(question, row["language"], options)
     if options.method == "round_trip_cosine":
         return await _cosine(back, english, options)
-    from pbrlsvr.rewards.overlap import chrf
+    from pbrlsvr.scoring.overlap import chrf
 
     return chrf(back, english)
 
@@ -115,26 +115,25 @@ def check_models(options: MeaningOptions) -> None:
 
 
 def _encoder(options: MeaningOptions) -> "EmbeddingOptions":
-    from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
-    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+    from pbrlsvr.models.embedding.options import EmbeddingOptions
 
-    return _build(EmbeddingOptions, {"model": DEFAULT_ENCODER, **options.encoder}, "encoder")
+    return _build(EmbeddingOptions, options.encoder, "encoder")
 
 
 def _translation(options: MeaningOptions) -> "TranslationOptions":
-    from pbrlsvr.models.translation.translator import TranslationOptions
+    from pbrlsvr.models.translation.options import TranslationOptions
 
     return _build(TranslationOptions, options.translation, "translation")
 
 
 def _comet_model(options: MeaningOptions) -> "CometOptions":
-    from pbrlsvr.models.comet.comet import CometOptions
+    from pbrlsvr.models.comet.options import CometOptions
 
     return _build(CometOptions, options.comet, "comet")
 
 
 def _serving(options: MeaningOptions) -> "ServingOptions":
-    from pbrlsvr.serving.scorer import ServingOptions
+    from pbrlsvr.serving.options import ServingOptions
 
     return _build(ServingOptions, options.serving, "serving")
 

@@ -13,13 +13,14 @@ Rows that are in another language than English from the start go on as they are,
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
 from pbrlsvr.languages import english_name, parse
-from pbrlsvr.models.translation.translator import TranslationOptions, translator
+from pbrlsvr.models.translation.options import TranslationOptions
+from pbrlsvr.models.translation.translator import translator
 from pbrlsvr.options import from_mapping
 from pbrlsvr.serving.options import ServingOptions
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
@@ -31,8 +32,6 @@ from pbrlsvr_plugin.prepare.requests.journal import request_key
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
 
 Engine = Literal["auto", "join", "chat", "seq2seq", "ctranslate2"]
-#: Options of a translation model that change its speed only.
-_SPEED = ("device", "batch_tokens", "cache_size", "endpoint")
 
 
 @dataclass(frozen=True)
@@ -172,8 +171,8 @@ class Translate(Stage):
                 return _Translated("", "", "cut_off")
             return _Translated(answer["text"].strip(), self.options.model)
         options = self.options.model_options()
-        told = {name: value for name, value in asdict(options).items() if name not in _SPEED}
         serving = from_mapping(ServingOptions, self.options.serving, "translate.serving")
+        told = options.model_dump() | {"dtype": serving.dtype}
 
         async def ask() -> str:
             return await translator(options, serving).translate(text, "en", language)

@@ -10,61 +10,22 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
+from pbrlsvr.errors import MissingDependencyError, ModelError
 from pbrlsvr.models.comet.cards import known_card
-from pbrlsvr.models.devices import DTYPES, torch_device
+from pbrlsvr.models.comet.options import CometOptions, CometSpec
+from pbrlsvr.models.devices import torch_device
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 from pbrlsvr.serving.token_budget import usual_budget
 
 if TYPE_CHECKING:
     from pbrlsvr.models.comet.model import CometModel
 
-#: Apache-2.0, with a reference.
-DEFAULT_COMET = "Unbabel/wmt22-comet-da"
-
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CometOptions:
-    """Which COMET model, and how it runs.
-
-    Attributes:
-        model: a folder with hparams.yaml and checkpoints/model.ckpt, that .ckpt, or a name on the Hugging Face hub.
-        revision: the commit, tag or branch of a hub model.
-        encoder: where the encoder's config.json and tokenizer are: a folder or a hub name. `None` takes what the
-            checkpoint names, such as xlm-roberta-large. Its weights are not needed.
-        device: "auto" (a GPU where this process sees one, else the CPU) or a torch device.
-        dtype: of the encoder: "float32", "bfloat16" or "float16".
-        batch_tokens: tokens in one forward pass, padding included; halved where memory runs out. `None` takes 1024 on a
-            CPU, 16384 elsewhere.
-        cut_source: whether the source of a sample that is too long for the encoder is cut along with the translation
-            and the reference. `False` keeps it whole beside each segment, for a source that they do not translate, such
-            as a question beside its answer.
-        cached_vectors: sentence vectors of sources and references kept in memory, the least recently used leave first.
-    """
-
-    model: str = DEFAULT_COMET
-    revision: str | None = None
-    encoder: str | None = None
-    device: str = "auto"
-    dtype: str = "float32"
-    batch_tokens: int | None = None
-    cut_source: bool = True
-    cached_vectors: int = 20_000
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.model, str) or not self.model.strip():
-            raise ConfigError(f"model={self.model!r} names no model; give a folder or a name on the Hugging Face hub")
-        for name in ("batch_tokens", "cached_vectors"):
-            value = getattr(self, name)
-            unset = name == "batch_tokens" and value is None
-            if not unset and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise ConfigError(f"{name}={value!r} must be a whole number of 1 or more")
-        if not isinstance(self.cut_source, bool):
-            raise ConfigError(f"cut_source={self.cut_source!r} must be true or false")
-        if self.dtype not in DTYPES:
-            raise ConfigError(f"dtype={self.dtype!r} is not one of {list(DTYPES)}")
+class CometLoader(CometSpec):
+    """Loads the checkpoint where it is to run."""
 
     def load(self) -> "CometModel":
         """The loaded model.
@@ -124,13 +85,14 @@ class Comet:
 
         Example:
             >>> import asyncio
-            >>> metric = comet(CometOptions("Unbabel/wmt22-comet-da"))
+            >>> metric = comet(CometOptions(model="Unbabel/wmt22-comet-da"))
             >>> asyncio.run(metric.score("Es sind 11.", "There are 11.", "It is 11.")) > 0.5  # doctest: +SKIP
             True
         """
         return float(await self._scorer((src, mt) if ref is None else (src, mt, ref)))
 
 
-def comet(options: CometOptions, serving: ServingOptions | None = None) -> Comet:
-    """COMET with these options; the model is loaded once, at the first sample."""
-    return Comet(scorer(options, serving or ServingOptions()))
+def comet(options: CometOptions, serving: ServingOptions | None = None, cut_source: bool = True) -> Comet:
+    """COMET with these options; the model is loaded once, at the first sample. See `CometLoader` for `cut_source`."""
+    serving = serving or ServingOptions()
+    return Comet(scorer(CometLoader.of(options, serving, cut_source), serving))

@@ -2,16 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pbrlsvr.errors import ConfigError
-from pbrlsvr.models.devices import DTYPES
 from pbrlsvr.models.embedding.alignment import alignment
-from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
+from pbrlsvr.models.embedding.cards import card_prompt
+from pbrlsvr.models.embedding.options import EmbeddingOptions, EncoderSpec
+from pbrlsvr.models.embedding.pooling import Vector
 from pbrlsvr.models.pieces import split_steps
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.options import ServingOptions
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from pbrlsvr.models.embedding.model import SentenceEncoder
     from pbrlsvr.models.embedding.served import ServedEmbeddings
 
-Vector = NDArray[np.float32]
-
 #: The most steps of a text that are told apart; more are joined. Bounds the work of `alignment`.
 MAX_STEPS = 256
 
@@ -30,43 +27,8 @@ __all__ = ["Embedder", "EmbeddingOptions", "Steps", "Vector", "card_prompt", "em
 
 
 @dataclass(frozen=True)
-class EmbeddingOptions:
-    """How texts become vectors.
-
-    Attributes:
-        model: a sentence-transformers model: a folder, or a name on the Hugging Face hub.
-        revision: the commit, tag or branch of a hub model.
-        prompt: put before each text. `None` takes what the model's card asks for (`scorers/encoders.py`), else what
-            the model's own configuration says; `""` puts nothing.
-        max_tokens: the longest piece that is encoded at once, never more than the model takes. `None` takes what the
-            model's card recommends, else the model's own limit.
-        device: "auto" (a GPU where this process sees one, else the CPU) or a torch device.
-        dtype: "float32", "bfloat16" or "float16".
-        batch_tokens: tokens in one forward pass, padding included; halved where memory runs out. `None` takes 1024 on a
-            CPU, 16384 elsewhere.
-    """
-
-    model: str
-    revision: str | None = None
-    prompt: str | None = None
-    max_tokens: int | None = None
-    device: str = "auto"
-    dtype: str = "float32"
-    batch_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.model, str) or not self.model.strip():
-            raise ConfigError(f"model={self.model!r} names no model; give a folder or a name on the Hugging Face hub")
-        for name in ("max_tokens", "batch_tokens"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise ConfigError(f"{name}={value!r} must be a whole number of 1 or more")
-        if self.dtype not in DTYPES:
-            raise ConfigError(f"dtype={self.dtype!r} is not one of {list(DTYPES)}")
-        known = known_encoder(self.model)
-        # A folder of that name may hold a converted model; loading it shows.
-        if known and known.refused and not Path(self.model).is_dir():
-            raise ConfigError(f"model={self.model!r} cannot be used: {known.refused}")
+class EncoderLoader(EncoderSpec):
+    """Loads the encoder where it is to run."""
 
     def load(self) -> "SentenceEncoder":
         """The loaded model.
@@ -100,7 +62,8 @@ class Embedder:
 
     def __init__(self, options: EmbeddingOptions, serving: ServingOptions | None = None):
         self.options = options
-        self._scorer = scorer(options, serving or ServingOptions())
+        serving = serving or ServingOptions()
+        self._scorer = scorer(EncoderLoader.of(options, serving), serving)
 
     async def embed(self, text: str) -> Vector:
         """The unit vector `[d]` of a text.
@@ -123,7 +86,7 @@ class Embedder:
 
         Example:
             >>> import asyncio
-            >>> encoder = embedder(EmbeddingOptions("intfloat/multilingual-e5-small"))
+            >>> encoder = embedder(EmbeddingOptions(model="intfloat/multilingual-e5-small"))
             >>> asyncio.run(encoder.steps("Ana has 17 apples. She gives away 6.")).lengths  # doctest: +SKIP
             array([18., 17.])
         """

@@ -7,12 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
 from pbrlsvr.models.devices import torch_device
 from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
-from pbrlsvr.models.embedding.pooling import plain_text, pooled
+from pbrlsvr.models.embedding.pooling import Vector, plain_text, pooled
 from pbrlsvr.models.files import check_model, clip
 from pbrlsvr.models.pieces import split_to_fit
 from pbrlsvr.serving.token_budget import TokenBudget, usual_budget
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
-    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
-
-Vector = NDArray[np.float32]
+    from pbrlsvr.models.embedding.options import EncoderSpec
 
 # No script needs fewer tokens than a character in eight: a text that is longer is split before it is tokenized.
 _CHARACTERS_PER_TOKEN = 8
@@ -43,7 +40,7 @@ class SentenceEncoder:
         batches: the budget of padded tokens of a forward pass, and what was computed so far.
     """
 
-    def __init__(self, options: "EmbeddingOptions"):
+    def __init__(self, options: "EncoderSpec"):
         self.options = options
         self._model = _load(options)
         self.prompt = _prompt(self._model, options)
@@ -160,12 +157,12 @@ class _Tokens:
         return _Tokens(owners, weights, lengths, rows, self.features)
 
 
-def _prompt(model: "SentenceTransformer", options: "EmbeddingOptions") -> str:
+def _prompt(model: "SentenceTransformer", options: "EncoderSpec") -> str:
     wanted = card_prompt(options.model) if options.prompt is None else options.prompt
     return model.prompts.get(model.default_prompt_name or "", "") if wanted is None else wanted
 
 
-def _max_tokens(model: "SentenceTransformer", options: "EmbeddingOptions") -> int:
+def _max_tokens(model: "SentenceTransformer", options: "EncoderSpec") -> int:
     known = known_encoder(options.model)
     wanted = options.max_tokens or (known.max_tokens if known else None)
     return min(wanted or _model_limit(model), _model_limit(model))
@@ -176,7 +173,7 @@ def _model_limit(model: "SentenceTransformer") -> int:
     return limit if isinstance(limit, int) and limit > 0 else int(model.tokenizer.model_max_length)
 
 
-def _load(options: "EmbeddingOptions") -> "SentenceTransformer":
+def _load(options: "EncoderSpec") -> "SentenceTransformer":
     try:
         import torch
         from sentence_transformers import SentenceTransformer

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pbrlsvr.errors import ModelError, PbrlsvrError
-from pbrlsvr.models.embedding.pooling import plain_text, pooled
-from pbrlsvr.models.text_splitter import TextSplitter
+from pbrlsvr.models.embedding.pooling import Vector, plain_text, pooled
+from pbrlsvr.models.embedding.text_splitter import TextSplitter
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
-
-Vector = NDArray[np.float32]
+    from pbrlsvr.models.embedding.options import EncoderSpec
 
 _TEXT_REFUSED = {400, 413, 422}
 
@@ -29,7 +26,7 @@ _TEXT_REFUSED = {400, 413, 422}
 class ServedEmbeddings:
     """The options of an encoder, with the servers where it runs; a `ModelOptions`."""
 
-    encoder: "EmbeddingOptions"
+    encoder: "EncoderSpec"
     endpoint: EndpointOptions
 
     @property

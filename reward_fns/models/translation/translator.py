@@ -15,23 +15,19 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from threading import Lock
-from typing import Literal, get_args
 
-from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import base, parse, profile
-from pbrlsvr.models.devices import DTYPES
 from pbrlsvr.models.pieces import split_steps
 from pbrlsvr.models.translation.engines import Engine, Request
+from pbrlsvr.models.translation.options import TranslationOptions, TranslatorSpec
 from pbrlsvr.models.translation.protect import BLOCK, INLINE, ascii_digits, protect
 from pbrlsvr.models.translation.sentence import Sentence, fit, is_prose, without_loop
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 from pbrlsvr.serving.token_budget import TokenBudget
-
-EngineName = Literal["seq2seq", "ctranslate2", "openai"]
 
 #: text, source language, target language
 Item = tuple[str, str, str]
@@ -44,83 +40,23 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class TranslationOptions:
-    """What translates, and how.
-
-    Attributes:
-        model: a seq2seq model, a folder or a name on the Hugging Face hub; for "ctranslate2" the folder of a converted
-            one; for "openai" the name under which the server has it.
-        engine: "seq2seq" (transformers), "ctranslate2", or "openai" (any OpenAI-compatible chat endpoint).
-        revision: the commit, tag or branch of a hub model.
-        tokenizer: the folder or hub name of the tokenizer, where it is not with the model.
-        target_language: into which language, unless the caller says another.
-        device: "auto" (a GPU where this process sees one, else the CPU) or a device such as "cuda:1".
-        dtype: of a "seq2seq" model: "float32", "bfloat16" or "float16".
-        compute_type: of a "ctranslate2" model: "default" (as it was converted), "int8", "float16", ...
-        beam_size: 1 is greedy search: several times cheaper, and a reward needs no last point of BLEU. Our choice.
-        max_tokens: the longest sentence in tokens; a longer one is cut. The models were trained on sentences.
-        length_ratio: a translation is stopped at `length_ratio * source tokens + 16` tokens.
-        batch_tokens: padded source tokens of one batch.
-        cache_size: sentences kept in memory, the least recently used leave first.
-        prompt: for "openai", with `{text}`, `{source}` and `{target}`; `None` takes `engines/chat.py`'s.
-        endpoint: for "openai", where the servers are.
-
-    Raises:
-        ConfigError: a value cannot work.
-    """
-
-    model: str
-    engine: EngineName = "seq2seq"
-    revision: str | None = None
-    tokenizer: str | None = None
-    target_language: str = "en"
-    device: str = "auto"
-    dtype: str = "float32"
-    compute_type: str = "default"
-    beam_size: int = 1
-    max_tokens: int = 200
-    length_ratio: float = 3.0
-    batch_tokens: int = 4096
-    cache_size: int = 100_000
-    prompt: str | None = None
-    endpoint: EndpointOptions = field(default_factory=EndpointOptions)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.model, str) or not self.model.strip():
-            raise ConfigError(f"model={self.model!r} names no translation model; give a folder or a hub name")
-        if self.engine not in get_args(EngineName):
-            raise ConfigError(f"engine={self.engine!r} is not one of {list(get_args(EngineName))}")
-        if self.dtype not in DTYPES:
-            raise ConfigError(f"dtype={self.dtype!r} is not one of {list(DTYPES)}")
-        for name, least in (("beam_size", 1), ("max_tokens", 16), ("batch_tokens", 1), ("cache_size", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ConfigError(f"{name}={value!r} must be a whole number of {least} or more")
-        if not isinstance(self.length_ratio, int | float) or not 1 <= self.length_ratio < 100:
-            raise ConfigError(f"length_ratio={self.length_ratio!r} must be a number from 1 to 100")
-        try:
-            parse(self.target_language, error=ConfigError)
-        except ConfigError as error:
-            raise ConfigError(f"target_language: {error}") from None
-        if self.prompt is not None and "{text}" not in self.prompt:
-            raise ConfigError(f"prompt={self.prompt[:80]!r} has no place for the text; put {{text}} into it")
-        if self.engine == "openai" and not self.endpoint.urls:
-            raise ConfigError("engine='openai' needs endpoint.urls, such as ['http://host:8000/v1']")
+class TranslatorLoader(TranslatorSpec):
+    """Loads the translator where it is to run."""
 
     def load(self) -> "TranslationModel":
         """The loaded model; see `ModelOptions.load`."""
         return TranslationModel(_engine(self), self)
 
-    def served_by(self, endpoint: EndpointOptions) -> "TranslationOptions":
+    def served_by(self, endpoint: EndpointOptions) -> "TranslatorLoader":
         """The same with a chat model behind an endpoint: what `serving.place="endpoint"` means here."""
-        return replace(self, engine="openai", endpoint=endpoint)
+        return replace(self, endpoint=endpoint)
 
 
-def _engine(options: TranslationOptions) -> Engine:
-    if options.engine == "openai":
+def _engine(options: TranslatorSpec) -> Engine:
+    if options.endpoint is not None:
         from pbrlsvr.models.translation.engines.chat_endpoint import ChatEngine
 
-        return ChatEngine(options)
+        return ChatEngine(options, options.endpoint)
     if options.engine == "ctranslate2":
         from pbrlsvr.models.translation.engines.ct2 import CTranslate2Engine
 
@@ -133,7 +69,7 @@ def _engine(options: TranslationOptions) -> Engine:
 class TranslationModel:
     """A loaded engine, and the sentences that it has translated."""
 
-    def __init__(self, engine: Engine, options: TranslationOptions):
+    def __init__(self, engine: Engine, options: TranslatorSpec):
         self._engine = engine
         self._options = options
         self._cache: OrderedDict[Request, str] = OrderedDict()
@@ -220,9 +156,9 @@ class Translator:
 
     def __init__(self, options: TranslationOptions, serving: ServingOptions):
         self.options = options
-        self._scorer: Scorer[Item, str] = scorer(options, serving)
+        self._scorer: Scorer[Item, str] = scorer(TranslatorLoader.of(options, serving), serving)
 
-    async def translate(self, text: str, source_language: str, target_language: str | None = None) -> str:
+    async def translate(self, text: str, source_language: str, target_language: str = "en") -> str:
         """A text in another language; code, equations and line breaks stay as they are.
 
         A text without words, and one that is in the target language already, comes back unchanged.
@@ -230,7 +166,7 @@ class Translator:
         Args:
             text: of any length; a long sentence is cut, never dropped.
             source_language: its BCP-47 code.
-            target_language: the code of the language that is wanted; `None` takes the options', which is English.
+            target_language: the code of the language that is wanted.
 
         Raises:
             DataError: a code is no language code, or the model lacks the language.
@@ -238,11 +174,11 @@ class Translator:
             ServiceError: the endpoint does not answer.
 
         Example:
-            >>> options = TranslationOptions("facebook/m2m100_418M")
+            >>> options = TranslationOptions(model="facebook/m2m100_418M")
             >>> await translator(options).translate("Ana ana tofaa ১৭.", "sw")  # doctest: +SKIP
             'Ana has 17 apples.'
         """
-        source, target = parse(source_language), parse(target_language or self.options.target_language)
+        source, target = parse(source_language), parse(target_language)
         if not any(map(str.isalnum, text)):
             return text
         return await self._scorer((text, source, target))

@@ -16,7 +16,7 @@ import pytest
 from pbrlsvr.errors import ConfigError, DataError, ModelError
 from pbrlsvr.languages import check
 from pbrlsvr.responses.spans import split
-from pbrlsvr.rewards.rollout import Rollout
+from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr_plugin.attacks.command import TOLERANCE, attack, run, table
 from pbrlsvr_plugin.attacks.problems import Case, Problem, builtin_problems, parse_problems, read_problems
 from pbrlsvr_plugin.attacks.responses import ATTACKS
@@ -31,7 +31,7 @@ IN_ANOTHER_WRITING = ("english_copied", "other_language", "wrong_script", "trans
 
 
 def findings(encoder, *options, languages=LANGUAGES, **settings):
-    reward, _ = named_reward("pbrlsvr.embed_cosine", [f"model={encoder}", "device=cpu", *options])
+    reward, _ = named_reward("pbrlsvr.embed_cosine", [f"embedding.model={encoder}", "serving.device=cpu", *options])
     problems = [problem for problem in PROBLEMS if problem.language in languages]
     return asyncio.run(attack(reward, problems, PROBLEMS, **settings))
 
@@ -212,9 +212,11 @@ def test_what_pays_better_is_marked_and_named_and_the_exit_code_is_one(capsys):
     # Format alone pays for any marked answer, right or wrong, but nothing more than the honest correct response gets.
     assert run("pbrlsvr.format", languages="de") == 0
     # The share of letters in the language pays the honest mistake no less, and a repeated question as much.
-    assert run("pbrlsvr.format", ["thinking=required"], languages="de") == 1
+    assert run("pbrlsvr.format", ["format.thinking=required"], languages="de") == 1
     assert "the honest correct response scores 0 in de" in capsys.readouterr().out
-    assert run("pbrlsvr.format", ["thinking=required"], languages="de", template="<think>{reasoning}</think> {answer}")
+    assert run(
+        "pbrlsvr.format", ["format.thinking=required"], languages="de", template="<think>{reasoning}</think> {answer}"
+    )
 
 
 @pytest.fixture
@@ -272,7 +274,7 @@ def test_a_config_that_chooses_no_reward_is_refused(own_config):
     ("settings", "message"),
     [
         ({"reward": "pbrlsvr.embed_cosin"}, "Did you mean 'pbrlsvr.embed_cosine'?"),
-        ({"option": ["models=x"]}, "reward_kwargs.models is not an option of pbrlsvr.embed_cosine"),
+        ({"option": ["models=x"]}, "reward_kwargs.models='x': there is no such option"),
         ({"option": ["combine.rule=best"]}, "'best'"),
         ({"languages": "en,yo"}, "there is no problem in 'yo'"),
         ({"languages": "klingon"}, "'klingon'"),

@@ -4,7 +4,7 @@ import pytest
 
 from pbrlsvr.calibration.calibration import Calibration
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr_plugin.calibrate.command import run
 
 ROWS = [

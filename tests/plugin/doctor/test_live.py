@@ -9,7 +9,8 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="needs Ray, which veRL brings")
 
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder  # noqa: E402
+from pbrlsvr.models.embedding.embedder import embedder  # noqa: E402
+from pbrlsvr.models.embedding.options import EmbeddingOptions  # noqa: E402
 from pbrlsvr.serving.options import ServingOptions  # noqa: E402
 
 

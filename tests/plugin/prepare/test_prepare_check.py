@@ -208,17 +208,25 @@ def test_a_model_finds_what_means_something_else(minilm):
         {**row("El tren sale a las 3 de la tarde y llega de noche a la estación del norte.", english), "id": "b"},
         {**row("El tren sale a las 3 de la tarde.", english, engine="original"), "id": "c"},
     ]
-    kept, rejected = run(rows, meaning=MeaningOptions("cosine", 0.6, encoder={"model": minilm, "device": "cpu"}))
+    meaning = MeaningOptions("cosine", 0.6, encoder={"model": minilm}, serving={"device": "cpu"})
+    kept, rejected = run(rows, meaning=meaning)
     assert (kept, rejected) == (["a", "c"], [("b", "meaning")])
 
 
 @pytest.mark.parametrize(
     ("meaning", "said"),
     [
-        (MeaningOptions("cosine", 0.5, encoder={"modell": "x"}), "check.meaning.encoder.* no option 'modell'"),
-        (MeaningOptions("round_trip_chrf", 0.5, translation={"model": " "}), "names no translation model"),
-        (MeaningOptions("comet", 0.5, comet={"model": "x", "dtype": "int3"}), "int3"),
-        (MeaningOptions("cosine", 0.5, serving={"place": "moon"}), "moon"),
+        (
+            MeaningOptions("cosine", 0.5, encoder={"modell": "x"}),
+            r"check\.meaning\.encoder\.modell='x': there is no such option",
+        ),
+        (
+            MeaningOptions("round_trip_chrf", 0.5, translation={"model": " "}),
+            r"check\.meaning\.translation\.model=' ' must be",
+        ),
+        (MeaningOptions("comet", 0.5, comet={"model": "x", "dtype": "int3"}), r"check\.meaning\.comet\.dtype='int3'"),
+        (MeaningOptions("cosine", 0.5, serving={"dtype": "int3"}), r"check\.meaning\.serving\.dtype='int3'"),
+        (MeaningOptions("cosine", 0.5, serving={"place": "moon"}), r"check\.meaning\.serving\.place='moon'"),
     ],
 )
 def test_an_option_of_a_model_that_cannot_work_is_named_before_any_row_is_read(meaning, said):

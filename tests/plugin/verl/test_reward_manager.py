@@ -24,7 +24,7 @@ RESPONSES = [f"{PIVOT} the answer is 11", "the train to the coast leaves at noon
 def config(minilm):
     overrides = [
         "+reward_fn=pbrlsvr.embed_cosine",
-        f"reward.custom_reward_function.reward_kwargs.model={minilm}",
+        f"reward.custom_reward_function.reward_kwargs.embedding.model={minilm}",
         f"actor_rollout_ref.model.path={minilm}",
     ]
     with initialize_config_module("verl.trainer.config", version_base=None):
@@ -88,5 +88,5 @@ def test_verls_ray_reward_worker_scores_like_a_plain_call(config, tokenizer, min
         ray.shutdown()
     row = {"index": 0, "language": "en", "pivot_reasoning": PIVOT}
     for text, result in zip(RESPONSES, results, strict=True):
-        plain = asyncio.run(pbrlsvr.embed_cosine("demo/en", text, "11", row, model=minilm))
+        plain = asyncio.run(pbrlsvr.embed_cosine("demo/en", text, "11", row, embedding={"model": minilm}))
         assert result["reward_score"] == pytest.approx(plain["score"], abs=1e-5)

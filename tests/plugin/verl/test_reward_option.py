@@ -16,7 +16,6 @@ from omegaconf import OmegaConf  # noqa: E402
 
 import pbrlsvr  # noqa: E402
 import pbrlsvr_plugin.config  # noqa: E402
-from pbrlsvr.rewards.registry import OPTION_CHECKS  # noqa: E402
 from pbrlsvr_plugin.verl.reward_option import reward_options, settle  # noqa: E402
 
 TREE = "verl.trainer.config"
@@ -63,9 +62,9 @@ def test_every_way_to_write_it_in_a_config_gives_the_same_reward(text, own_confi
 
 @pytest.mark.parametrize("text", [DEFAULTS, BODY])
 def test_options_of_the_reward_can_be_set_in_the_users_own_config(text, own_config):
-    config = own_config(text + "reward: {custom_reward_function: {reward_kwargs: {model: /my/encoder}}}\n")
-    assert config.reward.custom_reward_function.reward_kwargs.model == "/my/encoder"
-    assert config.reward.custom_reward_function.reward_kwargs.dtype == "float32"
+    config = own_config(text + "reward: {custom_reward_function: {reward_kwargs: {embedding: {model: /my/encoder}}}}\n")
+    assert config.reward.custom_reward_function.reward_kwargs.embedding.model == "/my/encoder"
+    assert config.reward.custom_reward_function.reward_kwargs.serving.dtype == "float32"
 
 
 @pytest.mark.parametrize("text", [DEFAULTS, BODY])
@@ -76,9 +75,9 @@ def test_the_number_of_workers_is_verls_or_the_users(text, own_config):
 
 def test_options_of_the_reward_can_be_set_on_the_command_line():
     config = on_command_line(
-        "+reward_fn=pbrlsvr.embed_cosine", "reward.custom_reward_function.reward_kwargs.model=/my/encoder"
+        "+reward_fn=pbrlsvr.embed_cosine", "reward.custom_reward_function.reward_kwargs.embedding.model=/my/encoder"
     )
-    assert config.reward.custom_reward_function.reward_kwargs.model == "/my/encoder"
+    assert config.reward.custom_reward_function.reward_kwargs.embedding.model == "/my/encoder"
 
 
 def test_the_command_line_swaps_a_choice_in_the_defaults_list(own_config):
@@ -104,11 +103,30 @@ def test_a_choice_that_contradicts_another_reward_function_stops(own_config):
 
 def test_an_unknown_option_of_the_reward_stops_with_a_suggestion():
     with pytest.raises(
-        ConfigCompositionException, match=r"reward_kwargs\.modle is not an option.*Did you mean 'model'"
+        ConfigCompositionException, match=r"reward_kwargs\.embedding\.modle='/my/encoder'.*Did you mean 'model'"
     ):
         on_command_line(
-            "+reward_fn=pbrlsvr.embed_cosine", "+reward.custom_reward_function.reward_kwargs.modle=/my/encoder"
+            "+reward_fn=pbrlsvr.embed_cosine",
+            "+reward.custom_reward_function.reward_kwargs.embedding.modle=/my/encoder",
         )
+
+
+def test_an_option_that_has_moved_stops_with_its_new_name():
+    kwargs = "+reward.custom_reward_function.reward_kwargs"
+    with pytest.raises(ConfigCompositionException, match=r"(?s)write embedding\.model.*write serving\.device"):
+        on_command_line("+reward_fn=pbrlsvr.embed_cosine", f"{kwargs}.model=/my/encoder", f"{kwargs}.device=cpu")
+
+
+def test_a_models_own_serving_says_what_differs_from_the_rewards():
+    kwargs = "reward.custom_reward_function.reward_kwargs"
+    config = on_command_line(
+        "+reward_fn=pbrlsvr.hybrid", f"{kwargs}.serving.share_gpu=true", f"+{kwargs}.embedding.serving.replicas=2"
+    )
+    options = OmegaConf.to_container(config.reward.custom_reward_function.reward_kwargs)
+    reward = pbrlsvr.hybrid.reward.of(options)
+    place = reward.place(reward.embedding)
+    assert (place.share_gpu, place.replicas) == (True, 2)
+    assert (reward.place(reward.comet).share_gpu, reward.place(reward.comet).replicas) == (True, 1)
 
 
 @pytest.mark.parametrize(
@@ -145,13 +163,9 @@ def test_every_option_names_a_public_reward_with_its_defaults(name):
     config = on_command_line(f"+reward_fn={name}")
     function = reward_of(config).args[0]
     assert function is getattr(pbrlsvr, name.removeprefix("pbrlsvr."))
-    parameters = inspect.signature(function).parameters.values()
-    passed_by_verl = ("reward_router_address", "reward_model_tokenizer")
-    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in passed_by_verl}
     documented = OmegaConf.to_container(config.reward.custom_reward_function.reward_kwargs)
-    assert set(documented) == set(defaults)
-    check = OPTION_CHECKS.get(function.__name__, dict)
-    assert check(**documented) == check(**defaults)
+    assert set(documented) == set(function.reward.model_fields)
+    assert function.reward.of(documented) == function.reward()
 
 
 @pytest.mark.parametrize("path", sorted(CONFIG.rglob("*.yaml")), ids=lambda path: path.stem)
@@ -165,7 +179,7 @@ def test_every_field_of_an_option_file_has_a_comment_above_it_and_none_beside_it
 
 
 def test_a_value_that_cannot_work_stops_composition():
-    with pytest.raises(ConfigCompositionException, match=r"mode is one of .* not 'gat'"):
+    with pytest.raises(ConfigCompositionException, match=r"mode='gat' must be one of 'gate', 'penalty', 'off'"):
         on_command_line(
             "+reward_fn=pbrlsvr.embed_cosine",
             "reward.custom_reward_function.reward_kwargs.language.reasoning.mode=gat",
@@ -194,3 +208,44 @@ def test_the_unmodified_trainer_settles_a_plain_body_value(plugins, tmp_path):
 def test_every_reward_can_be_chosen_in_the_body(name, own_config):
     config = own_config(f"defaults: [ppo_trainer, _self_]\nreward_fn: {name}\n")
     assert config.reward == on_command_line(f"+reward_fn={name}").reward
+
+
+OWN = Path(__file__).parents[3] / "examples" / "own_reward.py"
+
+
+def test_a_reward_of_the_users_own_is_chosen_and_checked_as_ours_are(own_config):
+    body = f"defaults: [ppo_trainer, _self_]\nreward_fn: {OWN}:conclusion_cosine\n"
+    config = own_config(body + "reward: {custom_reward_function: {reward_kwargs: {embedding: {model: m}}}}\n")
+    function = reward_of(config)
+    assert function.args[0].__name__ == "conclusion_cosine"
+    assert function.keywords or function.args[1]  # the options go along
+    with pytest.raises(ConfigCompositionException, match=r"embedding\.modle='m'.*Did you mean 'model'"):
+        own_config(body + "reward: {custom_reward_function: {reward_kwargs: {embedding: {modle: m}}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reason"),
+    [
+        (f"{OWN}:nothing", "is no reward made with"),
+        ("nowhere.py:reward", "cannot be imported"),
+        ("no.such.module:reward", "cannot be imported"),
+    ],
+)
+def test_a_reward_of_the_users_own_that_is_not_there_stops(chosen, reason, own_config):
+    with pytest.raises(ConfigCompositionException, match=reason):
+        own_config(f"defaults: [ppo_trainer, _self_]\nreward_fn: {chosen}\n")
+
+
+def test_the_generated_files_are_those_of_the_option_classes():
+    from pbrlsvr_plugin.config.generate import files
+
+    stale = [path.name for path, text in files().items() if path.read_text(encoding="utf-8") != text]
+    assert not stale, f"run `make config`: {stale}"
+
+
+def test_the_hybrid_has_few_enough_options_to_read():
+    def leaves(node):
+        return sum(map(leaves, node.values())) if isinstance(node, dict) and node else 1
+
+    options = on_command_line("+reward_fn=pbrlsvr.hybrid").reward.custom_reward_function.reward_kwargs
+    assert leaves(OmegaConf.to_container(options)) < 60

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pbrlsvr.calibration.calibration import Calibration, Pair, load_checked
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+from pbrlsvr.models.embedding.options import EmbeddingOptions
+from pbrlsvr.scoring.similarity import AlignedEmbedding
 
 SPANISH = Pair(texts=100, matched=0.8, matched_sd=0.2, shuffled=0.4, shuffled_sd=0.2, auc=0.92)  # d' = 0.4 / 0.2
 CHINESE = Pair(texts=50, matched=0.7, matched_sd=0.05, shuffled=0.3, shuffled_sd=0.05, auc=1.0)  # d' = 8
@@ -123,7 +124,9 @@ def test_english_where_another_language_should_be_is_judged_as_english(text):
 
 def test_a_calibration_with_its_own_encoder_is_accepted():
     CALIBRATION.check(EmbeddingOptions("org/encoder", prompt="query: "))
-    CALIBRATION.check(EmbeddingOptions("/models/encoder/", prompt="query: ", device="cpu", batch_tokens=300))
+    CALIBRATION.check(
+        AlignedEmbedding("/models/encoder/", prompt="query: ", serving={"device": "cpu", "batch_tokens": 300})
+    )
     replace(CALIBRATION, model="multilingual-e5-small").check(EmbeddingOptions("intfloat/multilingual-e5-small"))
 
 
@@ -156,7 +159,7 @@ def test_a_run_reads_its_calibration_once_and_only_with_its_encoder(tmp_path):
     path, options = str(tmp_path / "calibration.json"), EmbeddingOptions("org/encoder", prompt="query: ")
     assert load_checked(path, options) is load_checked(path, options)
     with pytest.raises(ConfigError, match="prompt is '' and was 'query: '"):
-        load_checked(path, replace(options, prompt=""))
+        load_checked(path, options.override(EmbeddingOptions(prompt="")))
 
 
 def test_what_is_saved_is_loaded(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 from pbrlsvr.calibration.fit import Sample, area_under_curve, collect, fit, less_a_fifth
 from pbrlsvr.calibration.pairs import Parallel
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.models.embedding.embedder import Embedder, EmbeddingOptions
+from pbrlsvr.models.embedding.embedder import Embedder
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 
 OPTIONS = EmbeddingOptions("encoder")
 ROWS = [

@@ -226,14 +226,14 @@ def test_a_policy_is_made_from_an_option(option: object, policy: LanguagePolicy)
     ("option", "message"),
     [
         ("strict", "'strict'"),
-        ({"mode": "gate", "treshold": 0.5}, "'treshold'"),
-        ({"threshold": 0}, "threshold.*not 0"),
+        ({"mode": "gate", "treshold": 0.5}, "treshold=0.5: there is no such option. Did you mean 'threshold'"),
+        ({"threshold": 0}, "threshold=0 must be a number above 0"),
         ({"threshold": 1.5}, "1.5"),
         ({"threshold": math.nan}, "nan"),
         ({"threshold": "0.5"}, "'0.5'"),
         ({"weight": True}, "True"),
         ({"weight": -0.1}, "-0.1"),
-        ({"min_letters": 0}, "not 0"),
+        ({"min_letters": 0}, "min_letters=0 must be a whole number of 1 or more"),
         ({"min_letters": 2.5}, "2.5"),
         ({"language": "xx"}, "'xx'"),
         (7, "7"),
@@ -305,6 +305,7 @@ def test_importing_the_rooms_loads_neither_babel_nor_the_identifier() -> None:
 def test_the_public_names() -> None:
     assert languages.__all__ == [
         "LanguageCheck",
+        "LanguageOptions",
         "LanguagePolicy",
         "LanguageProfile",
         "base",

@@ -1,5 +1,6 @@
 import asyncio
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import torch
 
 from pbrlsvr.errors import DataError, ModelError
-from pbrlsvr.models.comet.comet import CometOptions, comet
+from pbrlsvr.models.comet.comet import CometLoader, comet
 from pbrlsvr.models.comet.layers import sparsemax
+from pbrlsvr.models.comet.options import CometOptions
 from pbrlsvr.models.comet.xcomet import error_cost
 from pbrlsvr.serving.scorer import ServingOptions
 
@@ -55,7 +57,7 @@ def recorded(model):
 
 
 def test_sources_and_references_of_a_group_are_encoded_once(folder):
-    model = CometOptions(folder(REGRESSION)).load()
+    model = CometLoader.of(CometOptions(folder(REGRESSION))).load()
     seen = recorded(model)
     group = [(f"question {q}", f"answer {q} {r}", f"pivot {q}") for q in range(4) for r in range(3)]
     scores = model.run(group)
@@ -67,7 +69,7 @@ def test_sources_and_references_of_a_group_are_encoded_once(folder):
 
 
 def test_kept_vectors_are_bounded_and_the_latest_stay(folder):
-    model = CometOptions(folder(REGRESSION), cached_vectors=2).load()
+    model = replace(CometLoader.of(CometOptions(folder(REGRESSION))), cached_vectors=2).load()
     model.run([("a", "b", "c"), ("d", "e", "f")])
     model.run([("g", "h", "i")])
     seen = recorded(model)
@@ -78,7 +80,7 @@ def test_kept_vectors_are_bounded_and_the_latest_stay(folder):
 
 
 def test_equal_joint_inputs_are_encoded_once(folder):
-    model = CometOptions(folder(UNIFIED)).load()
+    model = CometLoader.of(CometOptions(folder(UNIFIED))).load()
     seen = recorded(model)
     model.run([("question", "answer", "one"), ("question", "answer", "two")])
     assert len(seen) == 5  # mt+src once; mt+ref and mt+src+ref twice
@@ -86,16 +88,18 @@ def test_equal_joint_inputs_are_encoded_once(folder):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_score_does_not_depend_on_its_neighbours_or_on_the_batch(folder, kind):
-    options = CometOptions(folder(kind))
+    options = CometLoader.of(CometOptions(folder(kind)))
     together = options.load().run(tiny.SAMPLES)
     alone = [options.load().run([sample])[0] for sample in tiny.SAMPLES[::4]]
     assert together[::4] == pytest.approx(alone, abs=1e-5)
-    one_by_one = CometOptions(folder(kind), batch_tokens=1).load().run(tiny.SAMPLES[::-1])
+    one_by_one = (
+        CometLoader.of(CometOptions(folder(kind)), ServingOptions(batch_tokens=1)).load().run(tiny.SAMPLES[::-1])
+    )
     assert one_by_one[::-1] == pytest.approx(together, abs=1e-5)
 
 
 def test_coroutines_share_one_model_and_each_sample_is_computed_once(folder):
-    options, local = CometOptions(folder(REGRESSION)), ServingOptions(place="local")
+    options, local = CometLoader.of(CometOptions(folder(REGRESSION))), ServingOptions(place="local")
     samples = tiny.SAMPLES * 5
 
     async def everybody():
@@ -115,7 +119,7 @@ LONG = " ".join(f"Step {i}: she sells {i} eggs and makes {2 * i} dollars." for i
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_end_of_a_long_text_counts(folder, kind, place):
-    model = CometOptions(folder(kind)).load()
+    model = CometLoader.of(CometOptions(folder(kind))).load()
     sample = [LONG, LONG, LONG]
     sample[place] = LONG[:-10] + "7 whales sing."
     plain, changed = model.run([(LONG, LONG, LONG), tuple(sample)])
@@ -131,7 +135,7 @@ def test_the_end_of_a_long_text_counts(folder, kind, place):
     [(LONG, LONG, LONG), ("Short.", LONG, "Also short."), (LONG, "", LONG), ("", "x" * 700, "18"), (LONG, "18", "")],
 )
 def test_a_long_sample_is_the_mean_of_its_segments_weighted_by_tokens_of_the_translation(folder, kind, texts):
-    model = CometOptions(folder(kind)).load()
+    model = CometLoader.of(CometOptions(folder(kind))).load()
     used = texts if model.uses_reference else texts[:2]
     segments = model._segmenter.segments((*used, None) if len(used) == 2 else used)
     assert len(segments) > 1
@@ -144,7 +148,7 @@ def test_a_long_sample_is_the_mean_of_its_segments_weighted_by_tokens_of_the_tra
 
 @pytest.mark.parametrize("kind", [REGRESSION, UNIFIED])
 def test_segments_of_parallel_texts_stay_parallel(folder, kind):
-    model = CometOptions(folder(kind)).load()
+    model = CometLoader.of(CometOptions(folder(kind))).load()
     other = LONG.replace("she sells", "they sold").replace("Step", "Line")
     for source, translation, reference in model._segmenter.segments((LONG, other, LONG)):
         assert source == reference
@@ -152,7 +156,7 @@ def test_segments_of_parallel_texts_stay_parallel(folder, kind):
 
 
 def test_a_text_is_cut_only_where_it_does_not_fit(folder):
-    model = CometOptions(folder(REGRESSION)).load()
+    model = CometLoader.of(CometOptions(folder(REGRESSION))).load()
     assert model.network.encoder.max_text == tiny.POSITIONS - 6
     tokenizer = model.network.encoder.tokenizer
     word = next(w for w in ("18", "eggs", "the", "a") if len(tokenizer.ids([f"{w} {w}"])[0]) == 2)
@@ -164,7 +168,7 @@ def test_a_text_is_cut_only_where_it_does_not_fit(folder):
 @pytest.mark.parametrize("kind", [REGRESSION, UNIFIED])
 def test_a_source_that_is_no_counterpart_can_stay_whole(folder, kind):
     question = "How much does she make?"
-    model = CometOptions(folder(kind), cut_source=False).load()
+    model = CometLoader.of(CometOptions(folder(kind)), cut_source=False).load()
     segments = model._segmenter.segments((question, LONG, LONG))
     assert len(segments) > 1
     assert {source for source, _, _ in segments} == {question}
@@ -178,7 +182,7 @@ def test_what_a_model_reads_follows_from_its_class(folder):
     reads = {
         name: (model.needs_reference, model.uses_reference)
         for name in (*KINDS, MT_REF)
-        for model in [CometOptions(folder(name)).load()]
+        for model in [CometLoader.of(CometOptions(folder(name))).load()]
     }
     assert reads == {
         REGRESSION: (True, True),
@@ -193,34 +197,38 @@ def test_what_a_model_reads_follows_from_its_class(folder):
 @pytest.mark.parametrize("kind", [REGRESSION, MT_REF])
 def test_a_missing_reference_is_an_error_where_the_model_needs_one(folder, kind):
     with pytest.raises(DataError, match=r"needs a reference, which \('src', 'mt'\) lacks"):
-        CometOptions(folder(kind)).load().run([("src", "mt")])
+        CometLoader.of(CometOptions(folder(kind))).load().run([("src", "mt")])
 
 
 @pytest.mark.parametrize("item", ["text", ("a",), ("a", "b", None), ("a", "b", "c", "d"), ("a", 1)])
 def test_an_item_of_another_form_is_an_error(folder, item):
     with pytest.raises(DataError, match="all of them texts"):
-        CometOptions(folder(REGRESSION)).load().run([item])
+        CometLoader.of(CometOptions(folder(REGRESSION))).load().run([item])
 
 
 def test_no_items_give_no_scores(folder):
-    assert CometOptions(folder(REGRESSION)).load().run([]) == []
+    assert CometLoader.of(CometOptions(folder(REGRESSION))).load().run([]) == []
 
 
 def test_half_a_character_does_not_stop_a_run(folder):
-    scores = CometOptions(folder(REGRESSION)).load().run([("a \ud83d b", "\udc00", "c"), ("x", "\ud800" * 400, "y")])
+    scores = (
+        CometLoader.of(CometOptions(folder(REGRESSION)))
+        .load()
+        .run([("a \ud83d b", "\udc00", "c"), ("x", "\ud800" * 400, "y")])
+    )
     assert np.isfinite(scores).all()
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_stays_near(folder, dtype):
-    exact = CometOptions(folder(REGRESSION)).load().run(tiny.SAMPLES)
-    half = CometOptions(folder(REGRESSION), dtype=dtype).load().run(tiny.SAMPLES)
+    exact = CometLoader.of(CometOptions(folder(REGRESSION))).load().run(tiny.SAMPLES)
+    half = CometLoader.of(CometOptions(folder(REGRESSION)), ServingOptions(dtype=dtype)).load().run(tiny.SAMPLES)
     assert half == pytest.approx(exact, abs=0.2)
     assert half != exact
 
 
 def test_a_score_that_is_not_finite_is_an_error_that_names_the_text(folder):
-    model = CometOptions(folder(REGRESSION)).load()
+    model = CometLoader.of(CometOptions(folder(REGRESSION))).load()
     with torch.no_grad():
         model.network.encoder.network.get_input_embeddings().weight.fill_(float("nan"))
     with pytest.raises(ModelError, match="gave nan for the translation 'the answer'"):

@@ -10,7 +10,10 @@ import torch
 
 from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr.models.comet.cards import CARDS, known_card
-from pbrlsvr.models.comet.comet import CometOptions
+from pbrlsvr.models.comet.comet import CometLoader
+from pbrlsvr.models.comet.options import CometOptions
+from pbrlsvr.scoring.comet import CometSpan
+from pbrlsvr.serving.options import ServingOptions
 
 _spec = importlib.util.spec_from_file_location(
     "comet_checkpoints", Path(__file__).parents[1].joinpath("comet_checkpoints.py")
@@ -64,9 +67,9 @@ def test_the_licence_of_a_public_model_is_known(model, licence):
 
 def test_a_model_that_is_not_for_commercial_use_says_so_when_it_is_loaded(folder, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, logger="pbrlsvr"):
-        CometOptions(folder(KIWI)).load()
+        CometLoader.of(CometOptions(folder(KIWI))).load()
         assert not caplog.records
-        CometOptions(str(shutil.copytree(folder(KIWI), tmp_path / "wmt22-cometkiwi-da"))).load()
+        CometLoader.of(CometOptions(str(shutil.copytree(folder(KIWI), tmp_path / "wmt22-cometkiwi-da")))).load()
     assert "does not allow commercial use" in caplog.text
 
 
@@ -102,7 +105,7 @@ def changed(copied, **hparams):
 )
 def test_hyper_parameters_that_are_not_known_or_do_not_fit_are_named(copied, hparams, message):
     with pytest.raises(ModelError, match=message):
-        changed(copied, **hparams).load()
+        CometLoader.of(changed(copied, **hparams)).load()
 
 
 def test_an_unknown_class_is_named_with_the_known_ones(copied):
@@ -111,7 +114,7 @@ def test_an_unknown_class_is_named_with_the_known_ones(copied):
     with pytest.raises(
         ModelError, match=r"class_identifier='ranking_metric' is not supported; known are \['regression_"
     ):
-        CometOptions(str(place)).load()
+        CometLoader.of(CometOptions(str(place))).load()
 
 
 @pytest.mark.parametrize("missing", ["hparams.yaml", "checkpoints/model.ckpt"])
@@ -119,13 +122,13 @@ def test_a_missing_file_is_named(copied, missing):
     place = copied[0]
     (place / missing).unlink()
     with pytest.raises(ModelError, match=missing):
-        CometOptions(str(place)).load()
+        CometLoader.of(CometOptions(str(place))).load()
 
 
 @pytest.mark.parametrize("name", ["no-such-folder", "no/such-model", "/no/such/folder"])
 def test_a_model_that_is_not_there_is_named(name):
     with pytest.raises(ModelError, match=name):
-        CometOptions(name).load()
+        CometLoader.of(CometOptions(name)).load()
 
 
 class Trap:
@@ -141,7 +144,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(copied, tmp_p
     content = torch.load(checkpoint, weights_only=True)
     torch.save({**content, "callbacks": Trap(str(tmp_path / "sprung"))}, checkpoint)
     with pytest.raises(ModelError, match="holds more than weights"):
-        CometOptions(str(place)).load()
+        CometLoader.of(CometOptions(str(place))).load()
     assert not (tmp_path / "sprung").exists()
 
 
@@ -149,7 +152,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(copied, tmp_p
 def test_a_file_that_is_no_checkpoint_is_named(copied, content):
     copied[2].write_bytes(content)
     with pytest.raises(ModelError, match=r"model\.ckpt"):
-        CometOptions(str(copied[0])).load()
+        CometLoader.of(CometOptions(str(copied[0]))).load()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_weights_that_nobody_asks_for_are_named(copied, name):
     content["state_dict"][name] = torch.zeros(2)
     torch.save(content, copied[2])
     with pytest.raises(ModelError, match=f"holds the weights '{name}'"):
-        CometOptions(str(copied[0])).load()
+        CometLoader.of(CometOptions(str(copied[0]))).load()
 
 
 def test_buffers_and_poolers_of_older_checkpoints_do_no_harm(copied, folder):
@@ -168,8 +171,8 @@ def test_buffers_and_poolers_of_older_checkpoints_do_no_harm(copied, folder):
     content["state_dict"]["encoder.model.embeddings.position_ids"] = torch.arange(tiny.POSITIONS)[None]
     content["state_dict"]["encoder.model.pooler.dense.weight"] = torch.zeros(16, 16)
     torch.save(content, copied[2])
-    expected = CometOptions(folder(REGRESSION)).load().run(tiny.SAMPLES)
-    assert CometOptions(str(copied[0])).load().run(tiny.SAMPLES) == expected
+    expected = CometLoader.of(CometOptions(folder(REGRESSION))).load().run(tiny.SAMPLES)
+    assert CometLoader.of(CometOptions(str(copied[0]))).load().run(tiny.SAMPLES) == expected
 
 
 def test_a_checkpoint_file_can_be_named_itself_and_the_encoder_be_elsewhere(copied, folder):
@@ -177,38 +180,40 @@ def test_a_checkpoint_file_can_be_named_itself_and_the_encoder_be_elsewhere(copi
     changed(copied, pretrained_model="no/such-encoder")
     checkpoint = checkpoint.rename(checkpoint.with_name("epoch=3.ckpt"))
     encoder = shutil.move(place / "encoder", place.with_name("encoder"))
-    expected = CometOptions(folder(REGRESSION)).load().run(tiny.SAMPLES)
+    expected = CometLoader.of(CometOptions(folder(REGRESSION))).load().run(tiny.SAMPLES)
     for name in (checkpoint, place):
-        assert CometOptions(str(name), encoder=str(encoder)).load().run(tiny.SAMPLES) == expected
+        assert CometLoader.of(CometOptions(str(name), encoder=str(encoder))).load().run(tiny.SAMPLES) == expected
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": " "}, "names no model"),
-        ({"batch_tokens": 0}, "batch_tokens=0"),
-        ({"cached_vectors": True}, "cached_vectors=True"),
-        ({"dtype": "int8"}, "dtype='int8' is not one of"),
-        ({"cut_source": "no"}, "cut_source='no'"),
+        ({"model": " "}, "model=' ' must be"),
+        ({"encoder": 3}, "encoder=3 must be a text, or null"),
+        ({"serving": {"batch_tokens": 0}}, r"serving\.batch_tokens=0 must be a whole number of 1 or more"),
+        ({"serving": {"dtype": "int8"}}, r"serving\.dtype='int8' must be one of"),
+        ({"batch_tokens": 0}, r"batch_tokens=0: this option has moved: write serving\.batch_tokens"),
+        ({"cached_vectors": 10}, r"cached_vectors=10: this option has moved.*serving\.cache_mib"),
+        ({"cut_source": True}, "cut_source=True: there is no such option"),
     ],
 )
 def test_an_option_that_cannot_work_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        CometOptions(**options)
+        CometSpan(**options)
 
 
 def test_a_device_that_is_not_there_is_named(folder):
     with pytest.raises(ModelError, match="device='nonsense'"):
-        CometOptions(folder(REGRESSION), device="nonsense").load()
+        CometLoader.of(CometOptions(folder(REGRESSION)), ServingOptions(device="nonsense")).load()
 
 
 def test_options_need_no_torch_and_a_missing_package_names_the_extra(folder):
     code = (
         "import sys; sys.modules['transformers'] = None\n"
-        "from pbrlsvr.models.comet.comet import CometOptions\n"
+        "from pbrlsvr.models.comet.comet import CometLoader, CometOptions\n"
         f"options = CometOptions({folder(REGRESSION)!r})\n"
         "assert 'torch' not in sys.modules\n"
-        "options.load()"
+        "CometLoader.of(options).load()"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MissingDependencyError" in result.stderr

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pbrlsvr.models.comet.comet import CometOptions
+from pbrlsvr.models.comet.comet import CometLoader
+from pbrlsvr.models.comet.options import CometOptions
 
 _spec = importlib.util.spec_from_file_location(
     "comet_checkpoints", Path(__file__).parents[1].joinpath("comet_checkpoints.py")
@@ -21,7 +22,7 @@ TEXTS = [text for sample in tiny.SAMPLES for text in sample]
 @pytest.mark.parametrize("name", tiny.CASES)
 def test_scores_are_those_of_unbabel_comet(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tiny.DATA)  # MiniLM models name the tokenizer "xlm-roberta-base": here it is the tiny one
-    model = CometOptions(str(tiny.write_checkpoint(tmp_path / "model", tiny.CASES[name]))).load()
+    model = CometLoader.of(CometOptions(str(tiny.write_checkpoint(tmp_path / "model", tiny.CASES[name])))).load()
     expected = GOLDEN["cases"][name]
     assert model.run(tiny.SAMPLES) == pytest.approx(expected["scores"], abs=1e-5)
     if "scores_without_reference" in expected:
@@ -34,7 +35,7 @@ def test_token_ids_and_weight_names_are_those_of_transformers_4(encoder, tmp_pat
     monkeypatch.chdir(tiny.DATA)
     case = {**tiny.CASES["regression_metric encoder_model=XLM-RoBERTa"], "encoder_model": encoder}
     folder = tiny.write_checkpoint(tmp_path / "model", case)
-    tokenizer = CometOptions(str(folder)).load().network.encoder.tokenizer
+    tokenizer = CometLoader.of(CometOptions(str(folder))).load().network.encoder.tokenizer
     assert [tokenizer.sequence(ids) for ids in tokenizer.ids(TEXTS)] == GOLDEN["ids"][encoder]
     import torch
 

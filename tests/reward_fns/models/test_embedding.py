@@ -2,17 +2,19 @@ import asyncio
 import json
 import logging
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr.models.embedding.cards import ENCODERS, known_encoder
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions, card_prompt, embedder
+from pbrlsvr.models.embedding.embedder import EncoderLoader, card_prompt, embedder
+from pbrlsvr.models.embedding.model import SentenceEncoder
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.models.pieces import split_steps, split_to_fit
+from pbrlsvr.scoring.similarity import AlignedEmbedding
+from pbrlsvr.serving.options import ServingOptions
 
 TEXTS = ["Ana has 17 apples.", "She gives away 6, so 11 are left.", "আনা ৬টি আপেল দেয়।", "x"]
 
@@ -25,14 +27,14 @@ def sentence_transformer(minilm):
 
 
 def test_short_texts_get_the_vectors_of_sentence_transformers(minilm, sentence_transformer):
-    ours = np.stack(EmbeddingOptions(minilm).load().run(TEXTS))
+    ours = np.stack(EncoderLoader.of(EmbeddingOptions(minilm)).load().run(TEXTS))
     theirs = sentence_transformer.encode(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_a_long_text_is_the_length_weighted_mean_of_its_pieces(minilm, sentence_transformer):
     long = " ".join(f"Step {i}: {i} plus {i} equals {2 * i}." for i in range(100))
-    encoder = EmbeddingOptions(minilm, max_tokens=64).load()
+    encoder = EncoderLoader.of(EmbeddingOptions(minilm, max_tokens=64)).load()
     pieces = split_to_fit(long, sentence_transformer.tokenizer, 62)  # 64 less [CLS] and [SEP]
     assert len(pieces) > 10
     vectors = sentence_transformer.encode([text for text, _ in pieces], normalize_embeddings=True)
@@ -42,7 +44,7 @@ def test_a_long_text_is_the_length_weighted_mean_of_its_pieces(minilm, sentence_
 
 def test_the_end_of_a_long_text_counts(minilm):
     start = "Ana counts the apples in the cellar again and again. " * 60
-    encoder = EmbeddingOptions(minilm).load()
+    encoder = EncoderLoader.of(EmbeddingOptions(minilm)).load()
     a, b = encoder.run([start + "There are 11.", start + "A whale sings in the deep sea. " * 40])
     assert float(a @ b) < 0.95  # truncation at 256 tokens would make them equal
 
@@ -65,7 +67,7 @@ def test_pieces_end_after_sentences_where_one_ends_in_reach(sentence_transformer
 def test_a_known_model_gets_the_prompt_of_its_card(minilm, sentence_transformer, tmp_path):
     folder = tmp_path / "multilingual-e5-small"
     shutil.copytree(minilm, folder)
-    ours = EmbeddingOptions(str(folder)).load().run(TEXTS)
+    ours = EncoderLoader.of(EmbeddingOptions(str(folder))).load().run(TEXTS)
     theirs = sentence_transformer.encode([f"query: {text}" for text in TEXTS], normalize_embeddings=True)
     np.testing.assert_allclose(np.stack(ours), theirs, atol=1e-6)
 
@@ -76,8 +78,8 @@ def test_a_models_own_default_prompt_is_used_and_an_empty_prompt_turns_it_off(mi
     config = folder / "config_sentence_transformers.json"
     settings = {**json.loads(config.read_text()), "prompts": {"sim": "compare: "}, "default_prompt_name": "sim"}
     config.write_text(json.dumps(settings))
-    with_prompt = EmbeddingOptions(str(folder)).load().run(TEXTS)
-    without = EmbeddingOptions(str(folder), prompt="").load().run(TEXTS)
+    with_prompt = EncoderLoader.of(EmbeddingOptions(str(folder))).load().run(TEXTS)
+    without = EncoderLoader.of(EmbeddingOptions(str(folder), prompt="")).load().run(TEXTS)
     expected = sentence_transformer.encode([f"compare: {text}" for text in TEXTS], normalize_embeddings=True)
     np.testing.assert_allclose(np.stack(with_prompt), expected, atol=1e-6)
     np.testing.assert_allclose(
@@ -111,13 +113,16 @@ def test_a_known_model_is_cut_where_its_card_says_and_where_it_ends(minilm, tmp_
     for name, tokens in (("LaBSE", 256), ("bge-m3", 256), ("unheard-of", 256)):
         folder = tmp_path / name
         shutil.copytree(minilm, folder)
-        assert EmbeddingOptions(str(folder)).load().piece_tokens == tokens - 2
+        assert EncoderLoader.of(EmbeddingOptions(str(folder))).load().piece_tokens == tokens - 2
     config = tmp_path / "bge-m3" / "sentence_bert_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "max_seq_length": 512}))
     shutil.copytree(tmp_path / "bge-m3", tmp_path / "longer" / "LaBSE")
-    assert EmbeddingOptions(str(tmp_path / "longer" / "LaBSE")).load().piece_tokens == 256 - 2
-    assert EmbeddingOptions(str(tmp_path / "longer" / "LaBSE"), max_tokens=400).load().piece_tokens == 400 - 2
-    assert EmbeddingOptions(str(tmp_path / "bge-m3"), max_tokens=9999).load().piece_tokens == 512 - 2
+    assert EncoderLoader.of(EmbeddingOptions(str(tmp_path / "longer" / "LaBSE"))).load().piece_tokens == 256 - 2
+    assert (
+        EncoderLoader.of(EmbeddingOptions(str(tmp_path / "longer" / "LaBSE"), max_tokens=400)).load().piece_tokens
+        == 400 - 2
+    )
+    assert EncoderLoader.of(EmbeddingOptions(str(tmp_path / "bge-m3"), max_tokens=9999)).load().piece_tokens == 512 - 2
 
 
 def test_every_row_of_the_table_can_be_found_and_says_what_it_must():
@@ -135,7 +140,7 @@ def test_a_bare_encoder_is_loaded_with_a_warning(minilm, tmp_path, caplog):
     for file in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(Path(minilm) / file, folder)
     with caplog.at_level(logging.WARNING, logger="pbrlsvr"):
-        vector = EmbeddingOptions(str(folder)).load().run(["Ana has 17 apples."])[0]
+        vector = EncoderLoader.of(EmbeddingOptions(str(folder))).load().run(["Ana has 17 apples."])[0]
     assert np.isclose(np.linalg.norm(vector), 1.0)
     assert any("fill in masked words" in record.message for record in caplog.records)
 
@@ -153,14 +158,16 @@ def test_a_folder_that_needs_its_own_code_is_refused_with_the_mend(name, minilm,
     code = {"AutoConfig": "org/code--configuration.NewConfig", "AutoModel": "org/code--modeling.NewModel"}
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "new", "auto_map": code}))
     with pytest.raises(ModelError, match=r"does not run code from a model's repository[\s\S]*BAAI/bge-m3"):
-        EmbeddingOptions(str(folder)).load().run(["text"])
+        EncoderLoader.of(EmbeddingOptions(str(folder))).load().run(["text"])
 
 
 def test_steps_are_sentences_with_their_lengths(minilm):
     encoder = embedder(EmbeddingOptions(minilm))
     steps = asyncio.run(encoder.steps("Ana has 17 apples. She gives away 6.\n\nSo 11 are left!"))
     sentences = ["Ana has 17 apples.", "She gives away 6.", "So 11 are left!"]
-    np.testing.assert_allclose(steps.vectors, np.stack(EmbeddingOptions(minilm).load().run(sentences)), atol=1e-5)
+    np.testing.assert_allclose(
+        steps.vectors, np.stack(EncoderLoader.of(EmbeddingOptions(minilm)).load().run(sentences)), atol=1e-5
+    )
     assert steps.lengths.tolist() == [len(sentence) for sentence in sentences]
 
 
@@ -232,40 +239,36 @@ def test_one_long_sentence_does_not_take_its_neighbours_steps():
     assert 3 <= len(steps) <= 10
 
 
-@dataclass(frozen=True)
-class Recorded(EmbeddingOptions):
-    """Notes what its models are asked for."""
+def test_a_model_is_loaded_once_and_a_reference_encoded_once_for_all_its_rollouts(minilm, monkeypatch):
+    seen = []
 
-    seen: ClassVar[list[tuple[str, str]]] = []
+    class Recording(SentenceEncoder):
+        def __init__(self, options):
+            seen.append("loaded")
+            super().__init__(options)
 
-    def load(self):
-        model, options = super().load(), self
+        def run(self, texts):
+            seen.extend(texts)
+            return super().run(texts)
 
-        class Recording:
-            def run(self, texts):
-                Recorded.seen.extend((options.model, text) for text in texts)
-                return model.run(texts)
+    monkeypatch.setattr("pbrlsvr.models.embedding.model.SentenceEncoder", Recording)
+    own = {"model": minilm, "max_tokens": 77}  # no other test has loaded it with these options
 
-        Recorded.seen.append((options.model, "loaded"))
-        return Recording()
-
-
-def test_a_model_is_loaded_once_and_a_reference_encoded_once_for_all_its_rollouts(minilm):
     async def group():
-        encoders = [embedder(Recorded(minilm)) for _ in range(8)]
+        encoders = [embedder(EmbeddingOptions(**own)) for _ in range(8)]
         return await asyncio.gather(*(e.cosine(f"response {i}", "the reference") for i, e in enumerate(encoders)))
 
     assert len(set(asyncio.run(group()))) > 1
     asyncio.run(group())  # a second event loop, as in a second step
     expected = [f"response {i}" for i in range(8)] + ["the reference", "loaded"]
-    assert sorted(Recorded.seen) == sorted((minilm, text) for text in expected)
+    assert sorted(seen) == sorted(expected)
 
 
 @pytest.mark.parametrize("prompt", [None, "query: "])
 def test_texts_of_every_length_get_the_vectors_that_they_get_alone(prompt, minilm):
     # 250 to 256 tokens lie around the model's limit, where it would cut a text off.
     texts = ["apple " * count for count in (1, 3, 60, *range(244, 258), 400, 3000)]
-    model = EmbeddingOptions(minilm, prompt=prompt, batch_tokens=600).load()
+    model = EncoderLoader.of(EmbeddingOptions(minilm, prompt=prompt), ServingOptions(batch_tokens=600)).load()
     alone = [model.run([text])[0] for text in texts]
     np.testing.assert_allclose(np.stack(model.run(texts)), np.stack(alone), atol=1e-5)
 
@@ -274,12 +277,12 @@ def test_a_text_of_just_the_models_limit_is_whole(minilm, sentence_transformer):
     text = "apple " * 254  # and [CLS] and [SEP]
     assert len(sentence_transformer.tokenizer(text)["input_ids"]) == 256
     expected = sentence_transformer.encode([text], normalize_embeddings=True)
-    np.testing.assert_allclose(EmbeddingOptions(minilm).load().run([text])[0], expected[0], atol=1e-5)
+    np.testing.assert_allclose(EncoderLoader.of(EmbeddingOptions(minilm)).load().run([text])[0], expected[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_batch_of_equal_lengths_has_no_padding_whichever_side_it_would_be_on(side, minilm):
-    model = EmbeddingOptions(minilm).load()
+    model = EncoderLoader.of(EmbeddingOptions(minilm)).load()
     model._model.tokenizer.padding_side = side
     masks = []
     model._model[0].register_forward_pre_hook(lambda module, inputs: masks.append(inputs[0]["attention_mask"]))
@@ -312,7 +315,7 @@ def test_a_model_that_is_not_there_is_named_with_the_mend(tmp_path):
 def test_a_vector_that_is_not_finite_is_an_error_that_names_the_text(minilm):
     import torch
 
-    encoder = EmbeddingOptions(minilm).load()
+    encoder = EncoderLoader.of(EmbeddingOptions(minilm)).load()
     with torch.no_grad():
         encoder._model[0].auto_model.embeddings.word_embeddings.weight.fill_(float("nan"))
     with pytest.raises(ModelError, match="not finite for the text 'some text'"):
@@ -322,18 +325,20 @@ def test_a_vector_that_is_not_finite_is_an_error_that_names_the_text(minilm):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": ""}, "model='' names no model"),
-        ({"model": "m", "max_tokens": 0}, "max_tokens=0"),
-        ({"model": "m", "batch_tokens": -1}, "batch_tokens=-1"),
-        ({"model": "m", "batch_tokens": True}, "batch_tokens=True"),
-        ({"model": "m", "dtype": "fp8"}, r"dtype='fp8' is not one of"),
+        ({"model": ""}, "model='' must be"),
+        ({"model": " "}, "model=' ' must be"),
+        ({"model": 7}, "model=7 must be a text"),
+        ({"model": "m", "max_tokens": 0}, "max_tokens=0 must be a whole number of 1 or more, or null"),
+        ({"serving": {"batch_tokens": -1}}, r"serving\.batch_tokens=-1 must be a whole number of 1 or more"),
+        ({"serving": {"batch_tokens": True}}, r"serving\.batch_tokens=True must be a whole number"),
+        ({"serving": {"dtype": "fp8"}}, r"serving\.dtype='fp8' must be one of 'float32', 'bfloat16', 'float16'"),
     ],
 )
 def test_an_option_that_cannot_work_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        EmbeddingOptions(**options)
+        AlignedEmbedding(**options)
 
 
 def test_a_window_without_room_for_text_is_refused(minilm):
     with pytest.raises(ConfigError, match="leaves no room for text"):
-        EmbeddingOptions(minilm, max_tokens=3, prompt="a long prompt").load().run(["text"])
+        EncoderLoader.of(EmbeddingOptions(minilm, max_tokens=3, prompt="a long prompt")).load().run(["text"])

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from pbrlsvr.errors import ConfigError, ModelError, ServiceError
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder
-from pbrlsvr.models.embedding.served import EndpointEncoder, ServedEmbeddings
-from pbrlsvr.models.text_splitter import TextSplitter
+from pbrlsvr.models.embedding.embedder import EncoderLoader, embedder
+from pbrlsvr.models.embedding.options import EmbeddingOptions
+from pbrlsvr.models.embedding.served import EndpointEncoder
+from pbrlsvr.models.embedding.text_splitter import TextSplitter
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.endpoint import EndpointOptions, RejectedError
 from pbrlsvr.serving.options import ServingOptions
@@ -67,7 +68,9 @@ def encoder(model, *servers, max_tokens=None, prompt=None, **options):
     urls = tuple(server.url for server in servers)
     settings = {"urls": urls, "timeout_s": 5.0, "retries": 2, "deadline_s": 20.0, **options}
     return EndpointEncoder(
-        ServedEmbeddings(EmbeddingOptions(model, max_tokens=max_tokens, prompt=prompt), EndpointOptions(**settings))
+        EncoderLoader.of(EmbeddingOptions(model, max_tokens=max_tokens, prompt=prompt)).served_by(
+            EndpointOptions(**settings)
+        )
     )
 
 
@@ -94,9 +97,9 @@ async def test_cosines_are_those_of_the_local_model(minilm, serve, base64_known,
 
 
 def test_vectors_of_split_texts_are_those_of_the_local_model(minilm, serve):
-    options = EmbeddingOptions(minilm, max_tokens=40)
+    options = EncoderLoader.of(EmbeddingOptions(minilm, max_tokens=40))
     texts = [LONG, LONG[100:900], "Ana has 17 apples. " * 12]
-    remote = EndpointEncoder(ServedEmbeddings(options, EndpointOptions(urls=(serve().url,)))).run(texts)
+    remote = options.served_by(EndpointOptions(urls=(serve().url,))).load().run(texts)
     np.testing.assert_allclose(np.stack(remote), np.stack(options.load().run(texts)), atol=1e-5)
 
 
@@ -264,7 +267,7 @@ def test_the_key_reaches_the_server_and_nothing_else(http_server, minilm, monkey
 
 
 def test_without_a_tokenizer_texts_are_split_by_characters(caplog):
-    splitter = TextSplitter.of(EmbeddingOptions("/no/such/model", max_tokens=100, prompt="query: "))
+    splitter = TextSplitter.of(EncoderLoader.of(EmbeddingOptions("/no/such/model", max_tokens=100, prompt="query: ")))
     pieces = splitter.split(LONG)
     assert "".join(piece for piece, _ in pieces) == LONG
     assert all(len(piece) == weight <= 100 - len("query: ") - 4 for piece, weight in pieces)
@@ -273,21 +276,22 @@ def test_without_a_tokenizer_texts_are_split_by_characters(caplog):
 
 def test_the_splitter_knows_what_the_loaded_model_knows(minilm):
     for options in (EmbeddingOptions(minilm), EmbeddingOptions(minilm, max_tokens=50, prompt="query: ")):
-        loaded, splitter = options.load(), TextSplitter.of(options)
+        loader = EncoderLoader.of(options)
+        loaded, splitter = loader.load(), TextSplitter.of(loader)
         assert (splitter.piece_tokens, splitter.prompt) == (loaded.piece_tokens, loaded.prompt)
 
 
 def test_a_limit_that_leaves_no_room_is_refused(minilm):
     with pytest.raises(ConfigError, match="max_tokens=3"):
-        TextSplitter.of(EmbeddingOptions(minilm, max_tokens=3, prompt="query: "))
+        TextSplitter.of(EncoderLoader.of(EmbeddingOptions(minilm, max_tokens=3, prompt="query: ")))
 
 
 def test_a_scorer_that_no_server_offers_is_refused(minilm):
-    from pbrlsvr.models.comet.comet import CometOptions
-    from pbrlsvr.serving.scorer import scorer
+    from pbrlsvr.models.comet.comet import comet
+    from pbrlsvr.models.comet.options import CometOptions
 
-    with pytest.raises(ConfigError, match="CometOptions"):
-        scorer(CometOptions(minilm), ServingOptions("endpoint", endpoint=EndpointOptions(urls=("http://host/v1",))))
+    with pytest.raises(ConfigError, match=r"serving\.place='endpoint' cannot run model.*no client for CometLoader"):
+        comet(CometOptions(minilm), ServingOptions("endpoint", endpoint=EndpointOptions(urls=("http://host/v1",))))
 
 
 @pytest.fixture

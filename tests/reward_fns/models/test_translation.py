@@ -2,7 +2,9 @@ import asyncio
 import json
 import logging
 import pickle
+import re
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -11,12 +13,13 @@ from hypothesis import strategies as st
 
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError, ModelError, ServiceError
 from pbrlsvr.models.translation.engines import Translation
+from pbrlsvr.models.translation.options import TranslationOptions
 from pbrlsvr.models.translation.sentence import fit, without_loop
-from pbrlsvr.models.translation.translator import TranslationModel, TranslationOptions, translator
+from pbrlsvr.models.translation.translator import TranslationModel, TranslatorLoader, translator
 from pbrlsvr.serving.endpoint import EndpointOptions
 from pbrlsvr.serving.scorer import ServingOptions
 
-OPTIONS = TranslationOptions("shouting")
+OPTIONS = TranslatorLoader.of(TranslationOptions("shouting"))
 
 
 class Shouting:
@@ -89,7 +92,7 @@ def test_a_sentence_is_translated_once_whoever_repeats_it_and_whatever_its_equat
 
 def test_the_cache_is_bounded():
     engine = Shouting()
-    model = TranslationModel(engine, TranslationOptions("shouting", cache_size=1))
+    model = TranslationModel(engine, replace(OPTIONS, cache_size=1))
     for text in ("maji moto sana", "nyumba ya watoto", "maji moto sana"):
         assert model.run([(text, "sw", "en")]) == [text.upper()]
     assert len(engine.asked) == 3
@@ -146,38 +149,51 @@ def test_a_loop_is_cut_to_one_round(text, kept):
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "fix"),
     [
-        {"model": " "}, {"engine": "marian"}, {"dtype": "int8"}, {"beam_size": 0}, {"max_tokens": 3},
-        {"batch_tokens": True}, {"length_ratio": 0.5}, {"target_language": "klingon"}, {"prompt": "no place"},
-        {"engine": "openai"},
+        ({"model": " "}, "must be"),
+        ({"engine": "marian"}, "must be one of 'seq2seq', 'ctranslate2'"),
+        ({"engine": "openai"}, "write serving.place=endpoint, with the servers in serving.endpoint.urls"),
+        ({"beam_size": 0}, "must be a whole number of 1 or more"),
+        ({"max_tokens": 3}, "must be a whole number of 16 or more"),
+        ({"length_ratio": 0.5}, "must be a number of 1 or more"),
+        ({"prompt": "no place"}, "put {text} into it"),
+        ({"target_language": "klingon"}, "the pivot is English"),
+        ({"endpoint": 3}, "write serving.place=endpoint"),
+        ({"dtype": "int8"}, "write serving.dtype"),
+        ({"batch_tokens": True}, "write serving.batch_tokens"),
+        ({"cache_size": 1}, "serving.cache_mib"),
     ],
-)  # fmt: skip
-def test_an_option_that_cannot_work_is_refused(wrong):
-    with pytest.raises(ConfigError, match=str(next(iter(wrong)))):
+)
+def test_an_option_that_cannot_work_is_refused_with_the_fix(wrong, fix):
+    (name, value) = next(iter(wrong.items()))
+    with pytest.raises(ConfigError, match=rf"{name}={re.escape(repr(value))}.*{re.escape(fix)}"):
         TranslationOptions(**{"model": "m", **wrong})
 
 
 def test_options_are_keys_and_travel_between_processes():
-    options = TranslationOptions("m", engine="openai", endpoint=EndpointOptions(urls=("http://h/v1",)))
-    assert pickle.loads(pickle.dumps(options)) == options
-    assert translator(options) is translator(pickle.loads(pickle.dumps(options)))
+    options = TranslationOptions("m", prompt="Say {text} in English.")
+    serving = ServingOptions("endpoint", endpoint=EndpointOptions(urls=("http://h/v1",)))
+    again = pickle.loads(pickle.dumps((options, serving)))
+    assert again == (options, serving)
+    assert translator(options, serving) is translator(*again)
+    assert translator(options, serving) is not translator(options)
 
 
 def test_a_model_that_is_not_there_is_named_with_the_mend(tmp_path):
     for engine, mend in (("seq2seq", "tokenizer"), ("ctranslate2", "engines.ct2")):
         pytest.importorskip("transformers" if engine == "seq2seq" else "ctranslate2")
         with pytest.raises(ModelError, match=rf"(?s)no-model.*{mend}"):
-            TranslationOptions(str(tmp_path / "no-model"), engine=engine).load()
+            TranslatorLoader.of(TranslationOptions(str(tmp_path / "no-model"), engine=engine)).load()
 
 
 def test_a_missing_package_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "ctranslate2", None)
     with pytest.raises(MissingDependencyError, match=r"pbrlsvr\[ct2\]"):
-        TranslationOptions(str(tmp_path), engine="ctranslate2").load()
+        TranslatorLoader.of(TranslationOptions(str(tmp_path), engine="ctranslate2")).load()
     monkeypatch.setitem(__import__("sys").modules, "sentencepiece", None)
     with pytest.raises(MissingDependencyError, match=r"pbrlsvr\[mt\]"):
-        TranslationOptions(str(tmp_path)).load()
+        TranslatorLoader.of(TranslationOptions(str(tmp_path))).load()
 
 
 @pytest.fixture
@@ -210,9 +226,14 @@ def chat_server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1"
-    yield TranslationOptions("chatty", engine="openai", endpoint=EndpointOptions(urls=(url,), retries=2)), seen, finish
+    serving = ServingOptions("endpoint", endpoint=EndpointOptions(urls=(url,), retries=2))
+    yield (TranslationOptions("chatty"), serving), seen, finish
     server.shutdown()
     server.server_close()
+
+
+def chat_model(options, serving):
+    return TranslatorLoader.of(options, serving).served_by(serving.endpoint).load()
 
 
 def test_a_chat_model_translates_line_by_line(chat_server):
@@ -220,8 +241,8 @@ def test_a_chat_model_translates_line_by_line(chat_server):
 
     async def both():
         return await asyncio.gather(
-            translator(options).translate("Maji ni moto. Basi 1 + 1 = 2 tofaa.\nNyumba", "sw"),
-            translator(options).translate("water fire house", "en", "zh-Hant"),
+            translator(*options).translate("Maji ni moto. Basi 1 + 1 = 2 tofaa.\nNyumba", "sw"),
+            translator(*options).translate("water fire house", "en", "zh-Hant"),
         )
 
     assert asyncio.run(both()) == ["MAJI NI MOTO. BASI 1 + 1 = 2 TOFAA.\nNYUMBA", "WATER FIRE HOUSE"]
@@ -235,7 +256,7 @@ def test_a_chat_model_translates_line_by_line(chat_server):
 def test_a_chat_server_that_is_busy_is_asked_again_and_one_that_stays_so_is_an_error(chat_server):
     options, _, finish = chat_server
     finish["failures"] = 2
-    model = options.load()
+    model = chat_model(*options)
     assert model.run([("maji moto", "sw", "en")]) == ["MAJI MOTO"]
     finish["failures"] = 100
     with pytest.raises(ServiceError, match="503"):
@@ -245,17 +266,17 @@ def test_a_chat_server_that_is_busy_is_asked_again_and_one_that_stays_so_is_an_e
 def test_an_answer_that_was_cut_off_counts_as_unfinished(chat_server):
     options, _, finish = chat_server
     finish["reason"] = "length"
-    model = options.load()
+    model = chat_model(*options)
     assert model.run([("maji moto moto moto moto", "sw", "en")]) == ["MAJI MOTO"]
     assert model.unfinished == 1
 
 
 def test_a_code_that_is_no_language_fails_alone(chat_server):
     with pytest.raises(DataError, match="klingon"):
-        asyncio.run(translator(chat_server[0]).translate("maji", "klingon"))
+        asyncio.run(translator(*chat_server[0]).translate("maji", "klingon"))
 
 
 def test_serving_at_an_endpoint_means_a_chat_model_there(chat_server):
-    serving = ServingOptions(place="endpoint", endpoint=chat_server[0].endpoint)
+    (_, serving), seen, _ = chat_server
     found = asyncio.run(translator(TranslationOptions("any-name"), serving).translate("Maji ni moto sana", "sw"))
-    assert (found, chat_server[1][0]["model"]) == ("MAJI NI MOTO SANA", "any-name")
+    assert (found, seen[0]["model"]) == ("MAJI NI MOTO SANA", "any-name")

@@ -12,7 +12,9 @@ import shutil
 import pytest
 
 from pbrlsvr.errors import DataError, ModelError
-from pbrlsvr.models.translation.translator import TranslationOptions, translator
+from pbrlsvr.models.translation.options import TranslationOptions
+from pbrlsvr.models.translation.translator import TranslatorLoader, translator
+from pbrlsvr.serving.options import ServingOptions
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
@@ -184,20 +186,20 @@ def right(options, directions, number=40, most=4):
     """The share of unseen sentences that are translated exactly, and at once, in batches of mixed directions."""
     rng = random.Random(1)
     cases = list(dict.fromkeys((*pair(rng, *way, most), *way) for _ in range(number) for way in directions))
-    results = options.load().run([(text, source, target) for text, _, source, target in cases])
+    results = TranslatorLoader.of(options).load().run([(text, source, target) for text, _, source, target in cases])
     return sum(found == case[1] for found, case in zip(results, cases, strict=True)) / len(cases)
 
 
 def test_nllb_is_told_source_and_target(nllb):
     assert right(TranslationOptions(nllb), INTO_AND_FROM) > 0.9
-    model = TranslationOptions(nllb).load()
+    model = TranslatorLoader.of(TranslationOptions(nllb)).load()
     assert model.run([("maji.", "sw", "en"), ("maji.", "zu", "en")]) == ["water.", "road."]
     assert model.run([("water.", "en", "sw"), ("water.", "en", "zu")]) == ["maji.", "barabara."]
 
 
 def test_m2m100_is_told_source_and_target(m2m100):
     assert right(TranslationOptions(m2m100), [("sw", "en"), ("zu", "en")]) > 0.9
-    model = TranslationOptions(m2m100).load()
+    model = TranslatorLoader.of(TranslationOptions(m2m100)).load()
     assert model.run([("maji.", "sw", "en"), ("maji.", "zu", "en")]) == ["water.", "road."]
 
 
@@ -207,7 +209,7 @@ def test_madlad_is_told_the_target_before_the_text(madlad):
 
 def test_marian_translates_in_its_only_direction_and_refuses_others(marian):
     assert right(TranslationOptions(marian), [("sw", "en")]) > 0.9
-    model = TranslationOptions(marian).load()
+    model = TranslatorLoader.of(TranslationOptions(marian)).load()
     for text, source, target in (("maji.", "zu", "en"), ("The water of the house.", "en", "sw"), ("maji.", "sw", "de")):
         with pytest.raises(DataError, match=r"only 'sw' -> 'en'"):
             model.run([(text, source, target)])
@@ -224,8 +226,13 @@ def test_ctranslate2_gives_the_same_translations_as_transformers(name, request, 
     rng = random.Random(2)
     items = [(pair(rng, *way, most=1 if name == "madlad" else 4)[0], *way) for way in ways[name] for _ in range(20)]
     items = list(dict.fromkeys(items))
-    expected = TranslationOptions(original).load().run(items)
-    assert TranslationOptions(folder, engine="ctranslate2", device="cpu").load().run(items) == expected
+    expected = TranslatorLoader.of(TranslationOptions(original)).load().run(items)
+    assert (
+        TranslatorLoader.of(TranslationOptions(folder, engine="ctranslate2"), ServingOptions(device="cpu"))
+        .load()
+        .run(items)
+        == expected
+    )
 
 
 def changed(folder, copy, change):
@@ -250,8 +257,8 @@ def test_beam_search_translates_as_well(marian):
 def test_the_batch_does_not_change_a_translation(nllb):
     rng = random.Random(3)
     items = list(dict.fromkeys((pair(rng, *way)[0], *way) for way in INTO_AND_FROM for _ in range(10)))
-    together = TranslationOptions(nllb).load().run(items)
-    assert TranslationOptions(nllb, batch_tokens=1).load().run(items) == together
+    together = TranslatorLoader.of(TranslationOptions(nllb)).load().run(items)
+    assert TranslatorLoader.of(TranslationOptions(nllb), ServingOptions(batch_tokens=1)).load().run(items) == together
 
 
 @pytest.mark.parametrize("engine", ["seq2seq", "ctranslate2"])
@@ -266,7 +273,7 @@ def test_a_model_that_never_ends_is_stopped_at_its_bound(engine, marian, tmp_pat
 
         convert(folder, str(tmp_path / "converted"))
         folder = str(tmp_path / "converted")
-    model = TranslationOptions(folder, engine=engine, device="cpu").load()
+    model = TranslatorLoader.of(TranslationOptions(folder, engine=engine), ServingOptions(device="cpu")).load()
     found = model.run([("maji moto nyumba.", "sw", "en")])[0]
     # 5 source tokens with the end: at most ceil(3 * 5) + 16 new ones.
     assert len(found.replace(".", " .").split()) <= 31
@@ -278,7 +285,9 @@ def test_weights_that_are_no_numbers_are_an_error_not_a_translation(marian, tmp_
         weights["model.encoder.layers.0.fc1.weight"][:] = float("nan")
 
     with pytest.raises(ModelError, match="not numbers"):
-        TranslationOptions(changed(marian, tmp_path / "poisoned", poison)).load().run([("maji.", "sw", "en")])
+        TranslatorLoader.of(TranslationOptions(changed(marian, tmp_path / "poisoned", poison))).load().run(
+            [("maji.", "sw", "en")]
+        )
 
 
 def test_a_checkpoint_with_a_hole_is_refused(nllb, tmp_path):
@@ -286,4 +295,4 @@ def test_a_checkpoint_with_a_hole_is_refused(nllb, tmp_path):
         del weights["model.decoder.layers.0.fc2.weight"]
 
     with pytest.raises(ModelError, match=r"lacks the weights \['model\.decoder\.layers\.0\.fc2\.weight'\]"):
-        TranslationOptions(changed(nllb, tmp_path / "hole", drop)).load()
+        TranslatorLoader.of(TranslationOptions(changed(nllb, tmp_path / "hole", drop))).load()

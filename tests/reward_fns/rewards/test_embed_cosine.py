@@ -20,26 +20,30 @@ def score(response, row=ROW, **options):
 
 
 def test_the_pivots_own_reasoning_scores_one(minilm):
-    assert score(f"{PIVOT} #### 11", model=minilm)["score"] == pytest.approx(1.0, abs=1e-5)
+    assert score(f"{PIVOT} #### 11", embedding={"model": minilm})["score"] == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_paraphrase_scores_above_another_subject(minilm):
-    paraphrase = score("Of her 17 apples Ana gives 6 away: 11 apples remain. #### 11", model=minilm)
-    other = score("The train to the coast leaves at noon. #### 11", model=minilm)
+    paraphrase = score("Of her 17 apples Ana gives 6 away: 11 apples remain. #### 11", embedding={"model": minilm})
+    other = score("The train to the coast leaves at noon. #### 11", embedding={"model": minilm})
     assert paraphrase["score"] > other["score"] + 0.3
 
 
 def test_the_plain_cosine_does_not_look_at_the_final_answer(minilm):
-    right, wrong = (score(f"{PIVOT} #### {answer}", model=minilm, combine=PLAIN) for answer in ("11", "4711"))
+    right, wrong = (
+        score(f"{PIVOT} #### {answer}", embedding={"model": minilm}, combine=PLAIN) for answer in ("11", "4711")
+    )
     assert right["score"] == wrong["score"] == pytest.approx(right["similarity"])
     assert (right["acc"], wrong["acc"]) == (1.0, 0.0)
 
 
 def test_by_default_the_reasoning_counts_only_where_the_answer_is_right(minilm):
-    right, wrong = (score(f"{PIVOT} #### {answer}", model=minilm) for answer in ("11", "4711"))
+    right, wrong = (score(f"{PIVOT} #### {answer}", embedding={"model": minilm}) for answer in ("11", "4711"))
     assert right["score"] == pytest.approx(1.0, abs=1e-4)
     assert wrong["score"] == 0.0
-    unknown = asyncio.run(pbrlsvr.embed_cosine("d", PIVOT, "", {**ROW, "pivot_answer": ""}, model=minilm))
+    unknown = asyncio.run(
+        pbrlsvr.embed_cosine("d", PIVOT, "", {**ROW, "pivot_answer": ""}, embedding={"model": minilm})
+    )
     assert unknown["score"] == pytest.approx(1.0, abs=1e-4)  # nothing to compare with: the reasoning alone
     assert unknown["answer_missing"] == 1.0
 
@@ -50,7 +54,9 @@ def test_an_answer_in_words_does_not_gate_since_it_reads_differently_in_each_lan
     row["pivot_reasoning"] = reasoning
 
     def found(answer):
-        return asyncio.run(pbrlsvr.embed_cosine("d", f"{reasoning} <answer>{answer}</answer>", "", row, model=minilm))
+        return asyncio.run(
+            pbrlsvr.embed_cosine("d", f"{reasoning} <answer>{answer}</answer>", "", row, embedding={"model": minilm})
+        )
 
     translated, same = found("la Seine"), found("The Seine")
     assert translated["score"] == same["score"] > 0.99
@@ -59,29 +65,32 @@ def test_an_answer_in_words_does_not_gate_since_it_reads_differently_in_each_lan
 
 def test_reasoning_in_another_language_loses_half_and_behind_a_gate_all(minilm):
     spanish = {**ROW, "language": "es"}
-    native, foreign = score(HONEST, model=minilm), score(HONEST, spanish, model=minilm)
+    native, foreign = score(HONEST, embedding={"model": minilm}), score(HONEST, spanish, embedding={"model": minilm})
     assert foreign["score"] == pytest.approx(native["score"] / 2)
     gate = {"reasoning": {"mode": "gate"}}
-    assert score(HONEST, spanish, model=minilm, language=gate)["score"] == 0.0
-    assert score(HONEST, model=minilm, language=gate)["score"] == native["score"]
+    assert score(HONEST, spanish, embedding={"model": minilm}, language=gate)["score"] == 0.0
+    assert score(HONEST, embedding={"model": minilm}, language=gate)["score"] == native["score"]
 
 
 def test_a_loop_scores_zero(minilm):
-    assert score("So 17 - 6 = 11 apples are left, as I said. " * 30 + "#### 11", model=minilm)["score"] == 0.0
+    assert (
+        score("So 17 - 6 = 11 apples are left, as I said. " * 30 + "#### 11", embedding={"model": minilm})["score"]
+        == 0.0
+    )
 
 
 def test_steps_in_the_wrong_order_score_lower_when_aligned(minilm):
     steps = ["Ana has 17 red apples.", "Her brother takes 6 of them away.", "She bakes a cake with the other 11."]
     row = {**ROW, "pivot_reasoning": " ".join(steps)}
-    in_order = score(" ".join(steps) + " #### 11", row, model=minilm, align=True)["score"]
-    reversed_ = score(" ".join(reversed(steps)) + " #### 11", row, model=minilm, align=True)["score"]
+    in_order = score(" ".join(steps) + " #### 11", row, embedding={"model": minilm, "align": True})["score"]
+    reversed_ = score(" ".join(reversed(steps)) + " #### 11", row, embedding={"model": minilm, "align": True})["score"]
     assert in_order == pytest.approx(1.0, abs=1e-4)
     assert reversed_ < 0.8
 
 
 @pytest.mark.parametrize("response", ["", "   \n", "#### 11", "\u200b", "... --- ..."])
 def test_a_response_without_reasoning_scores_zero_and_says_so(response, minilm):
-    found = score(response, model=minilm)
+    found = score(response, embedding={"model": minilm})
     assert (found["score"], found["similarity"], found["empty"]) == (0.0, 0.0, 1.0)
 
 
@@ -89,8 +98,8 @@ def test_a_response_without_reasoning_scores_zero_and_says_so(response, minilm):
     "response", ["", f"{PIVOT} #### 11", "安娜有17个苹果。", "\ud83d\ude00" * 50, "x" * 5000, "<think>"]
 )
 def test_each_sample_has_the_same_keys_with_finite_scores_in_range(response, minilm):
-    result = score(response, model=minilm)
-    assert set(result) == set(score(PIVOT, model=minilm))
+    result = score(response, embedding={"model": minilm})
+    assert set(result) == set(score(PIVOT, embedding={"model": minilm}))
     assert all(type(value) is float and math.isfinite(value) for value in result.values())
     assert 0.0 <= result["score"] <= 1.0
 
@@ -98,11 +107,13 @@ def test_each_sample_has_the_same_keys_with_finite_scores_in_range(response, min
 def test_the_score_does_not_depend_on_who_waits_at_the_same_time(minilm):
     responses = [PIVOT, "short", "A much longer response. " * 30, "安娜有17个苹果。"]
     serving = {"place": "local", "cache_mib": 0}
-    alone = [score(response, model=minilm, combine=PLAIN, serving=serving)["score"] for response in responses]
+    alone = [
+        score(response, embedding={"model": minilm}, combine=PLAIN, serving=serving)["score"] for response in responses
+    ]
 
     async def together():
         calls = (
-            pbrlsvr.embed_cosine("d", response, "", ROW, model=minilm, combine=PLAIN, serving=serving)
+            pbrlsvr.embed_cosine("d", response, "", ROW, embedding={"model": minilm}, combine=PLAIN, serving=serving)
             for response in responses
         )
         return [result["score"] for result in await asyncio.gather(*calls)]
@@ -114,34 +125,34 @@ def test_the_score_does_not_depend_on_who_waits_at_the_same_time(minilm):
 def test_a_row_without_pivot_reference_is_named_with_the_mend(reference, minilm):
     row = {**ROW, "pivot_reasoning": reference}
     with pytest.raises(DataError, match=r"row 3 of 'demo/en'.*pivot_reasoning.*Write the reference into each row"):
-        score("some response", row, model=minilm)
+        score("some response", row, embedding={"model": minilm})
 
 
 def test_a_row_without_extra_info_is_a_data_error_too(minilm):
     with pytest.raises(DataError, match=r"has the keys \[\]"):
-        score("some response", None, model=minilm)
+        score("some response", None, embedding={"model": minilm})
 
 
 def test_a_row_without_language_is_named_where_the_policy_needs_it(minilm):
     row = {name: value for name, value in ROW.items() if name != "language"}
     with pytest.raises(DataError, match=r"row 3 of 'demo/en'.*language\.reasoning\.mode=off"):
-        score("some response", row, model=minilm)
-    assert score(HONEST, row, model=minilm, language={"reasoning": "off"})["score"] > 0.9
+        score("some response", row, embedding={"model": minilm})
+    assert score(HONEST, row, embedding={"model": minilm}, language={"reasoning": "off"})["score"] > 0.9
 
 
 def test_a_language_that_does_not_exist_is_named_with_its_row(minilm):
     with pytest.raises(DataError, match=r"row 3 of 'demo/en'.*'klingon'"):
-        score("some response", {**ROW, "language": "klingon"}, model=minilm)
+        score("some response", {**ROW, "language": "klingon"}, embedding={"model": minilm})
 
 
 def test_an_option_that_cannot_work_is_refused_before_the_model_is_loaded():
     with pytest.raises(ConfigError, match="max_tokens=0"):
-        score("some response", max_tokens=0, model="never/loaded")
+        score("some response", embedding={"model": "never/loaded", "max_tokens": 0})
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error_never_a_zero(tmp_path):
     with pytest.raises(ModelError, match="no-model"):
-        score("some response", model=str(tmp_path / "no-model"))
+        score("some response", embedding={"model": str(tmp_path / "no-model")})
 
 
 def test_every_public_reward_is_async_with_verls_signature():
@@ -172,7 +183,7 @@ def test_importing_pbrlsvr_loads_neither_torch_nor_verl():
 def test_a_missing_package_is_named_with_the_command_that_installs_it(minilm):
     code = (
         "import sys, asyncio, pbrlsvr; sys.modules['sentence_transformers'] = None\n"
-        "asyncio.run(pbrlsvr.embed_cosine('d', 'text', '', {'pivot_reasoning': 'p'}, model='m'))"
+        "asyncio.run(pbrlsvr.embed_cosine('d', 'text', '', {'pivot_reasoning': 'p'}, embedding='m'))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert "MissingDependencyError" in result.stderr

@@ -41,14 +41,14 @@ def test_exact_answer_without_any_truth_is_an_error_never_a_zero():
 
 def test_format_is_one_only_for_the_format_that_was_asked_for():
     thoughtful = "<think>17 - 6 = 11</think> \\boxed{11}"
-    options = {"thinking": "required", "answer": "boxed"}
+    options = {"format": {"thinking": "required", "answer": "boxed"}}
     assert call(pbrlsvr.format, thoughtful, **options)["score"] == 1.0
     assert call(pbrlsvr.format, "\\boxed{11}", **options) == {
         "score": 0.0, "format": 0.0, "format_thinking": 0.0, "format_answer": 1.0, "format_once": 1.0,
     }  # fmt: skip
     assert call(pbrlsvr.format, "<think>17 - 6 = 11</think> #### 11", **options)["score"] == 0.0
     with pytest.raises(ConfigError, match="'sometimes'"):
-        call(pbrlsvr.format, thoughtful, thinking="sometimes")
+        call(pbrlsvr.format, thoughtful, format={"thinking": "sometimes"})
 
 
 SPANISH = "Ana tiene 17 manzanas y regala 6 a su hermana, así que le quedan 11 manzanas."
@@ -65,7 +65,7 @@ def test_language_consistency_is_the_share_in_the_rows_language():
 
 def test_language_consistency_of_english_thinking_and_a_native_answer():
     response = f"<think>{ENGLISH}</think> <answer>A Ana le quedan once manzanas después de regalar seis.</answer>"
-    options = {"reasoning": {"mode": "gate", "language": "en"}, "answer": {"mode": "gate"}}
+    options = {"language": {"reasoning": {"mode": "gate", "language": "en"}, "answer": {"mode": "gate"}}}
     assert call(pbrlsvr.language_consistency, response, row={"language": "es"}, **options)["score"] == 1.0
     assert call(pbrlsvr.language_consistency, response, row={"language": "de"}, **options)["score"] == 0.0
 

@@ -29,14 +29,14 @@ REWARDS = {
     "embed_cosine": [
         {},
         {"combine": "gated", "language": {"reasoning": "gate", "answer": "penalty"}, "guards": {"length": True}},
-        {"align": True, "combine": {"rule": "log_sigmoid"}, "guards": False, "language": {}},
-        {"combine": {"rule": "product", "clip": [0.1, 0.6]}, "max_tokens": 16},
+        {"embedding": {"align": True}, "combine": {"rule": "log_sigmoid"}, "guards": False, "language": {}},
+        {"combine": {"rule": "product", "clip": [0.1, 0.6]}, "embedding": {"max_tokens": 16}},
     ],
-    "comet_score": [{}, {"combine": "sum", "span": "reasoning", "scale": [-1, 1]}],
+    "comet_score": [{}, {"combine": "sum", "comet": {"span": "reasoning", "scale": [-1, 1]}}],
     "exact_answer": [{}],
-    "format": [{}, {"thinking": "required", "answer": ["boxed", "hash"], "once": False}],
+    "format": [{}, {"format": {"thinking": "required", "answer": ["boxed", "hash"], "once": False}}],
     "hybrid": [{}, {"combine": {"rule": "product"}, "similarity": "mt_chrf"}],
-    "language_consistency": [{}, {"reasoning": "gate", "answer": {"mode": "penalty", "language": "en"}}],
+    "language_consistency": [{}, {"language": {"reasoning": "gate", "answer": {"mode": "penalty", "language": "en"}}}],
     "mt_bleu": [{}],
     "mt_chrf": [{"combine": "sum", "word_order": 2}],
     "mt_embed_cosine": [{}],
@@ -60,16 +60,22 @@ def models(minilm, comet_model, http_server):
         text = request.body["messages"][-1]["content"]
         return {"choices": [{"message": {"content": text[-200:]}, "finish_reason": "stop"}]}
 
-    encoder = {"model": minilm, "device": "cpu"}
-    translation = {"engine": "openai", "model": "echo", "endpoint": {"urls": [http_server(echo).url]}}
+    encoder = {"model": minilm, "serving": {"device": "cpu"}}
+    server = {"place": "endpoint", "endpoint": {"urls": [http_server(echo).url]}}
+    translation = {"model": "echo", "serving": server}
     return {
-        "comet_score": {"model": comet_model},
-        "embed_cosine": encoder,
+        "comet_score": {"comet": {"model": comet_model}},
+        "embed_cosine": {"embedding": encoder},
         "hybrid": {"comet": {"model": comet_model}, "embedding": encoder, "translation": translation},
         "mt_bleu": {"translation": translation},
         "mt_chrf": {"translation": translation},
         "mt_embed_cosine": {"translation": translation, "embedding": encoder},
     }
+
+
+def with_models(options, models):
+    """The options, with the model in each block that has one."""
+    return options | {block: options.get(block, {}) | model for block, model in models.items()}
 
 
 async def score(name, response, language, options, truth="11"):
@@ -79,7 +85,7 @@ async def score(name, response, language, options, truth="11"):
 
 @EACH
 def test_any_text_gives_a_finite_score_in_range_and_the_same_keys(name, options, models):
-    options = options | models.get(name, {})
+    options = with_models(options, models.get(name, {}))
     keys = list(asyncio.run(score(name, f"{PIVOT}\n#### 11", "en", options)))
 
     @settings(max_examples=40, **SLOW)
@@ -96,7 +102,7 @@ def test_any_text_gives_a_finite_score_in_range_and_the_same_keys(name, options,
 
 @EACH
 def test_the_same_text_gives_the_same_result_and_the_order_of_a_batch_does_not_matter(name, options, models):
-    options = options | models.get(name, {})
+    options = with_models(options, models.get(name, {}))
 
     async def batch(samples):
         return await asyncio.gather(*(score(name, *sample, options) for sample in samples))
@@ -119,8 +125,8 @@ def test_the_same_text_gives_the_same_result_and_the_order_of_a_batch_does_not_m
 @pytest.mark.parametrize("batch", [1, 64, 5000])
 def test_a_text_scores_the_same_alone_and_in_any_batch_of_a_cold_encoder(batch, minilm):
     # No vector is kept from one call to the next, so that each batch is encoded anew.
-    serving = {"place": "local", "cache_mib": 0}
-    options = {"model": minilm, "device": "cpu", "batch_tokens": batch, "serving": serving}
+    serving = {"place": "local", "cache_mib": 0, "device": "cpu", "batch_tokens": batch}
+    options = {"embedding": {"model": minilm}, "serving": serving}
     texts = ["", "11", PIVOT, "Ana has apples. " * 60, "安娜有17个苹果。", "\ud83d\u202e", "x" * 3000]
 
     async def together(order):

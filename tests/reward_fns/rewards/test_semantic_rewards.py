@@ -7,8 +7,9 @@ import pytest
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, DataError, ServiceError
-from pbrlsvr.models.comet.comet import CometOptions
-from pbrlsvr.rewards.overlap import bleu, chrf
+from pbrlsvr.models.comet.comet import CometLoader
+from pbrlsvr.models.comet.options import CometOptions
+from pbrlsvr.scoring.overlap import bleu, chrf
 
 PIVOT = "Ana has 17 apples and gives away 6 apples, so 17 - 6 = 11 apples are left."
 SPANISH = "Ana tiene diecisiete manzanas y regala seis manzanas a su hermana, por eso le quedan once."
@@ -25,6 +26,11 @@ HONEST = f"{SPANISH} <answer>11 manzanas</answer>"
 ALONE = {"rule": "sum", "weights": {"answer": 0.0}}
 
 
+def behind(server, **endpoint):
+    """The serving block of a model behind this server."""
+    return {"place": "endpoint", "endpoint": {"urls": [server.url], **endpoint}}
+
+
 @pytest.fixture
 def translation(http_server):
     """The block of a translator that knows one sentence, and answers others in their own words."""
@@ -35,7 +41,7 @@ def translation(http_server):
         return {"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}
 
     server = http_server(answer)
-    return {"engine": "openai", "model": "toy", "endpoint": {"urls": [server.url], "retries": 0}}
+    return {"model": "toy", "serving": behind(server, retries=0)}
 
 
 def call(reward, response=HONEST, truth="", row=ROW, **options):
@@ -43,52 +49,58 @@ def call(reward, response=HONEST, truth="", row=ROW, **options):
 
 
 def raw_comet(model, *sample):
-    return CometOptions(model).load().run([sample])[0]
+    return CometLoader.of(CometOptions(model)).load().run([sample])[0]
 
 
 def test_comet_compares_the_answer_with_the_pivots(comet_model):
-    found = call("comet_score", model=comet_model, combine=ALONE, scale=[-1, 1])
+    found = call("comet_score", comet={"model": comet_model, "scale": [-1, 1]}, combine=ALONE)
     raw = raw_comet(comet_model, "11 apples", "11 manzanas", "11 apples")
     assert found["comet_raw"] == pytest.approx(raw, abs=1e-5)
     assert found["score"] == found["comet"] == pytest.approx(min(max((raw + 1) / 2, 0), 1), abs=1e-5)
 
 
 def test_comets_source_can_be_the_question_and_its_span_the_reasoning(comet_model):
-    question = call("comet_score", model=comet_model, source="question")
+    question = call("comet_score", comet={"model": comet_model, "source": "question"})
     assert question["comet_raw"] == pytest.approx(
         raw_comet(comet_model, QUESTION, "11 manzanas", "11 apples"), abs=1e-5
     )
-    reasoning = call("comet_score", model=comet_model, span="reasoning")
+    reasoning = call("comet_score", comet={"model": comet_model, "span": "reasoning"})
     assert reasoning["comet_raw"] == pytest.approx(raw_comet(comet_model, PIVOT, SPANISH, PIVOT), abs=1e-5)
     with pytest.raises(DataError, match=r"row 3 of 'demo/es'.*\['question'\]=None.*set source=pivot"):
-        call("comet_score", row={**ROW, "question": None}, model=comet_model, source="question")
+        call("comet_score", row={**ROW, "question": None}, comet={"model": comet_model, "source": "question"})
 
 
 def test_by_default_comet_counts_only_where_the_answer_is_right(comet_model):
-    wrong = call("comet_score", f"{SPANISH} <answer>12 manzanas</answer>", model=comet_model, scale=[-9, 9])
+    wrong = call(
+        "comet_score", f"{SPANISH} <answer>12 manzanas</answer>", comet={"model": comet_model, "scale": [-9, 9]}
+    )
     assert wrong["comet"] > 0.1
     assert (wrong["score"], wrong["acc"]) == (0.0, 0.0)
     words = {**ROW, "pivot_answer": "the Seine"}
-    unknown = call("comet_score", "es el Sena <answer>el Sena</answer>", row=words, model=comet_model, scale=[-9, 9])
+    unknown = call(
+        "comet_score", "es el Sena <answer>el Sena</answer>", row=words, comet={"model": comet_model, "scale": [-9, 9]}
+    )
     assert unknown["score"] == unknown["comet"] > 0.1
 
 
 def test_an_answer_is_compared_with_the_ground_truth_where_the_pivot_gave_none(comet_model):
     row = {**ROW, "pivot_answer": ""}
-    found = call("comet_score", truth="11", row=row, model=comet_model)
+    found = call("comet_score", truth="11", row=row, comet={"model": comet_model})
     assert found["comet_raw"] == pytest.approx(raw_comet(comet_model, "11", "11 manzanas", "11"), abs=1e-5)
     with pytest.raises(DataError, match=r"neither extra_info.'pivot_answer'. nor a ground truth"):
-        call("comet_score", row=row, model=comet_model)
+        call("comet_score", row=row, comet={"model": comet_model})
 
 
 def test_a_response_without_an_answer_has_comet_zero(comet_model):
-    found = call("comet_score", SPANISH, model=comet_model, scale=[-9, 9])
+    found = call("comet_score", SPANISH, comet={"model": comet_model, "scale": [-9, 9]})
     assert (found["comet"], found["comet_raw"], found["empty"]) == (0.0, 0.0, 1.0)
 
 
 def test_the_translated_reasoning_is_compared_in_english(translation, minilm):
     found = call("mt_embed_cosine", translation=translation, embedding={"model": minilm}, combine=ALONE)
-    direct = asyncio.run(pbrlsvr.embed_cosine("d", ENGLISH, "", {**ROW, "language": "en"}, model=minilm, combine=ALONE))
+    direct = asyncio.run(
+        pbrlsvr.embed_cosine("d", ENGLISH, "", {**ROW, "language": "en"}, embedding={"model": minilm}, combine=ALONE)
+    )
     assert found["similarity"] == pytest.approx(direct["similarity"], abs=1e-5)
     other = call("mt_embed_cosine", "No sé.", translation=translation, embedding={"model": minilm}, combine=ALONE)
     assert other["similarity"] < found["similarity"] - 0.3
@@ -109,7 +121,7 @@ def test_a_row_without_language_cannot_be_translated(translation):
 
 def test_a_translator_that_fails_is_an_error_never_a_zero(http_server):
     server = http_server(lambda request: (500, "broken"))
-    block = {"engine": "openai", "model": "toy", "endpoint": {"urls": [server.url], "retries": 1, "deadline_s": 20}}
+    block = {"model": "toy", "serving": behind(server, retries=1, deadline_s=20)}
     with pytest.raises(ServiceError, match="500"):
         call("mt_chrf", translation=block)
 
@@ -118,8 +130,8 @@ def test_the_hybrid_is_the_weighted_mean_of_what_its_parts_measure(comet_model, 
     comet, embedding = {"model": comet_model, "scale": [-9, 9]}, {"model": minilm}
     weights = {"answer": 1.0, "comet": 2.0, "reasoning": 3.0, "format": 4.0}
     found = call("hybrid", comet=comet, embedding=embedding, combine={"rule": "sum", "weights": weights})
-    part = call("comet_score", **comet)["comet"]
-    reasoning = call("embed_cosine", **embedding)["reasoning"]
+    part = call("comet_score", comet=comet)["comet"]
+    reasoning = call("embed_cosine", embedding=embedding)["reasoning"]
     assert found["comet"] == pytest.approx(part, abs=1e-5)
     assert found["reasoning"] == pytest.approx(reasoning, abs=1e-5)
     assert (found["answer"], found["format"]) == (1.0, 1.0)
@@ -153,7 +165,7 @@ def test_the_hybrid_takes_each_translation_similarity(similarity, comet_model, m
 @pytest.mark.parametrize("reward", ["comet_score", "mt_embed_cosine", "mt_chrf", "mt_bleu", "hybrid"])
 def test_each_sample_has_the_same_keys_with_finite_scores_in_range(reward, comet_model, minilm, translation):
     blocks = {
-        "comet_score": {"model": comet_model},
+        "comet_score": {"comet": {"model": comet_model}},
         "mt_embed_cosine": {"translation": translation, "embedding": {"model": minilm}},
         "mt_chrf": {"translation": translation},
         "mt_bleu": {"translation": translation},
@@ -170,17 +182,21 @@ def test_each_sample_has_the_same_keys_with_finite_scores_in_range(reward, comet
 @pytest.mark.parametrize(
     ("reward", "options", "message"),
     [
-        ("comet_score", {"scale": [1, 0]}, r"scale=\[1, 0\] must be \[lo, hi\]"),
-        ("comet_score", {"span": "all"}, "span='all' is not one of"),
-        ("hybrid", {"similarity": "bleu"}, "similarity='bleu' is not one of"),
-        ("hybrid", {"comet": {"modle": "x"}}, "a COMET model has no option 'modle'"),
-        ("hybrid", {"comet": {"span": "reasoning"}}, r"comet\.span must be 'answer'"),
-        ("hybrid", {"embedding": {"serving": {"place": "moon"}}}, r"serving\.place='moon' is not one of"),
+        ("comet_score", {"comet": {"scale": [1, 0]}}, r"comet\.scale=\(1, 0\): scale must be \[lo, hi\]"),
+        ("comet_score", {"comet": {"span": "all"}}, r"comet\.span='all' must be one of"),
+        ("hybrid", {"similarity": "bleu"}, "similarity='bleu' must be one of"),
+        ("hybrid", {"comet": {"modle": "x"}}, r"comet\.modle='x': there is no such option. Did you mean 'model'"),
+        ("hybrid", {"comet": {"span": "reasoning"}}, r"comet\.span='reasoning'.*COMET compares the answer"),
+        ("hybrid", {"embedding": {"serving": {"place": "moon"}}}, r"embedding\.serving\.place='moon' must be one of"),
         ("hybrid", {"combine": {"weights": {"comett": 1}}}, "a weight is given for 'comett'"),
         ("mt_chrf", {"word_order": -1}, "word_order=-1 must be"),
-        ("mt_chrf", {"translation": {"target_language": "de"}}, "the pivot is English"),
-        ("mt_chrf", {"translation": "m2m"}, "translation='m2m' must be a mapping"),
-        ("mt_embed_cosine", {"embedding": {"calibration": "x.json"}}, r"embedding\.calibration='x\.json' was fitted"),
+        (
+            "mt_chrf",
+            {"translation": {"target_language": "de"}},
+            r"translation\.target_language=\'de\'.*the pivot is English",
+        ),
+        ("mt_chrf", {"translation": 2}, "translation=2 must be a mapping"),
+        ("mt_embed_cosine", {"embedding": {"calibration": "x.json"}}, r"embedding\.calibration='x\.json'"),
     ],
 )
 def test_an_option_that_cannot_work_is_refused_before_a_model_is_loaded(reward, options, message):

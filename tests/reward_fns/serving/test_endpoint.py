@@ -355,7 +355,7 @@ async def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(http_
         ({"urls": ("ftp://host/v1",)}, "ftp"),
         ({"urls": ("http:///v1",)}, "http:///v1"),
         ({"urls": ("http://host:port/v1",)}, "host:port"),
-        ({"urls": (3,)}, "3"),
+        ({"urls": (3,)}, "urls holds something that is not a text"),
         ({"urls": None}, "list"),
         ({"timeout_s": 0}, "timeout_s=0"),
         ({"timeout_s": float("inf")}, "timeout_s=inf"),

@@ -16,7 +16,8 @@ import pytest
 ray = pytest.importorskip("ray", reason="needs Ray, which veRL brings")
 
 from pbrlsvr.errors import ConfigError, ModelError, ServiceError  # noqa: E402
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions, embedder  # noqa: E402
+from pbrlsvr.models.embedding.embedder import EncoderLoader, embedder  # noqa: E402
+from pbrlsvr.models.embedding.options import EmbeddingOptions  # noqa: E402
 from pbrlsvr.serving.ray_place import PREFIX  # noqa: E402
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer  # noqa: E402
 
@@ -109,7 +110,8 @@ def test_embed_cosine_scores_alike_here_and_in_ray(minilm):
 
     def scores(place):
         calls = (
-            pbrlsvr.embed_cosine("demo/en", r, "11", row, model=minilm, serving={"place": place}) for r in responses
+            pbrlsvr.embed_cosine("demo/en", r, "11", row, embedding={"model": minilm}, serving={"place": place})
+            for r in responses
         )
 
         async def everything():
@@ -223,7 +225,7 @@ def test_a_model_that_has_vanished_when_its_actor_is_started_again_is_named(tmp_
 
 
 def test_a_model_that_cannot_be_loaded_says_so_to_each_caller(tmp_path):
-    missing = EmbeddingOptions(str(tmp_path / "no-such-model"))
+    missing = EncoderLoader.of(EmbeddingOptions(str(tmp_path / "no-such-model")))
     errors = ask(missing, ["a", "b"])
     assert [type(error) for error in errors] == [ModelError, ModelError]
     assert all("no-such-model" in str(error) and "existing folder" in str(error) for error in errors)
@@ -276,11 +278,12 @@ def test_metrics_can_be_read_from_outside(lengths):
 
 OTHER_JOB = """
 import asyncio, ray
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+from pbrlsvr.models.embedding.embedder import EncoderLoader
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.serving.scorer import Scorer, ServingOptions
 ray.init({address!r}, log_to_driver=False)
 try:
-    asyncio.run(Scorer(EmbeddingOptions({model!r}), ServingOptions(place="ray"))("a"))
+    asyncio.run(Scorer(EncoderLoader.of(EmbeddingOptions({model!r})), ServingOptions(place="ray"))("a"))
 except Exception as error:
     print(type(error).__name__)
 print(*(each["name"] for each in ray.util.list_named_actors(all_namespaces=True)))
@@ -288,7 +291,7 @@ print(*(each["name"] for each in ray.util.list_named_actors(all_namespaces=True)
 
 
 def test_an_actor_is_gone_when_its_job_has_ended_and_other_jobs_have_their_own(tmp_path):
-    missing = EmbeddingOptions(str(tmp_path / "no-such-model"))
+    missing = EncoderLoader.of(EmbeddingOptions(str(tmp_path / "no-such-model")))
     assert isinstance(ask(missing, ["a"])[0], ModelError)
     mine = actors()
     code = OTHER_JOB.format(address=ray.get_runtime_context().gcs_address, model=missing.model)

@@ -15,7 +15,8 @@ ray = pytest.importorskip("ray", reason="needs Ray, which veRL brings")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions  # noqa: E402
+from pbrlsvr.models.embedding.embedder import EncoderLoader  # noqa: E402
+from pbrlsvr.models.embedding.options import EmbeddingOptions  # noqa: E402
 from pbrlsvr.serving.scorer import Scorer, ServingOptions  # noqa: E402
 
 # The model below lives in this file, which no worker can import.
@@ -101,7 +102,7 @@ def test_replicas_leave_the_cpus_to_others(cluster, tmp_path):
 
 
 def test_vectors_are_the_same_from_two_nodes_as_from_this_process(cluster, minilm):
-    options = EmbeddingOptions(minilm)
+    options = EncoderLoader.of(EmbeddingOptions(minilm))
 
     async def here():
         score = Scorer(options, ServingOptions(place="local"))

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+from pbrlsvr.models.embedding.embedder import EncoderLoader
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.host import ModelHost, run_isolating
 from pbrlsvr.serving.options import ServingOptions
@@ -216,8 +217,8 @@ def test_a_damaged_cache_is_computed_around_with_a_warning(tmp_path, caplog):
 
 def test_vectors_on_disk_are_those_of_the_encoder(minilm, tmp_path):
     serving = ServingOptions(cache_dir=str(tmp_path))
-    fresh = ModelHost(EmbeddingOptions(minilm), serving).run(["Ana has 17 apples."])
-    stored = ModelHost(EmbeddingOptions(minilm), serving)
+    fresh = ModelHost(EncoderLoader.of(EmbeddingOptions(minilm), serving), serving).run(["Ana has 17 apples."])
+    stored = ModelHost(EncoderLoader.of(EmbeddingOptions(minilm), serving), serving)
     stored._loaded()._model.forward = lambda features: pytest.fail("computed again")
     np.testing.assert_array_equal(stored.run(["Ana has 17 apples."]), fresh)
 
@@ -225,11 +226,11 @@ def test_vectors_on_disk_are_those_of_the_encoder(minilm, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"place": "moon"}, "serving.place='moon' is not one of"),
+        ({"place": "moon"}, "serving.place='moon' must be one of 'auto', 'local', 'ray', 'endpoint'"),
         ({"replicas": 0}, "serving.replicas=0 must be a whole number of 1 or more"),
-        ({"num_gpus": 1.5}, r"serving.num_gpus=1.5 must be"),
+        ({"num_gpus": 1.5}, r"serving: num_gpus=1.5 must be 0, a fraction of 1, or a whole number"),
         ({"num_gpus": float("nan")}, r"serving.num_gpus=nan must be"),
-        ({"num_gpus": 1, "share_gpu": True}, "share_gpu=True contradicts serving.num_gpus=1"),
+        ({"num_gpus": 1, "share_gpu": True}, "serving: share_gpu=True contradicts num_gpus=1"),
         ({"share_gpu": "yes"}, "serving.share_gpu='yes' must be true or false"),
         ({"num_cpus": 0}, "serving.num_cpus=0"),
         ({"max_waiting": True}, "serving.max_waiting=True"),
@@ -237,14 +238,17 @@ def test_vectors_on_disk_are_those_of_the_encoder(minilm, tmp_path):
         ({"cache_mib": -1}, "serving.cache_mib=-1"),
         ({"cache_dir": ""}, "serving.cache_dir=''"),
         ({"restarts": -1}, "serving.restarts=-1"),
-        ({"endpoint": {"ulrs": []}}, "serving.endpoint has no option 'ulrs'"),
-        ({"replica": 2}, "serving has no option 'replica'"),
+        ({"endpoint": {"ulrs": []}}, r"serving\.endpoint\.ulrs=\(\): there is no such option. Did you mean 'urls'"),
+        ({"replica": 2}, r"serving\.replica=2: there is no such option. Did you mean 'replicas'"),
+        ({"device": 0}, "serving.device=0 must be a text"),
+        ({"dtype": "float64"}, "serving.dtype='float64' must be one of"),
+        ({"batch_tokens": 0}, "serving.batch_tokens=0 must be a whole number of 1 or more, or null"),
         ([1], r"serving=\[1\] must be a mapping"),
     ],
 )
 def test_a_serving_option_that_cannot_work_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        ServingOptions.of(options)
+        ServingOptions.of(options, "serving")
 
 
 def test_equal_serving_options_from_a_config_are_one():

@@ -8,9 +8,10 @@ from pbrlsvr.languages import english_name
 from pbrlsvr.models.translation.engines import Request, Translation
 from pbrlsvr.serving.chat import chat
 from pbrlsvr.serving.endpoint import Endpoint
+from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.translation.translator import TranslationOptions
+    from pbrlsvr.models.translation.options import TranslatorSpec
 
 #: The default prompt. `{text}`, `{source}` and `{target}` are filled in, the languages by their English names.
 PROMPT = (
@@ -26,9 +27,9 @@ class ChatEngine:
 
     takes_lines = True
 
-    def __init__(self, options: "TranslationOptions"):
-        self._endpoint = Endpoint(options.endpoint)
-        self._model = options.endpoint.served_model or options.model
+    def __init__(self, options: "TranslatorSpec", endpoint: EndpointOptions):
+        self._endpoint = Endpoint(endpoint)
+        self._model = endpoint.served_model or options.model
         self._prompt = options.prompt or PROMPT
         # Letters; a language model takes far more, but one that must copy a page leaves things out.
         self.limit = 10 * options.max_tokens

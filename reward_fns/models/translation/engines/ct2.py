@@ -19,13 +19,13 @@ from pbrlsvr.models.translation.engines.seq2seq import with_its_embeddings
 from pbrlsvr.models.translation.engines.tokens import Row, TokenEngine, load_tokenizer, missing
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.translation.translator import TranslationOptions
+    from pbrlsvr.models.translation.options import TranslatorSpec
 
 
 class CTranslate2Engine(TokenEngine):
     """`ctranslate2.Translator.translate_batch`."""
 
-    def __init__(self, options: "TranslationOptions"):
+    def __init__(self, options: "TranslatorSpec"):
         self._model = _load(options)
         super().__init__(options)
 
@@ -45,7 +45,7 @@ class CTranslate2Engine(TokenEngine):
         return [self.tokenizer.convert_tokens_to_ids(result.hypotheses[0][prefix:]) for result in results]
 
 
-def _load(options: "TranslationOptions") -> Any:
+def _load(options: "TranslatorSpec") -> Any:
     try:
         import ctranslate2
     except ImportError as error:
@@ -110,7 +110,7 @@ def convert(model: str, folder: str, quantization: str | None = None, revision: 
 
 
 def _main() -> None:
-    parser = argparse.ArgumentParser(description="Converts a translation model for engine='ctranslate2'.")
+    parser = argparse.ArgumentParser(description="Converts a translation model for translation.engine=ctranslate2.")
     parser.add_argument("model", help="a folder, or a name on the Hugging Face hub")
     parser.add_argument("folder", help="the new folder")
     parser.add_argument("--quantization", default=None, help="int8, int8_float16, float16, ...; as it is by default")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.rewards.overlap import bleu, chrf
+from pbrlsvr.scoring.overlap import bleu, chrf
 
 REFERENCE = "Ana has 17 apples and gives away 6 apples, so 17 - 6 = 11 apples are left."
 PAIRS = [

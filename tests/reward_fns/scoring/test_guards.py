@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.rewards.guards import GuardCheck, GuardOptions, LengthGuard, RepetitionGuard, check, length, repetition
+from pbrlsvr.scoring.guards import GuardCheck, GuardOptions, LengthGuard, RepetitionGuard, check, length, repetition
 
 MGSM = Path(__file__).parents[4] / "shared" / "data" / "mgsm"
 LANGUAGES = ("bn", "de", "en", "es", "sw", "zh")
@@ -214,12 +214,14 @@ def test_guards_that_are_off_multiply_by_one(value):
 
 
 def test_by_default_only_repetition_is_guarded():
-    assert GuardOptions.of({}) == GuardOptions(RepetitionGuard(), None)
+    assert GuardOptions.of({}) == GuardOptions(repetition=RepetitionGuard(), length=None)
 
 
 def test_options_come_from_a_yaml_block_as_hydra_hands_it_over():
     block = OmegaConf.create("{repetition: {threshold: 0.1, window: 40}, length: {min: 0.5, max: .inf}}")
-    expected = GuardOptions(RepetitionGuard(threshold=0.1, window=40), LengthGuard(0.5, math.inf))
+    expected = GuardOptions(
+        repetition=RepetitionGuard(threshold=0.1, window=40), length=LengthGuard(min=0.5, max=math.inf)
+    )
     assert GuardOptions.of(block) == expected
     assert GuardOptions.of(expected) is expected
     assert GuardOptions.of({"length": LengthGuard()}).length == LengthGuard()
@@ -230,9 +232,9 @@ def test_options_come_from_a_yaml_block_as_hydra_hands_it_over():
     [
         ("repetition", "'repetition'"),
         (True, "True"),
-        ({"speed": True}, "no guard 'speed'.*'length', 'repetition'"),
+        ({"speed": True}, "speed=True: there is no such option.*'repetition', 'length'"),
         ({"repetition": "on"}, "'on'"),
-        ({"repetition": {"n": 4}}, "no option 'n'.*'window'"),
+        ({"repetition": {"n": 4}}, r"repetition\.n=4: there is no such option.*\'window\'"),
         ({"repetition": {"threshold": 0.8}}, "threshold=0.8"),
         ({"repetition": {"limit": 1.5}}, "limit=1.5"),
         ({"repetition": {"threshold": math.nan}}, "threshold.*nan"),

@@ -12,7 +12,7 @@ from pbrlsvr.models.files import check_model, clip, read_json
 from pbrlsvr.models.pieces import split_to_fit
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+    from pbrlsvr.models.embedding.options import EncoderSpec
 
 #: Where neither the option, nor the card, nor the model's configuration gives a limit.
 DEFAULT_MAX_TOKENS = 512
@@ -37,7 +37,7 @@ class TextSplitter:
     piece_tokens: int
 
     @classmethod
-    def of(cls, options: "EmbeddingOptions") -> "TextSplitter":
+    def of(cls, options: "EncoderSpec") -> "TextSplitter":
         """As the model itself would split, as far as its files can be had (a folder, or the hub).
 
         Raises:
@@ -68,7 +68,7 @@ def _characters(text: str, **_: Any) -> dict[str, Any]:
     return {"offset_mapping": [(start, start + 1) for start in range(len(text))]}
 
 
-def _tokenizer(options: "EmbeddingOptions") -> Any:
+def _tokenizer(options: "EncoderSpec") -> Any:
     try:
         from transformers import AutoTokenizer
 
@@ -88,7 +88,7 @@ def _tokenizer(options: "EmbeddingOptions") -> Any:
     return None
 
 
-def _model_limit(options: "EmbeddingOptions", tokenizer: Any) -> int | None:
+def _model_limit(options: "EncoderSpec", tokenizer: Any) -> int | None:
     """As sentence-transformers has it: its own configuration's, else what tokenizer and positions allow."""
     limit = _json_file(options, "sentence_bert_config.json").get("max_seq_length")
     if isinstance(limit, int) and limit > 0:
@@ -99,7 +99,7 @@ def _model_limit(options: "EmbeddingOptions", tokenizer: Any) -> int | None:
     return min((n for n in limits if isinstance(n, int) and 0 < n < 10**9), default=None)
 
 
-def _prompt(options: "EmbeddingOptions") -> str:
+def _prompt(options: "EncoderSpec") -> str:
     wanted = card_prompt(options.model) if options.prompt is None else options.prompt
     if wanted is not None:
         return wanted
@@ -108,7 +108,7 @@ def _prompt(options: "EmbeddingOptions") -> str:
     return str(prompt)
 
 
-def _json_file(options: "EmbeddingOptions", name: str) -> dict[str, Any]:
+def _json_file(options: "EncoderSpec", name: str) -> dict[str, Any]:
     """A configuration file of the model; empty where it has none, or cannot be reached."""
     try:
         path: Any = Path(options.model) / name

@@ -24,7 +24,7 @@ def chrf(text: str, reference: str, *, word_order: int = 0) -> float:
     of the reference in the text. Spaces are dropped. `word_order=2` adds words and pairs of words: chrF++.
 
     The length trap: recall weighs more, so a text that says everything twice loses little (about a sixth), and one that
-    says half loses half. Bound the length elsewhere (`pbrlsvr.rewards.guards`).
+    says half loses half. Bound the length elsewhere (`pbrlsvr.scoring.guards`).
 
     Args:
         text: the candidate; an empty one scores 0.

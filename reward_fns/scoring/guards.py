@@ -5,67 +5,50 @@ of an alphabet, a Chinese character counting as three of them, so that one optio
 linear in the length of the text.
 """
 
-import math
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from pbrlsvr.errors import ConfigError
+from pydantic import model_validator
+from typing_extensions import Self
+
 from pbrlsvr.languages.tables import LETTERS_PER_SIGN, SCRIPT_OF_NAME
-from pbrlsvr.options import from_mapping
+from pbrlsvr.options import Field, Options, switch
 
 
-def _check_number(guard: str, name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        raise ConfigError(f"a {guard}'s {name} is a number, not {value!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class RepetitionGuard:
+class RepetitionGuard(Options):
     r"""Lowers the score of text that says the same thing over and over.
 
     .. math:: \text{factor} = \min(1, \max(0, \frac{\text{limit} - \rho}{\text{limit} - \text{threshold}}))
 
     with :math:`\rho` = `repetition(text, window)`.
 
-    Attributes:
-        threshold: up to this share of repeated text the factor is 1; in [0, 1).
-        limit: from this share on the factor is 0; in (threshold, 1].
-        window: length of the n-grams, in letters of an alphabet; at least 8. At 30, about six words of English, the
-            steps of a worked solution differ by their numbers.
-
-    Raises:
-        ConfigError: a value is out of its range, or of the wrong type.
-
     >>> RepetitionGuard().factor(0.2), round(RepetitionGuard().factor(0.5), 3), RepetitionGuard().factor(0.8)
     (1.0, 0.5, 0.0)
     """
 
-    threshold: float = 0.3
-    limit: float = 0.7
-    window: int = 30
+    threshold: float = Field(0.3, ge=0, lt=1)
+    """Up to this share of repeated text the factor is 1."""
+    limit: float = Field(0.7, gt=0, le=1)
+    """From this share on the factor is 0; above `threshold`."""
+    window: int = Field(30, ge=8)
+    """Length of the n-grams, in letters of an alphabet. At 30, about six words of English, the steps of a worked
+    solution differ by their numbers."""
 
-    def __post_init__(self) -> None:
-        for name in ("threshold", "limit"):
-            _check_number("repetition guard", name, getattr(self, name))
-        if not 0 <= self.threshold < self.limit <= 1:
-            raise ConfigError(
-                f"a repetition guard has 0 <= threshold < limit <= 1, not threshold={self.threshold!r} and "
-                f"limit={self.limit!r}"
-            )
-        if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 8:
-            raise ConfigError(f"a repetition guard's window is an integer of at least 8, not {self.window!r}")
+    @model_validator(mode="after")
+    def _threshold_is_below_limit(self) -> Self:
+        if not self.threshold < self.limit:
+            raise ValueError(f"threshold={self.threshold!r} must be below limit={self.limit!r}")
+        return self
 
     def factor(self, repeated: float) -> float:
         """What the score is multiplied with, in [0, 1], at this share of repeated text."""
         return min(1.0, max(0.0, (self.limit - repeated) / (self.limit - self.threshold)))
 
 
-@dataclass(frozen=True, slots=True)
-class LengthGuard:
+class LengthGuard(Options):
     r"""Lowers the score of text far shorter or far longer than its reference.
 
     .. math:: \text{factor} = \min(1, r / \text{min}, \text{max} / r)
@@ -73,26 +56,21 @@ class LengthGuard:
     with :math:`r` = `length(text) / length(reference)`. At the bounds it is 1 and continuous; half as short, or twice
     as long, is a factor of one half.
 
-    Attributes:
-        min: smallest ratio with a factor of 1; at least 0, and 0 for no lower bound.
-        max: largest ratio with a factor of 1; above `min`. Infinity (`.inf` in YAML) for no upper bound. A policy that
-            thinks aloud is easily ten times as long as a pivot that only explains.
-
-    Raises:
-        ConfigError: a value is out of its range, or of the wrong type.
-
     >>> LengthGuard().factor(10.0)
     0.5
     """
 
-    min: float = 0.2
-    max: float = 5.0
+    min: float = Field(0.2, ge=0)
+    """Smallest ratio with a factor of 1; 0 for no lower bound."""
+    max: float = Field(5.0, gt=0, allow_inf_nan=True)
+    """Largest ratio with a factor of 1; above `min`, `.inf` for no upper bound. A policy that thinks aloud is easily
+    ten times as long as a pivot that only explains."""
 
-    def __post_init__(self) -> None:
-        for name in ("min", "max"):
-            _check_number("length guard", name, getattr(self, name))
-        if not 0 <= self.min < self.max or math.isinf(self.min):
-            raise ConfigError(f"a length guard has 0 <= min < max, not min={self.min!r} and max={self.max!r}")
+    @model_validator(mode="after")
+    def _min_is_below_max(self) -> Self:
+        if not self.min < self.max:
+            raise ValueError(f"min={self.min!r} must be below max={self.max!r}")
+        return self
 
     def factor(self, ratio: float) -> float:
         """What the score is multiplied with, in [0, 1], at this ratio of the lengths."""
@@ -101,40 +79,22 @@ class LengthGuard:
         return self.max / ratio if ratio > self.max else 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class GuardOptions:
-    """Which guards look at a response: the whole configuration block.
+class GuardOptions(Options):
+    """Which guards look at a response. False or null in place of the block turns every guard off.
 
-    Attributes:
-        repetition: a `RepetitionGuard`, or None for none.
-        length: a `LengthGuard`, or None, the default, for none: it asks the policy to reason about as long as the
-            pivot does, and that is for the user to decide.
-
-    >>> GuardOptions.of({"length": {"max": 3}}).length
-    LengthGuard(min=0.2, max=3)
+    >>> GuardOptions(length={"max": 3}).length
+    LengthGuard(min=0.2, max=3.0)
     """
 
-    repetition: RepetitionGuard | None = RepetitionGuard()
-    length: LengthGuard | None = None
+    repetition: RepetitionGuard | None = switch(RepetitionGuard())
+    """Text that says the same over and over: true, false, or the options threshold, limit and window."""
+    length: LengthGuard | None = switch(None)
+    """Text far longer or shorter than the reference: true, false, or the options min and max. It asks the policy to
+    reason about as long as the pivot does, and that is for the user to decide."""
 
     @classmethod
-    def of(cls, value: "bool | Mapping[str, Any] | GuardOptions | None") -> "GuardOptions":
-        """Options from a mapping guard -> true (its defaults), false (off) or a mapping of its fields.
-
-        False or None in place of the whole mapping turns every guard off. A guard that is not named keeps its default.
-
-        Raises:
-            ConfigError: it is none of these, or a field does not exist or has a value that cannot work.
-        """
-        if isinstance(value, GuardOptions):
-            return value
-        if value is None or value is False:
-            return cls(None, None)
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"guards are false, or a mapping of {sorted(_GUARDS)}, not {value!r}")
-        if unknown := [name for name in value if name not in _GUARDS]:
-            raise ConfigError(f"there is no guard {unknown[0]!r}; the guards are {sorted(_GUARDS)}")
-        return cls(**{name: _guard(name, given) for name, given in value.items()})
+    def from_bare(cls, value: Any) -> Any:
+        return {"repetition": None, "length": None} if value is None or value is False else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +132,7 @@ def check(text: str, reference: str, options: GuardOptions) -> GuardCheck:
         reference: what its length is compared with; not looked at without a length guard.
         options: which guards there are.
 
-    >>> check("I add them. " * 50, "Add 3 and 4: 7.", GuardOptions.of({"repetition": True})).repetition_factor
+    >>> check("I add them. " * 50, "Add 3 and 4: 7.", GuardOptions()).repetition_factor
     0.0
     """
     repeated, ratio = 0.0, 1.0
@@ -255,19 +215,3 @@ def _letters(character: str) -> int:
 @lru_cache(maxsize=65536)
 def _is_hidden(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) == "Cf"
-
-
-_GUARDS: dict[str, type[RepetitionGuard] | type[LengthGuard]] = {"repetition": RepetitionGuard, "length": LengthGuard}
-
-
-def _guard(name: str, value: Any) -> Any:
-    guard = _GUARDS[name]
-    if value is None or value is False:
-        return None
-    if value is True:
-        return guard()
-    if isinstance(value, guard):
-        return value
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"the {name} guard is true, false or a mapping of its options, not {value!r}")
-    return from_mapping(guard, value, f"the {name} guard")

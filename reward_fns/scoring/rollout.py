@@ -21,6 +21,7 @@ class Rollout:
         language: the row's BCP-47 code, canonical; None where the row has none.
         truth: the right final answer: `ground_truth`, else the pivot's answer; "" where the row has neither.
         row: the row's `extra_info`.
+        served_at: the address of the reward model that veRL itself serves, "host:port"; None where it serves none.
     """
 
     place: str
@@ -29,12 +30,26 @@ class Rollout:
     language: str | None
     truth: str
     row: Mapping[str, Any]
+    served_at: str | None = None
 
     @classmethod
     def of(
-        cls, data_source: str, solution_str: str, ground_truth: str | None, extra_info: Mapping[str, Any] | None
+        cls,
+        data_source: str,
+        solution_str: str,
+        ground_truth: str | None,
+        extra_info: Mapping[str, Any] | None,
+        served_at: str | None = None,
     ) -> "Rollout":
         """From the arguments of a reward function.
+
+        Args:
+            data_source: the row's source; named in errors.
+            solution_str: the response.
+            ground_truth: the right final answer, or empty; then the row's `pivot_answer` is taken.
+            extra_info: the row's `extra_info`: `pivot_reasoning`, the English reference; `pivot_answer`; `language`, a
+                BCP-47 code.
+            served_at: see above.
 
         Raises:
             DataError: the row's `language` does not exist.
@@ -47,7 +62,7 @@ class Rollout:
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
         truth = next((str(text) for text in (ground_truth, row.get("pivot_answer")) if text not in (None, "")), "")
-        return cls(place, solution_str, split(solution_str), language, truth, row)
+        return cls(place, solution_str, split(solution_str), language, truth, row, served_at)
 
     @property
     def reasoning(self) -> str:

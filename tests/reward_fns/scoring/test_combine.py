@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from pbrlsvr.errors import ConfigError, DataError, ModelError
-from pbrlsvr.rewards.combine import CombineOptions, combine, exposed
+from pbrlsvr.scoring.combine import Combined, CombineOptions, combine
 
 NAMES = ("answer", "reasoning", "format")
 unit = st.floats(0, 1)
 component = st.none() | unit
+
+
+def exposed(components, option, factor=None):
+    return Combined.of(components, option, factor).exposed()
 
 
 @st.composite
@@ -163,23 +167,23 @@ def test_the_rounding_of_float32_is_forgiven(value):
     ("bad", "named"),
     [
         ({"rule": "mean"}, "'mean'"),
-        ({"weight": {}}, "no option 'weight'"),
-        ({"weights": [1, 2]}, r"\[1, 2\]"),
+        ({"weight": {}}, "weight={}: there is no such option. Did you mean 'weights'"),
+        ({"weights": [1, 2]}, r"weights=\(1, 2\) must be a mapping"),
         ({"weights": {"answer": -1}}, "'answer'.*-1"),
-        ({"weights": {"answer": math.nan}}, "'answer'.*nan"),
-        ({"weights": {"answer": True}}, "'answer'.*True"),
-        ({"clip": [0.5, 0.5]}, r"\[0.5, 0.5\]"),
-        ({"clip": [0.1]}, r"\[0.1\]"),
-        ({"clip": [0, 2]}, r"\[0, 2\]"),
+        ({"weights": {"answer": math.nan}}, r"weights\.answer=nan must be"),
+        ({"weights": {"answer": True}}, r"weights\.answer=True must be"),
+        ({"clip": [0.5, 0.5]}, r"clip=\(0.5, 0.5\).*lo < hi"),
+        ({"clip": [0.1]}, r"clip.*a list of 2"),
+        ({"clip": [0, 2]}, r"clip=\(0, 2\).*lo < hi"),
         ({"clip": "01"}, "'01'"),
         ({"clip": 0.5}, "0.5"),
-        ({"gate": 1}, "not 1"),
+        ({"gate": 1}, "gate=1 must be a text"),
         ({"floor": 1}, "floor.*1"),
         ({"floor": "0"}, "floor.*'0'"),
         ({"scale": 0}, "scale.*0"),
         ({"scale": math.inf}, "scale.*inf"),
         ({"reference": 1.5}, "reference.*1.5"),
-        (3, "not 3"),
+        (3, "=3 must be a mapping"),
         ("gate", "'gate'"),
     ],
 )
@@ -198,7 +202,7 @@ def test_a_name_that_is_no_component_is_refused_with_the_known_ones():
 def test_options_come_from_a_yaml_block_as_hydra_hands_it_over():
     block = OmegaConf.create("{rule: gated, weights: {answer: 2}, clip: [0.1, 0.9], gate: answer, floor: 0.1}")
     option = CombineOptions.of(block)
-    assert option == CombineOptions("gated", {"answer": 2}, (0.1, 0.9), "answer", 0.1)
+    assert option == CombineOptions("gated", weights={"answer": 2}, clip=(0.1, 0.9), gate="answer", floor=0.1)
     assert CombineOptions.of(option) is option
     assert CombineOptions.of("gated") == CombineOptions("gated")
 

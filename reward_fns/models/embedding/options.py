@@ -1,0 +1,58 @@
+"""Which sentence encoder: data only; `pbrlsvr.models.embedding.embedder` loads it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import field_validator
+from typing_extensions import Self
+
+from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER, known_encoder
+from pbrlsvr.options import Field, Options
+from pbrlsvr.serving.options import ServingOptions
+
+
+class EmbeddingOptions(Options):
+    """How texts become vectors."""
+
+    BARE: ClassVar[str] = "model"
+
+    model: str = Field(DEFAULT_ENCODER, pattern=r"\S")
+    """A sentence-transformers model: a folder, or a name on the Hugging Face hub. It must know all your languages."""
+    revision: str | None = None
+    """Commit, tag or branch of a hub model; null takes the newest."""
+    prompt: str | None = None
+    """Text put before each input. null takes what the model's card asks for, else what the model's own configuration
+    says; "" puts nothing."""
+    max_tokens: int | None = Field(None, ge=1)
+    """The longest piece of text that is encoded at once, never more than the model takes; longer texts are split after
+    sentences and pooled by length. null takes what the model's card recommends, else the model's own limit."""
+
+    @field_validator("model")
+    @classmethod
+    def _can_be_used(cls, model: str) -> str:
+        known = known_encoder(model)
+        # A folder of that name may hold a converted model; loading it shows.
+        if known and known.refused and not Path(model).is_dir():
+            raise ValueError(f"this model cannot be used: {known.refused}")
+        return model
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """All that the vectors depend on: the options of the model, and those of the place where it runs."""
+
+    model: str
+    revision: str | None
+    prompt: str | None
+    max_tokens: int | None
+    device: str
+    dtype: str
+    batch_tokens: int | None
+
+    @classmethod
+    def of(cls, options: EmbeddingOptions, serving: ServingOptions | None = None) -> Self:
+        """This model in this place."""
+        serving = serving or ServingOptions()
+        model = (options.model, options.revision, options.prompt, options.max_tokens)
+        return cls(*model, serving.device, serving.dtype, serving.batch_tokens)

@@ -1,0 +1,93 @@
+"""What translates: data only; `pbrlsvr.models.translation.translator` loads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
+from typing_extensions import Self
+
+from pbrlsvr.options import GONE, Field, Options, rare
+from pbrlsvr.serving.endpoint_options import EndpointOptions
+from pbrlsvr.serving.options import ServingOptions
+
+EngineName = Literal["seq2seq", "ctranslate2"]
+_SERVER = "serving.place=endpoint, with the servers in serving.endpoint.urls"
+
+
+class TranslationOptions(Options):
+    """What translates, and how."""
+
+    BARE: ClassVar[str] = "model"
+    MOVED: ClassVar[Mapping[str, str]] = {
+        "endpoint": _SERVER,
+        "device": "serving.device",
+        "dtype": "serving.dtype",
+        "batch_tokens": "serving.batch_tokens",
+        "cache_size": f"{GONE}the cache of sentences has a fixed size",
+        "target_language": f"{GONE}the pivot is English, and so is the target",
+    }
+
+    model: str = Field("facebook/m2m100_418M", pattern=r"\S")
+    """The translation model: a folder, or a name on the Hugging Face hub; for "ctranslate2" the folder of a converted
+    one; behind an endpoint its name on the server."""
+    engine: EngineName = "seq2seq"
+    """What runs it in place: "seq2seq" (transformers) or "ctranslate2". A chat model behind an OpenAI-compatible
+    endpoint needs none: set serving.place=endpoint."""
+    revision: str | None = None
+    """Commit, tag or branch of a hub model; null takes the newest."""
+    beam_size: int = Field(1, ge=1)
+    """1 is greedy search: several times cheaper, and a reward needs no last point of BLEU. Our choice."""
+    max_tokens: int = Field(200, ge=16)
+    """The longest sentence in tokens; a longer one is cut, at a mark of punctuation where there is one. The models were
+    trained on sentences."""
+    prompt: str | None = None
+    """endpoint: the prompt, with {text}, {source} and {target}; null takes the built-in one."""
+    tokenizer: str | None = rare(None)
+    """The folder or hub name of the tokenizer, where it is not with the model."""
+    compute_type: str = rare("default")
+    """Number format of a "ctranslate2" model: "default" (as it was converted), "int8", "float16", ..."""
+    length_ratio: float = rare(3.0, ge=1, lt=100)
+    """A translation is stopped at this many times its source's tokens, plus 16."""
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _is_no_server(cls, engine: object) -> object:
+        if engine == "openai":
+            raise ValueError(f"a server is no engine any more: write {_SERVER}")
+        return engine
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_a_place_for_the_text(cls, prompt: str | None) -> str | None:
+        if prompt is not None and "{text}" not in prompt:
+            raise ValueError("the prompt has no place for the text; put {text} into it")
+        return prompt
+
+
+@dataclass(frozen=True)
+class TranslatorSpec:
+    """All that translations depend on: the options of the model, and those of the place where it runs. With an
+    endpoint, a chat model behind it translates."""
+
+    model: str
+    engine: str
+    revision: str | None
+    tokenizer: str | None
+    device: str
+    dtype: str
+    compute_type: str
+    beam_size: int
+    max_tokens: int
+    length_ratio: float
+    batch_tokens: int
+    prompt: str | None
+    endpoint: EndpointOptions | None = None
+    cache_size: int = 100_000
+
+    @classmethod
+    def of(cls, options: TranslationOptions, serving: ServingOptions | None = None) -> Self:
+        """This model in this place."""
+        serving = serving or ServingOptions()
+        model: dict[str, Any] = {name: getattr(options, name) for name in TranslationOptions.model_fields}
+        return cls(**model, device=serving.device, dtype=serving.dtype, batch_tokens=serving.batch_tokens or 4096)
