@@ -9,6 +9,7 @@ be pickled, and holds data only: who loads a model is the room that has the mode
 """
 
 import math
+import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -44,7 +45,9 @@ SECRET = "secret"
 SWITCH = "switch"
 #: Begins what `Options.MOVED` says of an option that has no new place.
 GONE = "gone: "
-_SECRET_WORDS = ("key", "token", "secret", "password")
+_SECRET = re.compile(r"(?i)(^|_)(key|token|secret|password|authorization|urls?)(_|$)|apikey")
+# In a URL: who asks, and what is asked.
+_USER_OR_QUERY = re.compile(r"(?<=://)[^/@\s]*@|(?<=[?#])\S+")
 
 
 def rare(default: Any, **bounds: Any) -> Any:
@@ -238,51 +241,90 @@ def _report(block: type[Options], error: ValidationError, place: str) -> str:
 
 def _mistakes(block: type[Options], error: ValidationError, place: str) -> Iterator[str]:
     for mistake in error.errors(include_url=False):
-        path = [str(part) for part in mistake["loc"]]
-        where = ".".join(filter(None, (place, *path)))
-        holder, field = _find(block, path)
-        shown = "" if _is_secret(path, field) else f"={_clipped(mistake['input'])}"
-        if mistake["type"] == "extra_forbidden":
+        path, value, kind = [str(part) for part in mistake["loc"]], mistake["input"], mistake["type"]
+        holder, field, entry = _find(block, path)
+        if kind == "missing" and entry:  # of a list that is too short, the list is at fault
+            entry = []
+        depth = len(path) if field is None else _depth(block, path)
+        where = ".".join(filter(None, (place, *path[:depth], *entry)))
+        shown = "" if _is_secret(path, field) else f"={_clipped(value)}"
+        if kind == "extra_forbidden":
             yield f"{where}{shown}: {_unknown(holder, path[-1], where)}"
-        elif mistake["type"] == "value_error":
+        elif kind == "value_error":
             # A check of ours: it says what is wrong, and names the options itself where it is about several.
             reason = str(mistake["ctx"]["error"])
             yield f"{where}{shown}: {reason}" if field is not None else f"{where}: {reason}" if where else reason
-        elif mistake["type"] in ("model_type", "dict_type") and field is None:
-            yield f"{where or block.__name__}{shown} must be a mapping of {list(block.model_fields)}"
         elif field is None:
-            yield f"{where}{shown}: {mistake['msg']}"
-        elif mistake["type"] == "missing":
+            expected = (
+                f"a mapping of {list(block.model_fields)}" if kind in ("model_type", "dict_type") else mistake["msg"]
+            )
+            yield f"{where or block.__name__}{shown} must be {expected}"
+        elif kind == "missing" and value is None:
             yield f"{where} is missing: it must be {expectation(field)}"
         else:
-            yield f"{where}{shown} must be {expectation(field)}"
+            expected = _in_words(_entry_kind(field.annotation), "") if entry else expectation(field)
+            yield f"{where}{shown} must be {expected}{', and finite' if kind == 'finite_number' else ''}"
 
 
-def _clipped(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 200 else f"{shown[:200]}..."
-
-
-def _is_secret(path: Sequence[str], field: FieldInfo | None) -> bool:
-    """Whether a value may be a key, or hold one: then no error repeats it."""
-    if field is not None:  # `max_tokens` only sounds like one
-        return marked(field, SECRET)
-    return any(word in path[-1].lower() for word in _SECRET_WORDS if path)
-
-
-def _find(block: type[Options], path: Sequence[str]) -> tuple[type[Options], FieldInfo | None]:
-    """The block that the last part of a path stands in, and its field, if there is one."""
+def _find(block: type[Options], path: Sequence[str]) -> tuple[type[Options], FieldInfo | None, list[str]]:
+    """The block that a path's last option stands in, its field, and the entry of its value, as in `weights.answer`."""
     field = None
-    for part in path:
+    for depth, part in enumerate(path):
         if field is not None:
             inner = [kind for kind in _kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, Options)]
             if not inner:
-                return block, field  # inside a list or a mapping of values
+                several = len([kind for kind in _kinds(field.annotation) if kind is not type(None)]) > 1
+                # Of several kinds, pydantic names the one that it tried.
+                return block, field, [one for one in path[depth:] if one.isdecimal() or not several]
             block = inner[0]
         field = block.model_fields.get(part)
         if field is None:
             break
-    return block, field
+    return block, field, []
+
+
+def _depth(block: type[Options], path: Sequence[str]) -> int:
+    """How many parts of a path are options; what follows is inside a value."""
+    depth = 0
+    while (
+        depth < len(path) and _find(block, path[: depth + 1])[1] is not None and not _find(block, path[: depth + 1])[2]
+    ):
+        depth += 1
+        if depth < len(path) and _find(block, path[: depth + 1])[1] is _find(block, path[:depth])[1]:
+            break
+    return depth
+
+
+def _entry_kind(annotation: Any) -> Any:
+    """What an entry of a list or of a mapping is."""
+    kinds = [kind for kind in _kinds(annotation) if get_args(kind)]
+    inner = get_args(kinds[0]) if kinds else (annotation,)
+    return inner[1] if len(inner) == 2 and get_origin(kinds[0]) in (dict, Mapping) else inner[0]
+
+
+def _clipped(value: object) -> str:
+    shown = repr(_without_secrets(value))
+    return shown if len(shown) <= 200 else f"{shown[:200]}..."
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: "..." if _SECRET.search(str(key)) else _without_secrets(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_without_secrets(inner) for inner in value)
+    return _USER_OR_QUERY.sub("...", value) if isinstance(value, str) else value
+
+
+def _is_secret(path: Sequence[str], field: FieldInfo | None) -> bool:
+    """Whether a value may be a key, or hold one: then no error repeats it."""
+    if field is None:
+        return bool(path and _SECRET.search(path[-1]))
+    inner = [kind for kind in _kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, Options)]
+    return marked(field, SECRET) or any(_holds_secrets(kind) for kind in inner)
+
+
+def _holds_secrets(block: type[Options]) -> bool:
+    return any(_is_secret((), field) for field in block.model_fields.values())
 
 
 def _unknown(block: type[Options], name: str, where: str) -> str:

@@ -158,11 +158,11 @@ def test_a_loop_is_cut_to_one_round(text, kept):
         ({"max_tokens": 3}, "must be a whole number of 16 or more"),
         ({"length_ratio": 0.5}, "must be a number of 1 or more"),
         ({"prompt": "no place"}, "put {text} into it"),
-        ({"target_language": "klingon"}, "the pivot is English"),
+        ({"target_language": "klingon"}, "this option is gone: the pivot is English"),
         ({"endpoint": 3}, "write serving.place=endpoint"),
         ({"dtype": "int8"}, "write serving.dtype"),
         ({"batch_tokens": True}, "write serving.batch_tokens"),
-        ({"cache_size": 1}, "serving.cache_mib"),
+        ({"cache_size": 1}, "this option is gone: the cache of sentences has a fixed size"),
     ],
 )
 def test_an_option_that_cannot_work_is_refused_with_the_fix(wrong, fix):
