@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class SentenceEncoder:
-    """The model of `pbrlsvr.models.embedding.embedder`. Get it with `EmbeddingOptions(...).load()`.
+    """The model of `pbrlsvr.models.embedding.embedder`. Get it with `EncoderLoader.of(options).load()`.
 
     Attributes:
         prompt: what is put before each text: the option, else the card's, else the model's own default.

@@ -11,11 +11,14 @@ import torch
 
 from pbrlsvr.errors import ModelError, PbrlsvrError
 from pbrlsvr.models import files
-from pbrlsvr.models.comet.comet import CometOptions
-from pbrlsvr.models.embedding.embedder import EmbeddingOptions
+from pbrlsvr.models.comet.comet import CometLoader
+from pbrlsvr.models.comet.options import CometOptions
+from pbrlsvr.models.embedding.embedder import EncoderLoader
+from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.models.text_splitter import TextSplitter
 from pbrlsvr.models.translation.engines.tokens import load_tokenizer
-from pbrlsvr.models.translation.translator import TranslationOptions
+from pbrlsvr.models.translation.options import TranslationOptions
+from pbrlsvr.models.translation.translator import TranslatorLoader
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def module(folder: Path, name: str) -> None:
 def test_a_module_that_is_not_sentence_transformers_own_is_named_and_not_imported(encoder, name):
     module(encoder, name)
     with pytest.raises(ModelError, match=r"modules\.json' names .*which is no module of the installed sentence-tr"):
-        EmbeddingOptions(model=str(encoder)).load()
+        EncoderLoader.of(EmbeddingOptions(model=str(encoder))).load()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_a_module_s_own_config_runs_no_code(encoder, canary, kind, config):
     for file in (name, "config.json", "wordembedding_config.json"):
         canary.change(encoder / "9_Evil" / file, **config)
     with pytest.raises(PbrlsvrError):
-        EmbeddingOptions(model=str(encoder)).load()
+        EncoderLoader.of(EmbeddingOptions(model=str(encoder))).load()
 
 
 @pytest.mark.parametrize(
@@ -105,14 +108,14 @@ def test_a_config_that_asks_for_code_or_describes_no_model_is_refused(encoder, c
     canary.change(encoder / "config.json", auto_map=canary.auto_map)
     canary.change(encoder / file, **changes)
     with pytest.raises(ModelError, match=message) as caught:
-        EmbeddingOptions(model=str(encoder)).load()
+        EncoderLoader.of(EmbeddingOptions(model=str(encoder))).load()
     assert len(str(caught.value)) < 3_000
 
 
 def test_code_beside_a_model_that_needs_none_is_left_alone(encoder, canary):
     canary.change(encoder / "config.json", auto_map=canary.auto_map)
     canary.change(encoder / "tokenizer_config.json", auto_map=canary.auto_map)
-    assert EmbeddingOptions(model=str(encoder)).load().run(["A text."])[0].shape == (384,)
+    assert EncoderLoader.of(EmbeddingOptions(model=str(encoder))).load().run(["A text."])[0].shape == (384,)
     assert TextSplitter.of(EmbeddingOptions(model=str(encoder))).split("A text. " * 2_000)
     load_tokenizer(str(encoder), None)
 
@@ -120,9 +123,9 @@ def test_code_beside_a_model_that_needs_none_is_left_alone(encoder, canary):
 def test_weights_that_are_a_pickle_run_no_code(encoder, canary):
     unsafe(encoder, canary)
     with pytest.raises(ModelError):
-        EmbeddingOptions(model=str(encoder)).load()
+        EncoderLoader.of(EmbeddingOptions(model=str(encoder))).load()
     with pytest.raises(ModelError):
-        TranslationOptions(engine="seq2seq", model=str(encoder)).load()
+        TranslatorLoader.of(TranslationOptions(engine="seq2seq", model=str(encoder))).load()
 
 
 def test_a_tokenizer_that_is_code_is_refused_or_left_alone(encoder, canary):
@@ -130,8 +133,8 @@ def test_a_tokenizer_that_is_code_is_refused_or_left_alone(encoder, canary):
     canary.change(encoder / "tokenizer_config.json", tokenizer_class="EvilTokenizer", auto_map=canary.auto_map)
     for load in (
         lambda: load_tokenizer(str(encoder), None),
-        lambda: TranslationOptions(engine="seq2seq", model=str(encoder)).load(),
-        lambda: CometOptions(str(encoder)).load(),
+        lambda: TranslatorLoader.of(TranslationOptions(engine="seq2seq", model=str(encoder))).load(),
+        lambda: CometLoader.of(CometOptions(str(encoder))).load(),
     ):
         with pytest.raises(PbrlsvrError):
             load()
@@ -143,7 +146,7 @@ def test_a_compressed_weights_file_is_refused_before_it_becomes_gigabytes(encode
     deflated(encoder / "pytorch_model.bin", 10**8)
     assert (encoder / "pytorch_model.bin").stat().st_size < 10**6
     with pytest.raises(ModelError, match="is compressed"):
-        EmbeddingOptions(model=str(encoder)).load()
+        EncoderLoader.of(EmbeddingOptions(model=str(encoder))).load()
     with pytest.raises(ModelError, match="is compressed"):
         files.read_weights(encoder / "pytorch_model.bin")
 
@@ -183,7 +186,7 @@ def bomb(levels: int = 9) -> str:
 def test_hparams_are_plain_values_within_bounds(comet, text, message):
     (comet / "hparams.yaml").write_text(text)
     with pytest.raises(ModelError, match=message) as caught:
-        CometOptions(str(comet)).load()
+        CometLoader.of(CometOptions(str(comet))).load()
     assert len(str(caught.value)) < 3_000
 
 
@@ -209,7 +212,7 @@ def test_hyper_parameters_of_any_shape_end_in_a_short_error(comet, hparams):
     content["hyper_parameters"].update(hparams)
     torch.save(content, checkpoint)
     with pytest.raises(ModelError) as caught:
-        CometOptions(str(comet)).load()
+        CometLoader.of(CometOptions(str(comet))).load()
     assert len(str(caught.value)) < 3_000
 
 
@@ -220,7 +223,7 @@ def test_weights_larger_than_their_file_are_refused(comet):
     content["state_dict"][name] = torch.zeros(1).expand(10**6, 10**6)
     torch.save(content, checkpoint)
     with pytest.raises(ModelError, match=r"claims 4,000,000,000,000 bytes"):
-        CometOptions(str(comet)).load()
+        CometLoader.of(CometOptions(str(comet))).load()
 
 
 def test_the_encoder_of_a_comet_model_runs_no_code(comet, canary):
@@ -228,7 +231,7 @@ def test_the_encoder_of_a_comet_model_runs_no_code(comet, canary):
     canary.into(place)
     for file in ("config.json", "tokenizer_config.json"):
         canary.change(place / file, auto_map=canary.auto_map)
-    CometOptions(str(comet), encoder=str(place)).load()
+    CometLoader.of(CometOptions(str(comet), encoder=str(place))).load()
     canary.change(place / "config.json", attn_implementation="evil/kernel")
     with pytest.raises(ModelError, match="code of a hub's kernel"):
-        CometOptions(str(comet), encoder=str(place)).load()
+        CometLoader.of(CometOptions(str(comet), encoder=str(place))).load()
