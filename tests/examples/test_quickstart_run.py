@@ -174,7 +174,7 @@ def test_each_setting_exists_in_verls_own_config_and_in_the_reward(recipe: str, 
     own = {name: value for name, value in values.items() if not name.startswith("hydra.")}
     with initialize_config_module("verl.trainer.config", version_base=None):
         config = compose("ppo_trainer", overrides=train.overrides(RECIPES / recipe, own, "cpu", []))
-    assert config.reward.custom_reward_function.reward_kwargs.model == str(tmp_path)
+    assert config.reward.custom_reward_function.reward_kwargs.embedding.model == str(tmp_path)
 
 
 def test_a_trainer_that_fails_is_reported_with_its_reason_and_the_end_of_its_log(tmp_path: Path) -> None:
