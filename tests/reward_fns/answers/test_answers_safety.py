@@ -1,4 +1,4 @@
-"""Answers are read without exceptions, in bounded time, in any thread, and without loading sympy for nothing."""
+"""Answers are read without exceptions, in bounded time, in any thread, and without loading sympy."""
 
 import asyncio
 import subprocess
@@ -80,50 +80,13 @@ def test_two_different_values_equal_neither(first: int, second: int, form: str) 
 @pytest.mark.parametrize("flood", FLOODS, ids=range(len(FLOODS)))
 @pytest.mark.parametrize("gold", ["18", "C", "\\frac{x}{2}", "Paris"])
 def test_a_flood_takes_bounded_time(flood: str, gold: str) -> None:
-    equal("1", "\\sqrt{2}")  # loads sympy
     start = time.process_time()
     assert not equal(flood, gold)
     normalise(flood)
     assert time.process_time() - start < 1.0
 
 
-@settings(deadline=None, max_examples=300)
-@given(
-    st.lists(st.sampled_from(MATH), min_size=1, max_size=40).map("".join),
-    st.sampled_from(["\\frac{x}{2}", "(1,2)", "2", "x<3"]),
-)
-def test_any_expression_takes_bounded_time(answer: str, gold: str) -> None:
-    start = time.process_time()
-    equal(answer, gold)
-    assert time.process_time() - start < 5.0
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "(a+b+c+d)^{99}",
-        "(((9^{99})^{99})^{99})",
-        "9^{9^{9^{9}}}",
-        "\\sqrt[99]{x+\\sqrt[98]{y}}",
-        "99999!",
-        "(9!)!",
-        "(((99)^{2})!)!",
-        "(\\sin(x)+\\cos(x))^{40}",
-        "((((((x+1)^9+1)^9+1)^9+1)^9+1)^9)",
-        "\\frac{(x^{30}-1)(y^{30}-1)}{(x-1)(y-1)}",
-        "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/a/b/c/d/e/f",
-        "\\int_0^1 x^x dx",
-        "\\sum_{n=1}^{\\infty} \\frac{1}{n^n}",
-    ],
-)
-def test_an_expression_that_sympy_would_work_on_without_end_takes_bounded_time(answer: str) -> None:
-    start = time.process_time()
-    assert not equal(answer, "\\frac{x}{2}")
-    assert time.process_time() - start < 5.0
-
-
 def test_latex_is_compared_off_the_main_thread() -> None:
-    # math-verify's own timeouts use signal.alarm, which raises in any thread but the main one.
     verdicts: list[tuple[bool, bool]] = []
 
     def work() -> None:
@@ -143,10 +106,11 @@ async def test_latex_is_compared_in_an_event_loop_and_in_its_threads() -> None:
     assert await asyncio.gather(*(asyncio.to_thread(equal, *pair) for pair in pairs)) == [True, True, False]
 
 
-def test_plain_answers_do_not_load_sympy() -> None:
+def test_answers_load_neither_sympy_nor_torch() -> None:
     code = (
         "import sys; from pbrlsvr.answers import equal; from pbrlsvr.responses.spans import split\n"
         "assert equal('1.234,5 €', '1234.5', 'de') and equal('(C)', 'C') and not equal('3 or 4', '4')\n"
+        "assert equal(r'\\sqrt{8}', r'2\\sqrt{2}')\n"
         "assert 'sympy' not in sys.modules and 'math_verify' not in sys.modules and 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
