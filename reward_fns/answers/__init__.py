@@ -3,7 +3,7 @@
     equal("১৮ ডলার", "18", "bn")             True    native digits, units
     equal("1.234,5 €", "1234.5", "de")       True    the language says which mark is the decimal one
     equal("3万5千", "35,000", "zh")           True    Han and Hangul numerals, words for thousands and millions
-    equal("\\\\frac{1}{2}", "0.5")             True    LaTeX, through math-verify
+    equal("\\\\frac{1}{2}", "0.5")             True    LaTeX
     equal("(C) Paris", "C")                  True    multiple choice A-J
     equal("3 or 4", "4")                     False   several values are no answer
 
@@ -27,9 +27,10 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     """Whether a final answer says the same as the ground truth.
 
     The ground truth decides what is compared: one letter A-J, a choice; a number, numbers; a time of day; else the
-    words without case, punctuation and markup, or LaTeX expressions, which math-verify reads. An integer ground truth
-    compares exactly, another number g as |a - g| <= 1e-6 min(1, |g|). `50%` equals 50 and 0.5. A text of more than
-    1,000 characters equals only itself.
+    words without case, punctuation and markup, or LaTeX expressions. An integer ground truth compares exactly, another
+    number g as |a - g| <= 1e-6 min(1, |g|). A percent sign is a unit: `50%` equals 50, not also 0.5; a ground truth of
+    `50%` is met by `50%`, 50 and 0.5. A number that is negated or bounded ("not 18", "at least 18", 18以上) equals
+    nothing. A text of more than 1,000 characters equals only itself.
 
     Args:
         answer: the answer span of a response, as `pbrlsvr.responses.spans.split` finds it.
