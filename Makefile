@@ -6,6 +6,8 @@ TORCH ?= torch==2.13.0
 VERL ?= verl==0.9.1
 ARGS ?=
 PYTEST_ARGS ?=
+# Tests side by side: half of the time they wait, for Ray, veRL or a server.
+JOBS ?= 3
 
 bin := $(VENV)/bin
 ready := $(VENV)/.ready
@@ -20,7 +22,7 @@ quickstart: $(ready)
 test: lint unit
 
 unit: $(ready)
-	TORCH=$(TORCH) $(bin)/python -m pytest $(PYTEST_ARGS)
+	TORCH=$(TORCH) $(bin)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 10 $(PYTEST_ARGS)
 
 # mypy cannot see `pbrlsvr` through an editable install, whose folder has another name, so it reads an installed copy.
 lint: $(ready)

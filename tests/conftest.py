@@ -89,3 +89,25 @@ def canary(tmp_path, monkeypatch):
     yield found
     sys.modules.pop("evil", None)
     assert not found.mark.exists(), "code that came with a model has run"
+
+
+#: The files that take longest, waiting for veRL, Ray or an installation: they start first, beside the many quick ones.
+SLOWEST_FIRST = (
+    "test_recipes_runs",
+    "test_cpu_runs",
+    "test_fresh_environment",
+    "test_quickstart_run",
+    "test_reward_option",
+    "test_ray_two_nodes",
+    "test_ray_place",
+    "test_export_checkpoint",
+    "test_cpu_rollout",
+    "test_strict_run",
+    "test_prepare_export",
+    "test_prepare_kill",
+)
+
+
+def pytest_collection_modifyitems(items):
+    order = {name: place for place, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))

@@ -80,7 +80,7 @@ def test_verls_ray_reward_worker_scores_like_a_plain_call(config, tokenizer, min
 
     import pbrlsvr
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         worker = ray.remote(RewardLoopWorker).remote(config)
         results = ray.get([worker.compute_score.remote(rollout(tokenizer, text)) for text in RESPONSES], timeout=240)
