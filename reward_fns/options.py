@@ -200,6 +200,8 @@ def _kinds(annotation: Any) -> list[Any]:
 
 def _bounds(field: FieldInfo) -> str:
     words = {"ge": "of {} or more", "gt": "above {}", "le": "of {} or less", "lt": "below {}"}
+    if any(getattr(bound, "min_length", None) or getattr(bound, "pattern", None) for bound in field.metadata):
+        return "that is not empty"
     found = [
         text.format(f"{getattr(bound, name):g}")
         for bound in field.metadata
@@ -219,7 +221,7 @@ def _in_words(kind: Any, bounds: str) -> str:
     if kind in (int, float):
         return " ".join(filter(None, ("a whole number" if kind is int else "a number", bounds)))
     if kind is str:
-        return "a text"
+        return f"a text {bounds}" if bounds == "that is not empty" else "a text"
     if get_origin(kind) is tuple:
         inner = get_args(kind)
         if inner[-1] is Ellipsis:

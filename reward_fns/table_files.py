@@ -161,7 +161,7 @@ def json_values(path: Path) -> Iterator[tuple[int, Any]]:
     """The values of a .jsonl or .json file, Malformed where there is none: as `records`, but not only objects."""
     if ending(path) == ".json":
         # A list or an object in the whole file, or a value on each line: the first line says which.
-        first = next((_value(raw) for _, raw in lines(path) if isinstance(raw, Malformed) or raw.strip()), {})
+        first: Any = next((_value(raw) for _, raw in lines(path) if isinstance(raw, Malformed) or raw.strip()), {})
         if isinstance(first, Malformed | list):
             return _document(path)
     return _json_lines(path)
@@ -373,9 +373,9 @@ def _size(array: Any) -> int:
     if pa.types.is_dictionary(kind):
         if not pa.types.is_binary(kind.value_type) and not pa.types.is_string(kind.value_type):
             return own + array.dictionary.nbytes * len(array)
-        return own + (pc.sum(pc.binary_length(array.dictionary).take(array.indices)).as_py() or 0)
+        return own + int(pc.sum(pc.binary_length(array.dictionary).take(array.indices)).as_py() or 0)
     if kind in (pa.string(), pa.binary(), pa.large_string(), pa.large_binary()):
-        return own + (pc.sum(pc.binary_length(array)).as_py() or 0)
+        return own + int(pc.sum(pc.binary_length(array)).as_py() or 0)
     if isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
         return own + _size(array.flatten())
     if pa.types.is_struct(kind):

@@ -8,7 +8,7 @@ from pbrlsvr.scoring.base import RIGHT_ANSWER, SemanticReward, verl_function
 from pbrlsvr.scoring.combine import CombineOptions
 from pbrlsvr.scoring.comet import CometSpan, Measured, measure
 from pbrlsvr.scoring.rollout import Rollout
-from pbrlsvr.scoring.similarity import MOVED_TO_SERVING
+from pbrlsvr.serving.options import MOVED_TO_SERVING
 
 
 class CometScore(SemanticReward):

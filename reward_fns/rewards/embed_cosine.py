@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from pbrlsvr.scoring.base import verl_function
 from pbrlsvr.scoring.reasoning import ReasoningReward
-from pbrlsvr.scoring.similarity import MOVED_TO_SERVING, CalibratedEmbedding, EmbeddingSimilarity
+from pbrlsvr.scoring.similarity import CalibratedEmbedding, EmbeddingSimilarity
+from pbrlsvr.serving.options import MOVED_TO_SERVING
 
 
 class EmbedCosine(ReasoningReward):

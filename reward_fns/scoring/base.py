@@ -192,7 +192,7 @@ def _configured(reward: type[Reward], key: _Key) -> Reward:
 
 
 def _documentation(reward: type[Reward]) -> str:
-    lines = [inspect.cleandoc(reward.__doc__ or ""), "", "Options:"]
+    lines = [inspect.cleandoc(reward.__doc__ or ""), "", "Options:" if reward.model_fields else "It has no options."]
     for name, field in reward.model_fields.items():
         lines.append(f"    {name}: {' '.join((field.description or '').split())}")
     return "\n".join(lines)

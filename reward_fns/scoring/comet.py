@@ -1,16 +1,13 @@
 """COMET of a span of the response against the pivot's."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import field_validator
 
 from pbrlsvr.models.comet.comet import comet
 from pbrlsvr.models.comet.options import CometOptions
-from pbrlsvr.options import GONE
 from pbrlsvr.scoring.rollout import Rollout
-from pbrlsvr.scoring.similarity import MOVED_TO_SERVING
 from pbrlsvr.serving.options import ServingOptions
 
 Span = Literal["answer", "reasoning"]
@@ -18,11 +15,6 @@ Span = Literal["answer", "reasoning"]
 
 class CometAnswer(CometOptions):
     """A COMET model, and what it compares."""
-
-    MOVED: ClassVar[Mapping[str, str]] = {
-        **MOVED_TO_SERVING,
-        "cached_vectors": f"{GONE}the cache of vectors has a fixed size",
-    }
 
     source: Literal["pivot", "question"] = "pivot"
     """What COMET takes for the source: "pivot" (the pivot's text, as for the reference) or "question"."""

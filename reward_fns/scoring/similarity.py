@@ -6,9 +6,8 @@ mt_chrf, mt_bleu  chrF or BLEU(t(reasoning), pivot)      overlap of characters o
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 from pbrlsvr.calibration.calibration import Calibration, load_checked
 from pbrlsvr.errors import DataError
@@ -21,14 +20,9 @@ from pbrlsvr.scoring import overlap
 from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr.serving.options import ServingOptions
 
-#: Options that stood in each model's block, and now stand once in the reward's `serving`.
-MOVED_TO_SERVING = {name: f"serving.{name}" for name in ("device", "dtype", "batch_tokens")}
-
 
 class AlignedEmbedding(EmbeddingOptions):
     """An encoder, and how the vectors of two texts are compared."""
-
-    MOVED: ClassVar[Mapping[str, str]] = MOVED_TO_SERVING
 
     align: bool = False
     """true matches the steps of the two texts in order (`pbrlsvr.models.embedding.alignment`) instead of comparing them

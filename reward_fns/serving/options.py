@@ -12,6 +12,9 @@ from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 Place = Literal["auto", "local", "ray", "endpoint"]
 
+#: Options that stood in each model's block, and now stand once in the reward's `serving`.
+MOVED_TO_SERVING = {name: f"serving.{name}" for name in ("device", "dtype", "batch_tokens")}
+
 
 class ServingOptions(Options):
     """Where a model runs, and how much it may hold. It stands once in a reward, for all its models; the `serving` of a

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from pbrlsvr.errors import ConfigError
+from pbrlsvr.options import from_mapping
 
 if TYPE_CHECKING:
     from pbrlsvr.models.comet.options import CometOptions
@@ -139,7 +140,4 @@ def _serving(options: MeaningOptions) -> "ServingOptions":
 
 
 def _build(block: type[Block], values: Mapping[str, Any], name: str) -> Block:
-    from pbrlsvr_plugin.prepare.config import build
-
-    built: Block = build(block, values, f"check.meaning.{name}")
-    return built
+    return from_mapping(block, values, f"check.meaning.{name}")

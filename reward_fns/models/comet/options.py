@@ -1,12 +1,13 @@
 """Which COMET checkpoint: data only; `pbrlsvr.models.comet.comet` loads it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from typing_extensions import Self
 
-from pbrlsvr.options import Field, Options
-from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.options import GONE, Field, Options
+from pbrlsvr.serving.options import MOVED_TO_SERVING, ServingOptions
 
 #: Apache-2.0, with a reference.
 DEFAULT_COMET = "Unbabel/wmt22-comet-da"
@@ -16,6 +17,10 @@ class CometOptions(Options):
     """Which COMET model."""
 
     BARE: ClassVar[str] = "model"
+    MOVED: ClassVar[Mapping[str, str]] = {
+        **MOVED_TO_SERVING,
+        "cached_vectors": f"{GONE}the cache of vectors has a fixed size",
+    }
 
     model: str = Field(DEFAULT_COMET, pattern=r"\S")
     """A COMET checkpoint: a folder with hparams.yaml and checkpoints/model.ckpt, that .ckpt, or a name on the Hugging

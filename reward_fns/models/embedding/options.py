@@ -1,5 +1,6 @@
 """Which sentence encoder: data only; `pbrlsvr.models.embedding.embedder` loads it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -9,13 +10,14 @@ from typing_extensions import Self
 
 from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER, known_encoder
 from pbrlsvr.options import Field, Options
-from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.serving.options import MOVED_TO_SERVING, ServingOptions
 
 
 class EmbeddingOptions(Options):
     """How texts become vectors."""
 
     BARE: ClassVar[str] = "model"
+    MOVED: ClassVar[Mapping[str, str]] = MOVED_TO_SERVING
 
     model: str = Field(DEFAULT_ENCODER, pattern=r"\S")
     """A sentence-transformers model: a folder, or a name on the Hugging Face hub. It must know all your languages."""

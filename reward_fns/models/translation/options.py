@@ -9,7 +9,7 @@ from typing_extensions import Self
 
 from pbrlsvr.options import GONE, Field, Options, rare
 from pbrlsvr.serving.endpoint_options import EndpointOptions
-from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.serving.options import MOVED_TO_SERVING, ServingOptions
 
 EngineName = Literal["seq2seq", "ctranslate2"]
 _SERVER = "serving.place=endpoint, with the servers in serving.endpoint.urls"
@@ -21,9 +21,7 @@ class TranslationOptions(Options):
     BARE: ClassVar[str] = "model"
     MOVED: ClassVar[Mapping[str, str]] = {
         "endpoint": _SERVER,
-        "device": "serving.device",
-        "dtype": "serving.dtype",
-        "batch_tokens": "serving.batch_tokens",
+        **MOVED_TO_SERVING,
         "cache_size": f"{GONE}the cache of sentences has a fixed size",
         "target_language": f"{GONE}the pivot is English, and so is the target",
     }
