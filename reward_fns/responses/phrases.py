@@ -35,10 +35,14 @@ _LEAD = re.compile(r"[^\n.,;:!?。，；：！？।؟、]{0,24}\Z")
 _BEGIN = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|]|\s[-–—]\s")
 _SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|]")
 _END = re.compile(r"\n|[。！？।॥۔؟]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
-_SKIP = re.compile(r"(?:[\s:：=*_>`\"'“”«»「」}\]】,，]|[-–—](?=\s)|\|(?=\s))*")
+_SKIP = re.compile(
+    r"(?:(?<=\n)>|(?:\$\$|\\\[|-{3,}|\*{3,})(?=\s*\n)|[\s:：=*_`\"'“”«»「」}\]】,，]|[-–—](?=\s)|\|(?=\s))*"
+)
 _BETWEEN = re.compile(r"[^\n.,;:!?。：；！？।؟=()0-9]{0,32}?(?=[^\w\n]{0,6}(?:\d|\\[a-z]|" + LETTER + "))")
 _HEADING = re.compile(r"(?:[^\w\n]*[#*\[【✅][^\n.!?。,;:]{0,40}|\W{0,8}(?:[^\W\d_]+[ -]){0,3})\Z")
 _BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
+# "**Step 3**", "3. ", "Step 3:", a heading, an item of a list: no last sentence.
+_LABEL = re.compile(r"\W*(?:[^\W\d_]{3,}\s?\d+\W*\Z|(?:[^\W\d_]+\s?)?\d+\s*[:.)\]–-](?!\d))|\s*[-•#]")
 _JSON_PAIR = re.compile(r'"([^"\n:]{1,40})"\s{0,8}:\s{0,8}(?:"((?:[^"\\\n]|\\.){0,200})"|(-?\d[\d.eE+-]{0,30}))')
 _JSON_END = re.compile(r"[\s`]{0,16}\Z")
 
@@ -78,11 +82,12 @@ def is_denied(text: str, start: int, end: int) -> bool:
     (True, True, False)
     """
     words = any_language()
-    before = _lower(text[max(0, start - 24) : start])
+    before, after = _lower(text[max(0, start - 24) : start]), _lower(text[end : end + _SENTENCE])
     if any(not before[match.end() :].strip(" $*([{\\") for match in words.no.finditer(before)):
         return True
-    lower = _lower(text[end : end + _SENTENCE])
-    return _is_taken_back(lower, 0, _sentence_end(lower, 0, len(lower)), words, predicate_only=True)
+    stop = _sentence_end(after, 0, len(after))
+    is_doubted = _is_question(after, stop) and not after[:stop].strip(" $*_)")
+    return is_doubted or _is_taken_back(after, 0, stop, words, predicate_only=True)
 
 
 def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -90,13 +95,13 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
     begin = max(start, end - _SENTENCE)
     lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
     for line in lines[:-4:-1]:
-        bold = [match for match in _BOLD.finditer(line[0]) if NUMBER.search(match[1])]
+        bold = [match for match in _BOLD.finditer(line[0]) if NUMBER.search(match[1]) or _is_option(line[0], match)]
         if not bold:
             if NUMBER.search(line[0]):
                 return None
             continue
         first, last = bold[0], bold[-1]
-        if first is not last or re.match(r"\W*(?:[^\W\d_]+\s?)?\d+\s*(?:[:.)\]–-]|\W*\Z)(?!\d)|\s*[-•#]", line[0]):
+        if first is not last or _LABEL.match(line[0]):
             return None
         rest = line[0][last.end() :].strip()
         is_all = not line[0][: first.start()].strip() and len(rest) <= 1 and len(TOKEN.findall(first[1])) == 1
@@ -121,6 +126,11 @@ class _Noun(NamedTuple):
     @property
     def words(self) -> Words:
         return words_of(self.word, self.kind)
+
+
+def _is_option(line: str, bold: re.Match[str]) -> bool:
+    """Whether a line is nothing but an option in bold: "**C. Paris**"."""
+    return line.strip() == bold[0] and LETTER_FIRST.match(bold[1]) is not None
 
 
 def _said(text: str, in_code: Callable[[int], bool]) -> Announced | None:
@@ -177,7 +187,7 @@ def _announced(noun: _Noun) -> Announced | None:
     if not text[begin:end].strip("* "):
         return _before_noun(noun)
     value = TOKEN.search(text, begin, end)
-    if _is_question(text, end) or _is_conditional(noun, value.start() if value else begin):
+    if _is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
         return None
     is_first = value_first(text[begin:end])
     is_last = value is None or not NUMBER.search(text, end)
@@ -200,7 +210,7 @@ def _place(noun: _Noun) -> tuple[int, bool] | None:
     """Where the answer to a noun begins; whether a colon alone, or a heading, leads to it."""
     text, after = noun.text, noun.end
     line = text.rfind("\n", 0, noun.begin) + 1
-    if noun.word[-1] in ".:":
+    if noun.word[-1] in ".:/":
         at_start = not text[line : noun.begin].strip(" *_#>-")
         return (_skip(text, after), True) if at_start and value_first(text[after : after + 60]) else None
     cue = noun.words.cue.match(noun.lower, after)
@@ -268,7 +278,7 @@ def _is_choice(noun: _Noun, value: re.Match[str] | None, begin: int, end: int, i
     return (is_last and end - opening <= 24) or noun.words.right.search(noun.lower, opening, end) is not None
 
 
-def _is_conditional(noun: _Noun, value: int) -> bool:
+def _is_conditional(noun: _Noun, begin: int, value: int) -> bool:
     """Whether the words up to the value deny it, doubt it, bound it, or make it depend on something."""
     words, lower = noun.words, noun.lower
     opening, sentence = _opening(noun.text, noun.begin), _opening(noun.text, noun.begin, _SENTENCE_BEGIN)
@@ -276,7 +286,8 @@ def _is_conditional(noun: _Noun, value: int) -> bool:
         return True
     # "Perhaps, the answer is 18."
     perhaps = noun.begin - sentence < 20 and words.unless.search(lower, sentence, noun.begin)
-    return bool(perhaps) or words.bounds.search(lower, noun.end, value) is not None
+    # "The answer to the question above is 18" bounds nothing.
+    return bool(perhaps) or words.bounds.search(lower, begin if words.svo else noun.end, value) is not None
 
 
 def _is_taken_back(lower: str, after: int, end: int, words: Words, predicate_only: bool = False) -> bool:
@@ -285,7 +296,9 @@ def _is_taken_back(lower: str, after: int, end: int, words: Words, predicate_onl
     until = min(other.start() if other else end, after + _NEAR)
     if words.wrong.search(lower, after, until):
         return True
-    if other is None and (words.no.search(lower, after, until) or words.bounds.search(lower, after, until)):
+    if other is None and words.no_after.search(lower, after, until):
+        return True
+    if other is None and words.bounds.search(lower, after, min(until, after + 12) if words.svo else until):
         return True
     stop = _END.search(lower, end + 1, end + 80)
     if predicate_only or stop is None or NUMBER.search(lower, end + 1, stop.start()):

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from pbrlsvr.responses.phrases import find_cue, is_denied, last_bold
-from pbrlsvr.responses.values import value_first
+from pbrlsvr.responses.values import TOKEN, value_first
 
 Rule = Literal["boxed", "hash", "cue", "bold", "answer_tag", "after_think", "bare", "none"]
 
@@ -141,7 +141,12 @@ def _not_denied(text: str, place: _Found, in_code: _InCode, find: _Find) -> _Fou
     end = place.end
     for _ in range(4):
         found = find(text, place.start, end, in_code)
-        if found is None or not is_denied(text, found.mark, found.end + 1):
+        if found is None:
+            return None
+        value = TOKEN.search(text, found.start, found.end)
+        # A line behind #### is its own sentence.
+        after = value.end() if find is _last_hash and value else found.end + 1
+        if not is_denied(text, found.mark, after):
             return found
         end = found.mark
     return None

@@ -1,18 +1,19 @@
 """What a final answer can be, before anything reads it: a number, a formula, the letter of an option."""
 
 import re
+from unicodedata import category
 
 from pbrlsvr.responses.cues import OPTION_LISTS
 
 _NUMERALS = "〇零一二三四五六七八九十百千万萬億亿兆两兩壹贰叁肆伍陆柒捌玖拾½⅓⅔¼¾십백천만억①②③④⑤⑥⑦⑧⑨⑩"
-# 만 is 10,000, and begins two words for "if".
-_NUMERAL = rf"(?!만[약일])[{_NUMERALS}]"
+# 만 is 10,000, and stands in two words for "if" and in one for "less than".
+_NUMERAL = rf"(?!만[약일])(?<!미(?=만))[{_NUMERALS}]"
 _NATIVE = "".join(sorted({letter for letters in OPTION_LISTS for letter in letters if not letter.isascii()}))
 _LATIN = "A-JＡ-Ｊ"
-#: Vowel signs and accents, which `\w` leaves out.
-SIGNS = (
-    "\u0300-\u036f\u05b0-\u05c7\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd\u0a3c-\u0a4d"
-    "\u0abc-\u0acd\u0bbe-\u0bcd\u0c3e-\u0c4d\u0cbc-\u0ccd\u0d3e-\u0d4d\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+#: Vowel signs and accents, which `\w` leaves out, as ranges for a character class.
+SIGNS = "".join(
+    f"{chr(run.start())}-{chr(run.end() - 1)}"
+    for run in re.finditer("m+", "".join("m" if category(chr(code))[0] == "M" else " " for code in range(0x1100)))
 )
 # A letter that stands alone: "C", "(C)", "C입니다", "C'dir"; of other scripts in brackets, or between spaces.
 LETTER = (

@@ -11,7 +11,8 @@ from pbrlsvr.responses.values import SIGNS
 
 # Between a noun and its copula: a few words ("answer to the question is"), no end of a sentence, no Chinese "not".
 _GAP = r"[^\n不.,;:!?。：；！？।؟=0-9|→⇒]{0,32}?"
-_SEPARATOR = r"[*_ \t)\]】」』\"'”`]{0,6}(?:[:：=|→⇒]|[-=]>|[-–—](?=\s)|(?<=[\]】」』])(?=[^\n]))"
+_SEPARATOR = r"[*_ \t)\]】」』\"'”`]{0,6}(?:[:：=|→⇒]|[-=]>|[-–—](?=\s))"
+_BRACKET = r"[*_ ]{0,4}[\]】」』](?=[^\n])"
 _BREAK = r"[*_ \t)\]】」}#:：]{0,8}\n"
 
 
@@ -22,12 +23,14 @@ class Words(NamedTuple):
     copula: re.Pattern[str]
     right: re.Pattern[str]
     no: re.Pattern[str]
+    no_after: re.Pattern[str]
     wrong: re.Pattern[str]
     before: re.Pattern[str]
     unless: re.Pattern[str]
     bounds: re.Pattern[str]
     direct: bool
     between: bool
+    svo: bool
 
 
 def is_cased(word: str) -> bool:
@@ -76,12 +79,24 @@ def _compile(cues: list[Cue], noun: str) -> Words:
     copulas = {word for cue in cues for word in cue.copulas}
     copula = _any_of(copulas - {"", "…"})
     bound = rf"(?![^\W\d_]{{{1 if len(noun) <= 4 else 4}}})" if is_cased(noun) else ""
-    cue = rf"{bound}{_GAP}(?:(?P<copula>{copula.pattern})(?=\s*\S)|{_SEPARATOR}|(?P<line>{_BREAK}))"
+    led = rf"{_GAP}(?:(?P<copula>{copula.pattern})(?=\s*\S)|{_SEPARATOR}|(?P<line>{_BREAK}))"
+    no, right, wrong = column("no"), column("right"), column("wrong")
+    # Where the verb comes last, "not" and "maybe" come after the value.
+    last = [cue for cue in cues if "…" in cue.copulas or not is_cased(cue.nouns[0])]
     return Words(
-        re.compile(cue), copula, column("right"), column("no"), column("wrong"), column("no", "wrong", "unless"),
-        column("unless"), column("bounds"),
-        bool(copulas & {"", "…"}), "…" in copulas,
-    )  # fmt: skip
+        cue=re.compile(rf"{bound}(?:{_BRACKET}|{led})"),
+        copula=copula,
+        right=right,
+        no=no,
+        no_after=_any_of(word for cue in last for word in cue.no),
+        wrong=re.compile(rf"{wrong.pattern}|(?:{no.pattern})\W+(?:\w{{1,12}}\W+)?(?:{right.pattern})"),
+        before=column("no", "wrong", "unless"),
+        unless=column("unless"),
+        bounds=column("bounds"),
+        direct=bool(copulas & {"", "…"}),
+        between="…" in copulas,
+        svo=not last,
+    )
 
 
 def _any_of(words: Iterable[str]) -> re.Pattern[str]:
@@ -92,7 +107,9 @@ def _any_of(words: Iterable[str]) -> re.Pattern[str]:
             return re.escape(stem)
         left = "" if word[0] == "*" else rf"(?<![^\W\d_])(?<![{SIGNS}])"
         if "\u0590" <= stem[0] <= "\u06ff":
-            left = r"(?<![^\W\d_])[وفבהול]?"
+            # Conjunctions, prepositions and articles are written to the word.
+            arabic, hebrew = r"[\u0641\u0648\u0628\u0644]?(?:\u0627?\u0644)?", r"[\u05d1\u05d4\u05d5\u05dc\u05e9]{0,2}"
+            left = rf"(?<![^\W\d_])(?:{arabic}|{hebrew})"
         open_end = word[-1] in "*-" or ("\u0900" <= stem[0] <= "\u0dff" and len(stem) > 2)
         return left + re.escape(stem) + ("" if open_end else rf"(?![^\W\d_]|[{SIGNS}])")
 
