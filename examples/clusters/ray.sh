@@ -23,7 +23,7 @@ SHARED=${SHARED:-/shared}
 VENV=${VENV:-$SHARED/venv}
 # All processes of a run inherit these from `ray start`. The models were downloaded to HF_HOME before.
 export PATH="$VENV/bin:$PATH" HF_HOME="$SHARED/huggingface" HF_HUB_OFFLINE=1
-# Who can read this file can use the Ray cluster; without a token, everybody on the network can.
+# Who can read this file can use the Ray cluster; without a token, everybody on the network can. Made at the first start.
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=${RAY_AUTH_TOKEN_PATH:-$SHARED/.ray_token}
 
 there() { # HOST COMMAND...: this script, on another machine
@@ -32,8 +32,28 @@ there() { # HOST COMMAND...: this script, on another machine
         "bash -s -- ${*:2}" <"$0"
 }
 
+check_token() { # who wrote the token, or can read it, can run code on the cluster
+    local file=$RAY_AUTH_TOKEN_PATH found
+    found=$(LC_ALL=C stat -c '%F, owner %U, mode %a' -- "$file" 2>/dev/null) || found="no file"
+    if [[ -L $file || ! -O $file || ! -s $file || $found != "regular file, "*", mode "[46]00 ]]; then
+        [[ -L $file ]] && found="a link"
+        echo "RAY_AUTH_TOKEN_PATH=$file is not a token that only you can read and that you wrote ($found):" \
+            "remove it, for a new one to be made, or name another path" >&2
+        exit 1
+    fi
+}
+
+make_token() {
+    if [[ ! -e $RAY_AUTH_TOKEN_PATH && ! -L $RAY_AUTH_TOKEN_PATH ]]; then
+        # Only if it is not there by now: noclobber follows no link and takes over no file.
+        (umask 077 && set -o noclobber &&
+            od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$RAY_AUTH_TOKEN_PATH") || true
+    fi
+    check_token
+}
+
 start_head() {
-    [[ -s $RAY_AUTH_TOKEN_PATH ]] || (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$RAY_AUTH_TOKEN_PATH")
+    make_token
     ray start --head --port="$PORT" --dashboard-port="$DASHBOARD_PORT" --num-gpus="$GPUS" "$@"
 }
 
@@ -58,6 +78,7 @@ registered() {
 
 submit() { # RECIPE [KEY=VALUE]...
     local found
+    check_token
     until found=$(registered) && ((found == NODES * GPUS)); do
         if ((SECONDS > 15)); then # Ray writes its status every 5 seconds
             echo "the Ray cluster has $found GPUs, and NODES=$NODES with GPUS=$GPUS are $((NODES * GPUS));" \
@@ -76,7 +97,7 @@ submit() { # RECIPE [KEY=VALUE]...
 case "${1:-}" in
     up | down) "$@" ;;
     head) start_head "${@:2}" ;;
-    worker) ray start --address="${2:?"the head, as HOST:PORT"}" --num-gpus="$GPUS" "${@:3}" ;;
+    worker) check_token && ray start --address="${2:?"the head, as HOST:PORT"}" --num-gpus="$GPUS" "${@:3}" ;;
     submit) submit "${2:?"a recipe; pbrlsvr recipes lists them"}" "${@:3}" ;;
     stop) ray stop ;;
     *) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 2 ;;

@@ -188,6 +188,8 @@ def test_ray_sh_starts_a_cluster_submits_a_recipe_and_stops_it(machine: Machine)
     options = {**ports, "WORKERS": "node2 node3", "GPUS": "4"}
     up = machine.run("ray.sh", "up", f"--dashboard-agent-listen-port={free_port(23_000, 24_000)}", **options)
     assert up.returncode == 0, up.stdout
+    token = machine.shared / ".ray_token"
+    assert (token.stat().st_mode & 0o777, len(token.read_text())) == (0o600, 64)
     assert "0.0/" in up.stdout  # of the GPUs that Ray's status, which lags behind, has seen so far
     assert machine.noted("ssh") == ["node2", "node3"]
 
@@ -202,6 +204,52 @@ def test_ray_sh_starts_a_cluster_submits_a_recipe_and_stops_it(machine: Machine)
 
     assert machine.run("ray.sh", "down", **options).returncode == 0
     assert machine.noted("ray") == ["stop"] * 3
+
+
+def planted(path: Path, kind: str) -> None:
+    """A token that somebody else can know, or could have put there."""
+    path.parent.mkdir(exist_ok=True)
+    path.with_name("other").write_text("their token")
+    path.with_name("other").chmod(0o600)
+    if kind == "link":
+        path.symlink_to(path.with_name("other"))
+    elif kind == "dangling link":
+        path.symlink_to(path.with_name("nothing"))
+    elif kind == "folder":
+        path.mkdir(mode=0o700)
+    else:
+        path.write_text("" if kind == "empty" else "their token")
+        path.chmod({"read by all": 0o644, "written by the group": 0o620}.get(kind, 0o600))
+    if kind == "owned by another":
+        if os.geteuid():
+            pytest.skip("only root can give a file away")
+        os.chown(path, 65534, 65534)
+
+
+@pytest.mark.parametrize(
+    "kind", ["read by all", "written by the group", "owned by another", "link", "dangling link", "folder", "empty"]
+)
+def test_a_token_that_others_know_is_refused_before_anything_starts(machine: Machine, kind: str) -> None:
+    planted(machine.shared / ".ray_token", kind)
+    runs = [
+        machine.run("ray.sh", "up"),
+        machine.run("ray.sh", "worker", "127.0.0.1:1"),
+        machine.run("ray.sh", "submit", RECIPE),
+        machine.sbatch(1, RECIPE),
+    ]
+    for run in runs:
+        assert run.returncode == 1, run.stdout
+        assert f"RAY_AUTH_TOKEN_PATH={machine.shared}/.ray_token is not a token that only you can read" in run.stdout
+    assert not machine.noted("srun")
+    assert not machine.left_over()
+    assert not machine.shared.joinpath("nothing").exists()
+
+
+def test_without_a_token_no_worker_joins_and_nothing_is_submitted(machine: Machine) -> None:
+    for command in (("worker", "127.0.0.1:1"), ("submit", RECIPE)):
+        run = machine.run("ray.sh", *command)
+        assert run.returncode == 1, run.stdout
+        assert "no file" in run.stdout
 
 
 @pytest.mark.parametrize("arguments", [(), ("no-such-command",)])
@@ -229,6 +277,21 @@ def test_the_kuberay_manifest_has_the_fields_of_the_crd_and_no_others(manifest: 
         node[field] = 1
         with pytest.raises(jsonschema.ValidationError, match=field):
             jsonschema.validate(broken, schema)
+
+
+def test_the_kuberay_cluster_asks_for_a_token_and_its_pods_have_no_privileges(manifest: dict[str, Any]) -> None:
+    cluster = manifest["job"]["spec"]["rayClusterSpec"]
+    assert cluster["authOptions"]["mode"] == "token"
+    assert tuple(map(int, cluster["rayVersion"].split(".")[:2])) >= (2, 52)  # older ones ignore it
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
 
 
 def test_the_kuberay_manifest_starts_as_many_gpus_as_its_run_asks_for(manifest: dict[str, Any]) -> None:
