@@ -1,4 +1,4 @@
-"""`pbrlsvr doctor`: the facts that a bug report needs, and checks that name their mend.
+"""`pbrlsvr doctor`: the facts that a bug report needs, and checks that name their fix.
 
 Each check uses the real thing: veRL's own config tree, Hydra's own search path, veRL's own loader of reward functions.
 """
@@ -11,11 +11,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, distribution, entry_points
-
-import typer
+from importlib.metadata import PackageNotFoundError, distribution, entry_points, requires
 
 import pbrlsvr
+from pbrlsvr_plugin.terminal import say
 
 PACKAGES = (
     "verl", "torch", "ray", "vllm", "transformers", "sentence-transformers", "hydra-core", "omegaconf", "numpy",
@@ -30,17 +29,18 @@ ENVIRONMENT = (
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check: what was found, and the mend where that is wrong."""
+    """The result of one check: what was found, and how to fix it where that is wrong."""
 
     what: str
-    mend: str | None = None
+    fix: str | None = None
 
 
 def examine(model: str | None) -> int:
-    """Print facts and findings. Returns the exit code: 0, or 1 where a finding has a mend."""
+    """Print facts and findings. Returns the exit code: 0, or 1 where a finding has a fix."""
     _print_facts()
     checks: list[Callable[[], Finding]] = [
         check_verl_version,
+        check_versions,
         check_entry_point,
         check_trainer_imports,
         check_reward_options,
@@ -49,13 +49,13 @@ def examine(model: str | None) -> int:
     findings = [_run(check) for check in checks]
     if model is not None:
         findings.append(_run(lambda: check_model(model)))
-    typer.echo("\nchecks")
+    say("\nchecks")
     for finding in findings:
-        typer.echo(f"  {'ok   ' if finding.mend is None else 'WRONG'} {finding.what}")
-        if finding.mend is not None:
-            typer.echo(f"        mend: {finding.mend}")
-    wrong = sum(finding.mend is not None for finding in findings)
-    typer.echo(f"\n{len(findings) - wrong} of {len(findings)} checks passed")
+        say(f"  {'ok   ' if finding.fix is None else 'WRONG'} {finding.what}")
+        if finding.fix is not None:
+            say(f"        fix: {finding.fix}")
+    wrong = sum(finding.fix is not None for finding in findings)
+    say(f"\n{len(findings) - wrong} of {len(findings)} checks passed")
     return 1 if wrong else 0
 
 
@@ -70,6 +70,22 @@ def check_verl_version() -> Finding:
     if not Version(lowest) <= Version(found) < Version(beyond):
         return Finding(f"veRL {found} is not supported", f"pip install 'verl>={lowest},<{beyond}'")
     return Finding(f"veRL {found} is supported")
+
+
+def check_versions() -> Finding:
+    """No package that is there is older or newer than pbrlsvr works with, and reads models safely with."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    for text in requires("pbrlsvr") or ():
+        wanted = Requirement(text)
+        found = None if 'extra == "dev"' in text else _version(wanted.name)
+        if found is not None and not wanted.specifier.contains(found, prereleases=True):
+            wrong.append((f"{wanted.name} {found}", f"'{wanted.name}{wanted.specifier}'"))
+    if wrong:
+        packages = ", ".join(name for name, _ in sorted(set(wrong)))
+        return Finding(f"not supported: {packages}", f"pip install {' '.join(need for _, need in sorted(set(wrong)))}")
+    return Finding("what else is installed has a supported version")
 
 
 def check_entry_point() -> Finding:
@@ -153,28 +169,28 @@ def _run(check: Callable[[], Finding]) -> Finding:
         return check()
     except Exception as error:  # a check that breaks is a finding, and the others still run
         name = getattr(check, "__name__", "check")
-        return Finding(f"{name} failed with {type(error).__name__}: {error}", "mend what this error names")
+        return Finding(f"{name} failed with {type(error).__name__}: {error}", "fix what this error names")
 
 
 def _print_facts() -> None:
-    typer.echo("versions")
-    typer.echo(f"  pbrlsvr {pbrlsvr.__version__}, Python {platform.python_version()}, {platform.platform()}")
+    say("versions")
+    say(f"  pbrlsvr {pbrlsvr.__version__}, Python {platform.python_version()}, {platform.platform()}")
     for name in PACKAGES:
-        typer.echo(f"  {name} {_version(name) or '-'}")
-    typer.echo(f"  python at {sys.executable}")
-    typer.echo("environment")
+        say(f"  {name} {_version(name) or '-'}")
+    say(f"  python at {sys.executable}")
+    say("environment")
     for name in ENVIRONMENT:
-        typer.echo(f"  {name}={os.environ.get(name, '(not set)')}")
-    typer.echo("plug-in points")
+        say(f"  {name}={os.environ.get(name, '(not set)')}")
+    say("plug-in points")
     for point in entry_points(group="verl.plugins"):
-        typer.echo(f"  verl.plugins: {point.name} = {point.value}")
-    typer.echo(f"rewards\n  {', '.join(f'pbrlsvr.{name}' for name in pbrlsvr.REWARD_FUNCTIONS)}")
-    typer.echo("devices")
+        say(f"  verl.plugins: {point.name} = {point.value}")
+    say(f"rewards\n  {', '.join(f'pbrlsvr.{name}' for name in pbrlsvr.REWARD_FUNCTIONS)}")
+    say("devices")
     for line in _devices():
-        typer.echo(f"  {line}")
-    typer.echo("models in the Hugging Face cache")
+        say(f"  {line}")
+    say("models in the Hugging Face cache")
     for line in _cached_models():
-        typer.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def _version(package: str) -> str | None:

@@ -4,7 +4,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-import typer
+from pbrlsvr.models.files import clip
+from pbrlsvr_plugin.terminal import Screen, say
 
 # How long an actor may take to answer: one that loads its model still answers, one that is not placed does not.
 _PATIENCE_S = 10.0
@@ -28,13 +29,13 @@ def show(address: str) -> int:
     try:
         import ray
     except ImportError as error:
-        typer.echo(f"Ray is not installed in this environment ({error}); it comes with veRL.", err=True)
+        say(f"Ray is not installed in this environment ({error}); it comes with veRL.", err=True)
         return 1
     try:
         _require_listener(address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError) as error:
-        typer.echo(
+        say(
             f"no Ray cluster at address {address!r}: {error}\n"
             "Run this on a node of the cluster while the training runs, or name its head with --address host:port.",
             err=True,
@@ -45,7 +46,7 @@ def show(address: str) -> int:
     finally:
         ray.shutdown()
     if not found:
-        typer.echo(
+        say(
             "This Ray cluster runs no scorer of pbrlsvr. Scorers start with the first reward; a reward whose "
             "serving.place is 'local' or 'endpoint' has none.",
             err=True,
@@ -73,21 +74,21 @@ def _describe_all() -> dict[str, Mapping[str, Any] | None]:
     for each in sorted(named, key=lambda each: each["name"]):
         try:
             answers[each["name"]] = ray.get_actor(each["name"], namespace=each["namespace"]).describe.remote()
-        except ValueError:
-            continue  # ended since it was listed
+        except (ValueError, AttributeError):
+            continue  # ended since it was listed, or none of ours
     if answers:
         ray.wait(list(answers.values()), num_returns=len(answers), timeout=_PATIENCE_S)
     found: dict[str, Mapping[str, Any] | None] = {}
     for name, answer in answers.items():
         try:
-            found[name] = ray.get(answer, timeout=0)
+            described = ray.get(answer, timeout=0)
+            found[name] = described if isinstance(described, Mapping) else {}
         except (GetTimeoutError, RayError):
             found[name] = None
     return found
 
 
 def _print(found: Mapping[str, Mapping[str, Any] | None]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="scorers")
@@ -99,8 +100,12 @@ def _print(found: Mapping[str, Mapping[str, Any] | None]) -> None:
         if metrics is None:
             table.add_row(name, f"does not answer within {_PATIENCE_S:g} s: it waits for resources, or is restarting")
         else:
-            where = (metrics["model"], f"{metrics['node']} pid {metrics['pid']}", metrics["gpu"] or "-")
-            table.add_row(name, *where, *(style.format(metrics[key]) for _, key, style in _COLUMNS))
-    # As wide as it needs to be where it is piped into a file.
-    console = Console()
-    (console if console.is_terminal else Console(width=220)).print(table)
+            where = (metrics.get("model"), f"{metrics.get('node')} pid {metrics.get('pid')}", metrics.get("gpu") or "-")
+            numbers = (_number(metrics.get(key), style) for _, key, style in _COLUMNS)
+            table.add_row(name, *(clip(each, 100) for each in where), *numbers)
+    Screen(piped_width=220).print(table)
+
+
+def _number(value: Any, style: str) -> str:
+    """An actor of another version, or that is none of ours, may report anything."""
+    return style.format(value) if isinstance(value, int | float) else "?"

@@ -22,14 +22,14 @@ def test_a_sound_installation_passes_with_the_facts_for_a_bug_report(minilm):
     assert result.returncode == 0, result.stdout + result.stderr
     for fact in ("verl 0.9", "torch 2", "pbrlsvr.embed_cosine", "verl.plugins: pbrlsvr", "cpu:", "VERL_PLATFORM="):
         assert fact in result.stdout
-    assert "6 of 6 checks passed" in result.stdout
+    assert "7 of 7 checks passed" in result.stdout
 
 
-def test_plugins_turned_off_is_wrong_with_its_mend():
+def test_plugins_turned_off_is_wrong_with_its_fix():
     result = doctor(VERL_USE_EXTERNAL_PLUGINS="none")
     assert result.returncode == 1
     assert "WRONG VERL_USE_EXTERNAL_PLUGINS='none'" in result.stdout
-    assert "mend: unset it" in result.stdout
+    assert "fix: unset it" in result.stdout
 
 
 def test_a_model_that_is_not_there_is_wrong(tmp_path):

@@ -47,7 +47,31 @@ def test_a_cluster_without_scorers_says_so_and_one_with_scorers_shows_what_they_
     assert cells[5:9] == ["0", "10", "0%", "10"]  # nothing waits; ten texts were asked for, none twice, and computed
 
 
-def test_no_cluster_is_an_error_with_the_mend():
+def test_what_a_strange_actor_reports_is_shown_as_text(cluster):
+    @ray.remote(num_cpus=0)
+    class Strange:
+        def __init__(self, answer):
+            self.answer = answer
+
+        def describe(self):
+            return self.answer
+
+    answers = {
+        "pbrlsvr-[/red]": {"model": "[/]\x1b[2J\u202e", "node": "[link=http://x]", "pid": None, "waiting": "[bold]"},
+        "pbrlsvr-\x1b]0;mine\x07": ["no mapping"],
+        "pbrlsvr-long": {"model": "x" * 10**6, "requests": 3},
+    }
+    actors = [Strange.options(name=name).remote(answer) for name, answer in answers.items()]
+    ray.get([actor.describe.remote() for actor in actors])
+    found = live("--address", cluster)
+    assert found.returncode == 0, found.stderr
+    for shown in ("pbrlsvr-[/red]", "[/]\\x1b[2J\\u202e", "[link=http://x]", "pbrlsvr-\\x1b]0;mine\\x07"):
+        assert shown in found.stdout.replace("\n", "")
+    assert "\x1b" not in found.stdout + found.stderr
+    assert len(found.stdout) < 20_000
+
+
+def test_no_cluster_is_an_error_with_the_fix():
     found = live("--address", "127.0.0.1:1")
     assert found.returncode == 1
     assert "no Ray cluster at address '127.0.0.1:1'" in found.stderr
