@@ -46,7 +46,7 @@ def save_model(folder: Path, shape: Shape) -> str:
     from sentence_transformers import SentenceTransformer, models
     from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
 
-    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    tokenizer = AutoTokenizer.from_pretrained(minilm(), trust_remote_code=False)
     tokenizer.model_max_length = shape.positions
     config = XLMRobertaConfig(
         vocab_size=len(tokenizer), hidden_size=shape.hidden, num_hidden_layers=shape.layers,
@@ -143,7 +143,7 @@ def comet_seconds(folder: Path, shape: Shape, groups: list[Any], arguments: argp
     from pbrlsvr.models.comet.comet import CometLoader
     from pbrlsvr.models.comet.options import CometOptions
 
-    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    tokenizer = AutoTokenizer.from_pretrained(minilm(), trust_remote_code=False)
     config = XLMRobertaConfig(
         vocab_size=len(tokenizer), hidden_size=shape.hidden, num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads, intermediate_size=4 * shape.hidden, max_position_embeddings=514,

@@ -58,7 +58,9 @@ def step(rank: int, ranks: int, port: int, name: str, tokens: int, device: str, 
     dist.init_process_group("nccl" if device == "cuda" else "gloo", rank=rank, world_size=ranks)
     torch.manual_seed(0)
     config = config_of(name, GPU_SHAPE if device == "cuda" else SHAPE)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa").to(device)
+    model = AutoModelForCausalLM.from_config(
+        config, trust_remote_code=False, dtype=torch.float32, attn_implementation="sdpa"
+    ).to(device)
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=True)
     mesh = init_device_mesh(device, (ranks,), mesh_dim_names=("fsdp",))
@@ -128,7 +130,9 @@ def activations(name: str, tokens: int) -> dict[str, Any]:
     for count in (1, 2):
         config.num_hidden_layers = count
         torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa").train()
+        model = AutoModelForCausalLM.from_config(
+            config, trust_remote_code=False, dtype=torch.bfloat16, attn_implementation="sdpa"
+        ).train()
         weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
         saved: dict[int, torch.UntypedStorage] = {}
 
@@ -148,7 +152,7 @@ def activations(name: str, tokens: int) -> dict[str, Any]:
 def cache(name: str, tokens: int) -> dict[str, Any]:
     """Bytes per token of a real key-value cache."""
     config = config_of(name, SHAPE)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+    model = AutoModelForCausalLM.from_config(config, trust_remote_code=False, dtype=torch.bfloat16).eval()
     kept = DynamicCache(config=config)
     with torch.inference_mode():
         model(input_ids=torch.zeros(1, tokens, dtype=torch.long), past_key_values=kept, use_cache=True)

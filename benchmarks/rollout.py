@@ -107,7 +107,7 @@ def start_server(folder: Path) -> Any:
     )
     model = HFModelConfig(path=str(folder), override_config={"attn_implementation": "sdpa"})
     server = ray.remote(HFServer).options(num_cpus=0, max_concurrency=1000).remote(rollout, model, 0)
-    weights = AutoModelForCausalLM.from_pretrained(folder).state_dict()
+    weights = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False).state_dict()
     ray.get(server.load_weights.remote(weights))
     ray.get(server.finish_weights.remote(0))
     return server

@@ -78,7 +78,9 @@ def limit(folder: Path, arguments: argparse.Namespace, sentences: int = 0) -> di
 
     torch.set_num_threads(arguments.threads)
     encoder = save_encoder(folder, arguments.layers)
-    model = SentenceTransformer(encoder, device=arguments.device, model_kwargs={"dtype": arguments.dtype})
+    model = SentenceTransformer(
+        encoder, device=arguments.device, trust_remote_code=False, model_kwargs={"dtype": arguments.dtype}
+    )
     workers = RewardWorkers(arguments.workers, save_policy_tokenizer(folder / "policy"), ours(encoder, arguments), 1)
     prompts = max(arguments.prompts // (16 if sentences else 1), 4)
     workers.score(workers.prepare(samples(2, 99)))

@@ -80,7 +80,7 @@ def save_encoder(folder: Path, layers: int, hidden: int = 384) -> str:
     from transformers import AutoTokenizer, BertConfig, BertModel
 
     torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    tokenizer = AutoTokenizer.from_pretrained(minilm(), trust_remote_code=False)
     config = BertConfig(
         vocab_size=250_037, hidden_size=hidden, num_hidden_layers=layers,
         num_attention_heads=max(hidden // 32, 1), intermediate_size=4 * hidden, max_position_embeddings=512,
@@ -119,7 +119,7 @@ class RewardWorkers:
 
         with initialize_config_module("verl.trainer.config", version_base=None):
             config = compose("ppo_trainer", overrides=[f"actor_rollout_ref.model.path={tokenizer}", *overrides])
-        self._tokenizer = AutoTokenizer.from_pretrained(tokenizer)
+        self._tokenizer = AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False)
         environment = {"env_vars": {"OMP_NUM_THREADS": str(threads)}}
         worker = ray.remote(RewardLoopWorker).options(num_cpus=0, max_concurrency=1000, runtime_env=environment)
         self._workers = [worker.remote(config) for _ in range(number)]
@@ -154,7 +154,7 @@ class RewardWorkers:
 WRITTEN_TODAY = """
 from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer({model!r}, device={device!r})
+model = SentenceTransformer({model!r}, device={device!r}, trust_remote_code=False)
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None, **kwargs):

@@ -18,7 +18,7 @@ from pbrlsvr.languages.text import Word, prose, segments
 UNKNOWN = "mis"
 
 # At 0.5 against 0.2, fewer than 1 in 100 of MGSM's sentences are put in a wrong language when cut to 3 words, and fewer
-# than 1 in 500 at 6 (benchmarks/language_id.py).
+# than 1 in 500 at 6 (measured once: benchmarks/README.md).
 _SURE = 0.5
 _POSSIBLE = 0.2
 # Against a language that the identifier does not know: it must name another, and is then less to be believed.

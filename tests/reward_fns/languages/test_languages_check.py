@@ -32,7 +32,7 @@ MGSM = REPOSITORY.parent / "shared" / "data" / "mgsm"
 
 
 def sentences() -> Iterator[tuple[str, str]]:
-    for line in (REPOSITORY / "benchmarks" / "language_id.tsv").read_text(encoding="utf-8").splitlines():
+    for line in (REPOSITORY / "tests" / "data" / "language_id.tsv").read_text(encoding="utf-8").splitlines():
         language, sentence = line.split("\t")
         yield language, sentence
 
