@@ -35,10 +35,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import ConfigError
+from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr.languages import base, parse, profile
 from pbrlsvr.models.embedding.cards import card_prompt, last_part
 from pbrlsvr.models.embedding.options import EmbeddingOptions
+from pbrlsvr.models.files import brief, clip, read_json
 
 VERSION = 1
 MISSING = ("error", "pooled")
@@ -207,11 +208,15 @@ class Calibration:
         Raises:
             ConfigError: there is no such file, or it is not a calibration of this version.
         """
+        if not path.is_file():
+            raise ConfigError(f"calibration {str(path)!r} is no file; make it with `pbrlsvr calibrate`")
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
+            fields = read_json(path)
             version = fields.pop("version")
             if version != VERSION:
-                raise ConfigError(f"{str(path)!r} is a calibration of version {version!r}, not {VERSION}; fit it again")
+                raise ConfigError(
+                    f"{str(path)!r} is a calibration of version {brief(version)}, not {VERSION}; fit it again"
+                )
             pairs = {
                 language: Pair(**{name: value for name, value in pair.items() if name != "d_prime"})
                 for language, pair in fields.pop("pairs").items()
@@ -220,9 +225,9 @@ class Calibration:
             return cls(pairs=pairs, missing=missing, **fields)
         except OSError as error:
             raise ConfigError(f"calibration {str(path)!r}: {error}; make it with `pbrlsvr calibrate`") from error
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (ModelError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
-                f"{str(path)!r} is not a calibration ({error!r}); make it with `pbrlsvr calibrate`"
+                f"{str(path)!r} is not a calibration ({clip(error)}); make it with `pbrlsvr calibrate`"
             ) from error
 
 

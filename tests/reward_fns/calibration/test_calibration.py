@@ -202,7 +202,11 @@ def test_a_file_that_is_no_calibration_is_refused(change, message, tmp_path):
         Calibration.load(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{not json", "17"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{not json", "17", "[" * 100_000, "9" * 5_000, "\x80\x04K\x11.", '{"x": "' + "x" * 17_000_000 + '"}'],
+    ids=lambda text: text[:9],
+)
 def test_a_file_that_is_no_json_object_is_refused(text, tmp_path):
     path = tmp_path / "calibration.json"
     path.write_text(text)
