@@ -372,7 +372,7 @@ def _size(array: Any) -> int:
         return _size(array.storage)
     if pa.types.is_dictionary(kind):
         if not pa.types.is_binary(kind.value_type) and not pa.types.is_string(kind.value_type):
-            return own + array.dictionary.nbytes * len(array)
+            return own + int(array.dictionary.nbytes) * len(array)
         return own + int(pc.sum(pc.binary_length(array.dictionary).take(array.indices)).as_py() or 0)
     if kind in (pa.string(), pa.binary(), pa.large_string(), pa.large_binary()):
         return own + int(pc.sum(pc.binary_length(array)).as_py() or 0)

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
+import pandas
 import psutil
 import pytest
 
@@ -29,14 +31,16 @@ LONGEST_RUN = 400  # seconds; on two quiet cores a run takes 30
 class Run:
     """One `python -m verl.trainer.main_ppo +profile=cpu ...`, and what is left of it."""
 
-    def __init__(self, policy, folder, *overrides, reward="pass"):
-        (folder / "reward.py").write_text(REWARD.format(body=reward))
+    def __init__(self, policy, folder, *overrides, reward="pass", config=("+profile=cpu",)):
+        if reward is not None:
+            (folder / "reward.py").write_text(REWARD.format(body=reward))
+            target = "reward.custom_reward_function"
+            overrides = (f"{target}.path={folder}/reward.py", f"{target}.name=score", *overrides)
         ray_folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets allow no long path
         command = [
-            sys.executable, "-m", "verl.trainer.main_ppo", "+profile=cpu",
+            sys.executable, "-m", "verl.trainer.main_ppo", *config,
             f"actor_rollout_ref.model.path={policy}/model",
             f"data.train_files={policy}/train.parquet", f"data.val_files={policy}/val.parquet",
-            f"reward.custom_reward_function.path={folder}/reward.py", "reward.custom_reward_function.name=score",
             "data.train_batch_size=4", "actor_rollout_ref.rollout.n=2", "data.max_response_length=8",
             f"trainer.default_local_dir={folder}/checkpoints", f"hydra.run.dir={folder}/hydra",
             f"+ray_kwargs.ray_init._temp_dir={ray_folder}", *overrides,
@@ -125,3 +129,27 @@ def test_a_failure_in_a_rollout_fails_the_run_and_says_why(tiny_policy, tmp_path
     assert reason in end, end
     assert "RolloutError: " in end or "ActorDiedError" in end, end
     assert not run.left_over
+
+
+OWN = """
+defaults: [ppo_trainer, {{profile: cpu}}, _self_]
+reward_fn: {examples}/own_reward.py:conclusion_cosine
+reward: {{custom_reward_function: {{reward_kwargs: {{embedding: {{model: {encoder}}}, serving: {{num_cpus: 1}}}}}}}}
+"""
+
+
+def test_a_reward_of_the_users_own_is_chosen_like_ours_and_trains(tiny_policy, minilm, tmp_path):
+    examples = Path(__file__).parents[3] / "examples"
+    (tmp_path / "mine.yaml").write_text(OWN.format(examples=examples, encoder=minilm))
+    pivot = {"language": "en", "pivot_reasoning": "1 + 2 = 3. So there are 3.", "pivot_answer": "3"}
+    rows = pandas.read_parquet(tiny_policy / "train.parquet")
+    rows["extra_info"] = [{"index": index, "split": "train", **pivot} for index in range(len(rows))]
+    rows.to_parquet(tmp_path / "rows.parquet")
+    run = Run(
+        tiny_policy, tmp_path, *GRPO, f"data.train_files={tmp_path}/rows.parquet", "trainer.total_training_steps=1",
+        f"data.val_files={tmp_path}/rows.parquet", "data.train_batch_size=2",
+        reward=None, config=("--config-dir", str(tmp_path), "--config-name", "mine"),
+    )  # fmt: skip
+    run.assert_success()
+    assert 0 <= run.metric(0, "val-aux/toy/en/conclusion/mean@1") <= 1
+    assert 0 <= run.metric(1, "critic/score/mean") <= 1
