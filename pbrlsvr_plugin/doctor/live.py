@@ -16,6 +16,7 @@ _COLUMNS = (
     ("hits", "hit_rate", "{:.0%}"),
     ("computed", "computed", "{:.0f}"),
     ("failed", "failed", "{:.0f}"),
+    ("damaged", "damaged", "{:.0f}"),
     ("tokens/s", "tokens_per_s", "{:.0f}"),
     ("batch fill", "batch_fill", "{:.0%}"),
     ("p50 ms", "p50_ms", "{:.1f}"),

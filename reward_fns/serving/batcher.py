@@ -40,7 +40,7 @@ class Batcher(Generic[Item, Result]):
     """Runs `run(items)` for all callers, and remembers results by item.
 
     An item that is asked for again, or by many callers at once, is computed once: a reference is shared by all rollouts
-    of its group. Items whose callers have all left are not computed. Where as many items are under way as are allowed,
+    of its group. Items whose callers have all left are not computed. Where as many items are in flight as are allowed,
     further callers wait for room. A failure is not remembered.
 
     Args:
@@ -48,10 +48,11 @@ class Batcher(Generic[Item, Result]):
             fails all of them. Called from `threads` threads.
         name: names the model and its place, in errors and stack dumps.
         cache_bytes: memory for results; the least recently used leave first.
-        max_waiting: items that may be under way at the same time.
-        threads: how many calls of `run` may be under way at the same time.
-        mend: what a user can do where there is no result in time.
+        max_waiting: items that may be in flight at the same time.
+        threads: how many calls of `run` may be in flight at the same time.
+        mend: what a user can do where there is no result in time; called from another thread than the event loop's.
         tokens: how many tokens the model has computed, without and with padding; for the metrics.
+        damaged: how many results on disk were not what had been written; for the metrics.
 
     Example:
         >>> lengths = Batcher(lambda items: [len(t) for t in items], name="lengths")
@@ -69,9 +70,10 @@ class Batcher(Generic[Item, Result]):
         threads: int = 1,
         mend: Callable[[], str] = lambda: "raise serving.timeout_s",
         tokens: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        damaged: Callable[[], int] = lambda: 0,
     ):
         self.name = name
-        self._metrics = Metrics(name, tokens)
+        self._metrics = Metrics(name, tokens, damaged)
         self._mend = mend
         self._run = run
         self._max_waiting = max_waiting
@@ -167,16 +169,21 @@ class Batcher(Generic[Item, Result]):
             waiter.cancel()
         if done:
             return waiter.result()
+        waited = time.monotonic() - asked
+        advice = await asyncio.to_thread(self._mend)
         raise ServiceError(
-            f"{self.name} gave no result within {time.monotonic() - asked:.1f} s (serving.timeout_s): "
-            f"{self._backlog()}\n{self._mend()}"
+            f"{self.name} gave no result within {waited:.1f} s (serving.timeout_s): {self._backlog()}\n{advice}"
         )
 
     def _backlog(self) -> str:
         with self._changed:
             oldest = min((request.asked for request in self._pending.values()), default=time.monotonic())
+            done = self._metrics.snapshot()
+            so_far = f"{done['computed']:.0f} results so far"
+            if done["computed"]:
+                so_far += f", the last window of them in {done['last_window_s']:.1f} s"
             return (
-                f"{len(self._pending)} items are under way, {len(self._queue)} of them in the queue and "
+                f"{so_far}; {len(self._pending)} items are in flight, {len(self._queue)} of them in the queue and "
                 f"{len(self._turns)} more callers outside; the oldest waits for {time.monotonic() - oldest:.1f} s."
             )
 

@@ -52,4 +52,6 @@ class LruCache(Generic[Key, Value]):
 def _bytes(value: object) -> int:
     if isinstance(value, tuple | list):
         return sys.getsizeof(value) + sum(map(_bytes, value))
-    return sys.getsizeof(value)
+    # Of a tensor, and of a view on an array, `getsizeof` tells the object alone.
+    numbers = getattr(value, "nbytes", None)
+    return sys.getsizeof(value) if numbers is None else numbers + _ENTRY_BYTES

@@ -1,10 +1,17 @@
 """Chat completions of an OpenAI-compatible server, with the reasoning apart from the answer."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pbrlsvr.serving.endpoint import BadResponse, Endpoint
+
+# Tokens of an answer where the request names no limit, and of what a chat template puts around a message.
+_LONGEST_ANSWER = 2**20
+_TEMPLATE_TOKENS = 1024
+_WORD = re.compile(r"\w{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -15,13 +22,14 @@ class Completion:
         text: the answer, without the reasoning.
         reasoning: what the model thought before, "" where it does not show that.
         finish_reason: "stop", "length" (cut off at max_tokens), or another word of the server.
-        usage: token counts of the request that gave it, shared by all completions of that request.
+        usage: "prompt_tokens" and "completion_tokens" of the request that gave it, shared by all its completions;
+            without a count that is missing, or that the request cannot have.
     """
 
     text: str
     reasoning: str
     finish_reason: str
-    usage: Mapping[str, Any]
+    usage: Mapping[str, int]
 
 
 async def chat(
@@ -53,38 +61,67 @@ async def chat(
         if fields.get("seed") is not None:
             fields["seed"] += len(completions)
         payload = {"model": model, "messages": [*messages], **fields}
-        completions += (await endpoint.post("/chat/completions", payload, _read))[:missing]
-    return completions
+        most = _most_tokens(messages, missing, sampling)
+        completions += (await endpoint.post("/chat/completions", payload, partial(_read, most=most)))[:missing]
+    hide = endpoint.without_keys
+    return [replace(each, text=hide(each.text), reasoning=hide(each.reasoning)) for each in completions]
 
 
-def _read(body: Any) -> list[Completion]:
-    if not isinstance(body, dict) or not isinstance(body.get("choices"), list) or not body["choices"]:
-        # Routers answer 200 with an error inside.
-        raise BadResponse(f"the answer holds no 'choices': {str(body)[:300]!r}")
-    usage = body.get("usage")
-    return [_completion(choice, usage if isinstance(usage, dict) else {}) for choice in body["choices"]]
+def _most_tokens(messages: Sequence[Mapping[str, Any]], n: int, sampling: Mapping[str, Any]) -> dict[str, int]:
+    """The most that a request can cost; a server that says more does not say the truth."""
+    limits = [sampling.get("max_tokens"), sampling.get("max_completion_tokens")]
+    answer = max((limit for limit in limits if isinstance(limit, int)), default=_LONGEST_ANSWER)
+    # No tokenizer needs more tokens than bytes; a template adds some words to each message.
+    prompt = sum(len(str(message).encode("utf-8", "replace")) + _TEMPLATE_TOKENS for message in messages)
+    return {"prompt_tokens": prompt, "completion_tokens": n * answer}
 
 
-def _completion(choice: Any, usage: dict[str, Any]) -> Completion:
+def _read(body: Any, most: Mapping[str, int]) -> list[Completion]:
+    choices = body.get("choices") if isinstance(body, dict) else None
+    if not isinstance(choices, list):  # routers answer 200 with an error inside
+        raise BadResponse("the answer holds no list 'choices'")
+    usage = _usage(body.get("usage"), most)
+    # A choice that cannot be read takes no other with it: it is asked for again.
+    found = [completion for choice in choices if (completion := _completion(choice, usage)) is not None]
+    if not found:
+        raise BadResponse("the answer holds no choice with a 'message' whose content is a text")
+    return found
+
+
+def _usage(usage: Any, most: Mapping[str, int]) -> dict[str, int]:
+    found = {}
+    for name, limit in most.items():
+        count = usage.get(name) if isinstance(usage, dict) else None
+        if isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count <= limit:
+            found[name] = int(count)
+    return found
+
+
+def _completion(choice: Any, usage: dict[str, int]) -> Completion | None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
-        raise BadResponse(f"a choice holds no 'message': {str(choice)[:300]!r}")
+        return None
     text = _text(message.get("content"))
-    reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+    if text is None:
+        return None
+    reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning")) or ""
     if not reasoning:
         reasoning, text = split_thinking(text)
-    return Completion(text, reasoning, str(choice.get("finish_reason") or ""), usage)
+    reason = choice.get("finish_reason")
+    return Completion(text, reasoning, reason if isinstance(reason, str) and _WORD.fullmatch(reason) else "", usage)
 
 
-def _text(content: Any) -> str:
-    """The text of a message's field: a text, nothing, or a list of typed parts."""
+def _text(content: Any) -> str | None:
+    """The text of a message's field: a text, nothing, or a list of typed parts; `None` where it is none of them."""
     if content is None:
         return ""
     if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+        parts: list[Any] = [(part.get("text") or "") if isinstance(part, dict) else None for part in content]
+        content = "".join(parts) if all(isinstance(part, str) for part in parts) else None
     if not isinstance(content, str):
-        raise BadResponse(f"a message's content is neither a text nor a list of parts: {str(content)[:300]!r}")
-    return content
+        return None
+    # JSON can hold half of a surrogate pair, which no file can.
+    return content if content.isascii() else content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def split_thinking(text: str) -> tuple[str, str]:

@@ -3,17 +3,19 @@
 A request is repeated while a repetition can help: connection errors, time-outs, 408, 409, 425, 429, 5xx, and answers
 that cannot be used. Between two attempts it waits a random time of up to 0.5, 1, 2, 4 ... 30 s ("full jitter",
 M. Brooker, Exponential Backoff And Jitter, 2015), unless another server is ready. Other 4xx raise at once.
+
+A server is not trusted: an answer is read within a bound of bytes and of time, as UTF-8 whatever its headers say;
+redirects are not followed; and nothing that a server said is shown before the keys are taken out of it (`keys.py`).
 """
 
 import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, TypeVar
 
-import httpx
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -23,10 +25,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from pbrlsvr.errors import ConfigError, ServiceError
+from pbrlsvr.errors import ConfigError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.endpoint_options import EndpointOptions
+from pbrlsvr.serving.exchange import Answer, ExchangeError, exchange, new_client
 from pbrlsvr.serving.failover import Attempts, Server, retry_after
-from pbrlsvr.serving.fixes import checked_key, clipped, mend, without_key
+from pbrlsvr.serving.fixes import mend, shown
+from pbrlsvr.serving.keys import Secrets, keep_out_of_logs, key_for, key_variable
 
 __all__ = ["BadResponse", "Endpoint", "EndpointOptions", "RejectedError"]
 
@@ -34,14 +38,19 @@ T = TypeVar("T")
 
 _RETRIED = {408, 409, 425, 429}
 _CONNECT_S = 10.0
-# uvicorn, which serves most of these APIs, closes idle connections after 5 s; a request that meets the closing fails.
-_KEEPALIVE_S = 3.0
-_JSON = {"Content-Type": "application/json"}
+#: The largest answer that is read, unless the caller of `post` names another bound.
+MOST_BYTES = 2**24
+_MOST_BYTES_OF_MODELS = 2**20
+_MOST_BYTES_SHOWN = 2**16
+_LENGTH_OF_A_SECRET = 16
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
 
 
 class BadResponse(ServiceError):  # noqa: N818
-    """An answer that cannot be used; raised by the `read` of `Endpoint.post` so that the request is repeated."""
+    """Answers that cannot be used: the server works, and this request may be to blame.
+
+    Raised by the `read` of `Endpoint.post` so that the request is repeated, and by `post` where that did not help.
+    """
 
 
 class RejectedError(ServiceError):
@@ -72,22 +81,33 @@ class Endpoint:
         self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
         self._lock = Lock()
 
-    async def post(self, path: str, payload: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+    async def post(
+        self, path: str, payload: Mapping[str, Any], read: Callable[[Any], T], most_bytes: int = MOST_BYTES
+    ) -> T:
         """`read(body)` of the first answer that `read` accepts.
 
         Args:
             path: below the base URL, such as "/embeddings".
             payload: sent as JSON.
-            read: takes the parsed JSON; raises `BadResponse` to have the request repeated.
+            read: takes the parsed JSON; raises `BadResponse` to have the request repeated. The answer's start is shown
+                beside its message.
+            most_bytes: the largest answer that is read, unpacked.
 
         Raises:
-            RejectedError: the servers refuse the request (a 4xx that a repetition does not mend).
-            ServiceError: no answer that can be used, after `retries` or `deadline_s`; with the reason and the mend.
+            RejectedError: the servers refuse the request (a 4xx that a repetition does not fix).
+            BadResponse: they answer, and never with what can be used.
+            ServiceError: no answer that can be used, after `retries` or `deadline_s`; with the reason and the fix.
             ConfigError: the key in the environment cannot be sent.
         """
         session = self._session()
         async with session.slots:
-            return await _Request(self.options, session, path, payload).run(read)
+            return await _Request(self.options, session, path, payload, most_bytes).run(read)
+
+    def without_keys(self, text: str) -> str:
+        """A text of a server's, which goes into files and reports, without the keys that the servers were sent."""
+        keys = {key_for(url, self.options.api_key_env) for url in self.options.urls}
+        # A stand-in such as "EMPTY" is no secret, and may be a word of the text.
+        return Secrets(key for key in keys if key and len(key) >= _LENGTH_OF_A_SECRET).hide(text)
 
     async def aclose(self) -> None:
         """Closes the connections of the running event loop; a later `post` opens new ones."""
@@ -105,28 +125,13 @@ class Endpoint:
             return self._sessions[loop]
 
 
-class _Bearer(httpx.Auth):
-    """Puts the key into the request at the last moment, so that no traceback that shows variables shows it."""
-
-    def __init__(self, key: str | None):
-        self._key = key
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._key:
-            request.headers["Authorization"] = f"Bearer {self._key}"
-        yield request
-
-
 class _Session:
     """What belongs to one event loop: connections, slots, and what is known of the servers."""
 
     def __init__(self, options: EndpointOptions):
         n = options.max_concurrency
-        self.client = httpx.AsyncClient(
-            # The time of a whole attempt is bounded by `wait_for`: httpx would bound each read alone.
-            timeout=httpx.Timeout(None, connect=min(_CONNECT_S, options.timeout_s)),
-            limits=httpx.Limits(max_connections=n, max_keepalive_connections=n, keepalive_expiry=_KEEPALIVE_S),
-        )
+        # The time of a whole attempt is bounded by `wait_for`: httpx would bound each read alone.
+        self.client = new_client(n, min(_CONNECT_S, options.timeout_s))
         self.slots = asyncio.Semaphore(n)
         self.servers = [Server(url) for url in options.urls]
 
@@ -142,10 +147,13 @@ class _AttemptError(Exception):
 class _Request:
     """One request, over all its attempts."""
 
-    def __init__(self, options: EndpointOptions, session: _Session, path: str, payload: Mapping[str, Any]):
-        self.options, self.session, self.path = options, session, path
-        self.key = checked_key(options.api_key_env)
-        self.auth = _Bearer(self.key)
+    def __init__(
+        self, options: EndpointOptions, session: _Session, path: str, payload: Mapping[str, Any], most_bytes: int
+    ):
+        self.options, self.session, self.path, self.most_bytes = options, session, path, most_bytes
+        self.keys = {server.url: key_for(server.url, options.api_key_env) for server in session.servers}
+        keep_out_of_logs(self.keys.values())
+        self.secrets = Secrets(set(self.keys.values()))
         self.content = json.dumps(payload, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         self.attempts = Attempts(session.servers)
         self.started = time.monotonic()
@@ -161,10 +169,11 @@ class _Request:
             return await retrying(self._attempt, read)
         except _AttemptError as error:
             tried = sum(self.attempts.count.values())
-            raise ServiceError(
+            answered = error.status is not None and 200 <= error.status < 300
+            raise (BadResponse if answered else ServiceError)(
                 f"{self.path} has no usable answer after {tried} attempt{'s' * (tried != 1)} in "
                 f"{time.monotonic() - self.started:.1f} s: {self.attempts}. "
-                + mend(error.status, str(error), self.options.api_key_env, bool(self.key))
+                + self._advice(self.attempts.last_asked, error.status, str(error))
             ) from error
 
     def _wait(self, state: RetryCallState) -> float:
@@ -191,42 +200,68 @@ class _Request:
         return result
 
     async def _send(self, server: Server, read: Callable[[Any], T]) -> T:
+        answer = await self._exchange(server, "POST", self.path, self.most_bytes)
+        if answer.status in _RETRIED or answer.status >= 500:
+            pause = retry_after(answer.headers.get("Retry-After"))
+            raise _AttemptError(f"HTTP {answer.status} {self._said(answer)!r}", answer.status, pause)
+        if not 200 <= answer.status < 300:
+            raise await self._rejection(server, answer)
         try:
-            answer = await self.session.client.post(
-                server.url + self.path, content=self.content, headers=_JSON, auth=self.auth
-            )
-        except httpx.HTTPError as error:
-            raise _AttemptError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
-        said = clipped(answer.text, self.key)
-        if answer.status_code in _RETRIED or answer.status_code >= 500:
-            reason = f"HTTP {answer.status_code} {said!r}"
-            raise _AttemptError(reason, answer.status_code, retry_after(answer.headers.get("Retry-After")))
-        if not answer.is_success:
-            raise await self._rejection(server, answer, said)
-        try:
-            body = json.loads(answer.content)
-        except (ValueError, RecursionError) as error:
-            raise _AttemptError(f"HTTP {answer.status_code}, but not JSON: {said!r}") from error
-        try:
-            return read(body)
+            return read(json.loads(answer.body.decode("utf-8-sig")))
         except BadResponse as error:
-            raise _AttemptError(without_key(str(error), self.key), answer.status_code) from error
+            reason = shown(str(error), self.secrets)
+        except PbrlsvrError:
+            raise
+        except Exception as error:
+            reason = f"what cannot be read as JSON of the form that is wanted ({type(error).__name__})"
+        # Outside of `except`: the errors of json hold the whole body.
+        raise _AttemptError(f"HTTP {answer.status}, but {reason}: {self._said(answer)!r}", answer.status)
 
-    async def _rejection(self, server: Server, answer: httpx.Response, said: str) -> RejectedError:
-        status = answer.status_code
+    def _said(self, answer: Answer) -> str:
+        return shown(answer.body[:_MOST_BYTES_SHOWN].decode("utf-8", "replace"), self.secrets)
+
+    async def _exchange(self, server: Server, method: str, path: str, most_bytes: int) -> Answer:
+        """One answer; sent again at once where a server that works closes the connection instead of answering.
+
+        It does so where a kept connection goes idle at that moment, and where its queue of new connections is full.
+        """
+        again = server.failures == 0
+        while True:
+            try:
+                return await exchange(
+                    self.session.client,
+                    method,
+                    server.url + path,
+                    self.content if method == "POST" else None,
+                    self.keys[server.url],
+                    most_bytes,
+                )
+            except ExchangeError as error:
+                lost, status, reason = error.lost, error.status, shown(str(error), self.secrets)
+            if not (lost and again):
+                raise _AttemptError(reason, status)
+            again = False
+
+    async def _rejection(self, server: Server, answer: Answer) -> RejectedError:
+        status, said = answer.status, self._said(answer)
         served = await self._served_models(server) if status == 404 else ""
-        advice = mend(status, said, self.options.api_key_env, bool(self.key), answer.headers.get("Location"))
+        advice = self._advice(server.url, status, said, answer.headers.get("Location"))
         return RejectedError(
             f"{server.url}{self.path} refuses the request: HTTP {status} {said!r}. {advice}{served}", status, said
         )
 
     async def _served_models(self, server: Server) -> str:
         try:
-            answer = await self.session.client.get(f"{server.url}/models", auth=self.auth, timeout=_CONNECT_S)
-            names = [str(model["id"]) for model in answer.json()["data"]][:20]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            answer = await asyncio.wait_for(self._exchange(server, "GET", "/models", _MOST_BYTES_OF_MODELS), _CONNECT_S)
+            models = json.loads(answer.body.decode("utf-8-sig"))["data"]
+            names = [shown(model["id"], self.secrets)[:100] for model in models[:20] if isinstance(model["id"], str)]
+        except (_AttemptError, TimeoutError, asyncio.TimeoutError, ValueError, LookupError, TypeError, RecursionError):
             return ""
         return f" The server has {names}."
+
+    def _advice(self, url: str, status: int | None, said: str, location: str | None = None) -> str:
+        variable = key_variable(url, self.options.api_key_env)
+        return mend(status, said, variable, bool(self.keys.get(url)), location and shown(location, self.secrets))
 
     async def _until_open(self, server: Server) -> None:
         closed = server.open_at - time.monotonic()

@@ -14,8 +14,9 @@ class EndpointOptions(Options):
     urls: tuple[str, ...] = Field((), json_schema_extra={SECRET: True})
     """Base URLs, such as "http://host:8000/v1"; several serve the same model and share the load. None, with veRL's own
     reward model enabled, takes that one."""
-    api_key_env: str | None = Field("OPENAI_API_KEY", json_schema_extra={SECRET: True})
-    """The environment variable that holds the key, on every node; where it is unset, and with null, none is sent."""
+    api_key_env: str | None = Field(None, json_schema_extra={SECRET: True})
+    """The environment variable that holds the key of these servers, on every node; where it is unset no key is sent.
+    null sends OPENAI_API_KEY to https://api.openai.com and no key to others."""
     served_model: str | None = None
     """The model's name at the servers; null takes the block's own `model`."""
     timeout_s: float = Field(120.0, gt=0)

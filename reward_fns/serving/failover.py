@@ -60,6 +60,7 @@ class Attempts:
     servers: list[Server]
     count: dict[str, int] = field(default_factory=dict)
     last_failure: dict[str, str] = field(default_factory=dict)
+    last_asked: str = ""
 
     def next_server(self) -> Server:
         """Healthy before resting, open before closed; then the least tried by this request, the least busy, in turn."""
@@ -70,6 +71,7 @@ class Attempts:
             key=lambda s: (max(s.open_at - now, 0.0), self.count.get(s.url, 0), s.outstanding, s.asked_at),
         )
         server.asked_at = now
+        self.last_asked = server.url
         self.count[server.url] = self.count.get(server.url, 0) + 1
         return server
 
@@ -94,6 +96,6 @@ def retry_after(value: str | None) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, OverflowError, OSError):  # a date that is none, or is beyond what can be counted
             return None
     return min(max(seconds, 0.0), 86_400.0) if math.isfinite(seconds) else None

@@ -1,38 +1,19 @@
 """What a server said, in a form that can be shown, and what to do about it."""
 
-import os
 import re
 
-from pbrlsvr.errors import ConfigError
+from pbrlsvr.serving.keys import Secrets
 
 _CLIP = 300
 _TOO_LONG = re.compile(r"context.?length|maximum context|too (long|large|many)|max(imum)?.{0,20}tokens|exceed", re.I)
 
 
-def checked_key(variable: str | None) -> str | None:
-    """The key in an environment variable; `None` when there is none.
-
-    Raises:
-        ConfigError: the variable holds what no header can hold. httpx would show it in its error.
-    """
-    key = os.environ.get(variable, "").strip() if variable else ""
-    if not all(" " < c <= "~" for c in key):
-        raise ConfigError(
-            f"the environment variable {variable!r} holds spaces, line breaks or letters beyond ASCII, so it is no API "
-            "key; set it again, or give api_key_env=None"
-        )
-    return key or None
-
-
-def without_key(text: str, key: str | None) -> str:
-    """The text without the key, which some servers repeat."""
-    return text.replace(key, "[key]") if key else text
-
-
-def clipped(body: str, key: str | None) -> str:
-    """The start of a body on one line, without the key."""
-    text = " ".join(without_key(body, key)[: 10 * _CLIP].split())
-    return text if len(text) <= _CLIP else f"{text[:_CLIP]}..."
+def shown(text: str, secrets: Secrets) -> str:
+    """The start of what a server said, on one line, without keys and without what acts on a terminal."""
+    # Hidden before it is cut: the part of a key that a cut leaves would not be recognised.
+    line = " ".join(text[: 100 * _CLIP].split())
+    line = "".join(c if c.isprintable() else "\ufffd" for c in secrets.hide(line))
+    return line if len(line) <= _CLIP else f"{line[:_CLIP]}..."
 
 
 def mend(status: int | None, said: str, key_variable: str | None, has_key: bool, location: str | None = None) -> str:

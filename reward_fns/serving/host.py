@@ -3,10 +3,10 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
-from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError, PbrlsvrError
+from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.cache import MISSING
-from pbrlsvr.serving.disk_cache import DiskCache
+from pbrlsvr.serving.disk_cache import DiskCache, own_folder
 from pbrlsvr.serving.options import ServingOptions
 
 
@@ -72,19 +72,30 @@ class ModelHost:
         batches = getattr(self._model, "batches", None)
         return (batches.useful, batches.padded) if batches is not None else (0, 0)
 
+    def damaged(self) -> int:
+        """Results on disk that were not what had been written, so far."""
+        return self._disk.damaged if self._disk is not None else 0
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model is ready."""
+        return self._model is not None
+
     def _loaded(self) -> Model:
         if self._load_error is not None:
             raise self._load_error
         if self._model is None:
             try:
-                self._model = self._options.load()
+                kept = self._serving.cache_dir
+                folder = own_folder(kept) if kept is not None else None
+                model = self._options.load()
+                # Only now, when the model's files are there, is its revision known.
+                self._disk = DiskCache(folder, self._options) if folder is not None else None
             except PbrlsvrError as error:
                 # Each later request fails at once with the same reason, instead of trying the hub again.
                 self._load_error = error
                 raise
-            if self._serving.cache_dir is not None:
-                # Only now, when the model's files are there, is its revision known.
-                self._disk = DiskCache(self._serving.cache_dir, self._options)
+            self._model = model
         return self._model
 
 
@@ -110,7 +121,9 @@ def run_isolating(run: Callable[[list[Any]], Sequence[Any]], items: Sequence[Has
             failures = 0
             continue
         failures += 1
-        if failures > patience or isinstance(error, ConfigError | MissingDependencyError):
+        # A service that does not answer was tried often enough; the kinds of ServiceError are of servers that do.
+        of_all = isinstance(error, ConfigError | MissingDependencyError) or type(error) is ServiceError
+        if failures > patience or of_all:
             for left in (part, *parts):
                 for row in left:
                     results[row] = Failure(_named(error, model, None))

@@ -22,13 +22,15 @@ class Metrics:
     Args:
         name: of the scorer, in the log.
         tokens: how many tokens its model has computed, without and with padding.
+        damaged: how many results on disk were not what had been written.
     """
 
-    def __init__(self, name: str, tokens: Callable[[], tuple[int, int]]):
+    def __init__(self, name: str, tokens: Callable[[], tuple[int, int]], damaged: Callable[[], int]):
         self._name = name
         self._tokens = tokens
+        self._damaged = damaged
         self._hits = self._misses = self._computed = self._failed = self._dropped = 0
-        self._busy_s = 0.0
+        self._busy_s = self._last_s = 0.0
         self._latencies: deque[float] = deque(maxlen=_RECENT)
         self._logged = time.monotonic()
 
@@ -48,6 +50,7 @@ class Metrics:
         self._computed += len(latencies) - failed
         self._failed += failed
         self._busy_s += seconds
+        self._last_s = seconds
         self._latencies.extend(latencies)
         if time.monotonic() - self._logged > SECONDS_BETWEEN_LOGS:
             self._logged = time.monotonic()
@@ -66,7 +69,9 @@ class Metrics:
             "computed": self._computed,
             "failed": self._failed,
             "dropped": self._dropped,
+            "damaged": self._damaged(),
             "batch_fill": useful / max(1, padded),
+            "last_window_s": self._last_s,
             "tokens_per_s": useful / max(1e-9, self._busy_s),
             "p50_ms": float(p50),
             "p99_ms": float(p99),

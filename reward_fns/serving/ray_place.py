@@ -6,11 +6,13 @@ the job and end with it. A request whose actor has died is sent again, to the on
 
 import hashlib
 import logging
+import math
 import os
 import time
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pickle import PicklingError
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from pbrlsvr.serving.batcher import Batcher, Failure
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.host import ModelHost, ModelOptions
 from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.serving.ray_gpus import choose_gpu, return_gpu_memory
 
 #: How the actors' names begin.
 PREFIX = "pbrlsvr-"
@@ -37,6 +40,9 @@ _CALLS_IN_FLIGHT = 4
 _CALLS_AT_ONCE = 128
 
 _LONGEST_PAUSE_S = 5.0
+
+# How long an actor may take to say what it is doing, and how long that counts as news.
+_STATE_WITHIN_S, _STATE_HOLDS_S = 5.0, 10.0
 
 # Ray hides the GPUs from an actor that reserves none: each variable turns that off, in other versions of Ray.
 _KEEP_GPUS_VISIBLE = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}
@@ -65,29 +71,33 @@ class Replica:
         self._lock = Lock()
         self._actor: Any = None
         self._connection = self._job = ""
-        self._answered = Event()
+        # The actors whose deaths were counted, and how many of them died with nothing done in between.
+        self._dead: set[str] = set()
+        self._deaths = 0
+        self._state: tuple[float, str] = (-math.inf, "")
+        self._asking = Lock()
 
     def run(self, items: list[Any]) -> list[Any]:
         """`[N]` items -> `[N]` results in order, with a `Failure` for each item that has none.
 
         Raises:
-            ServiceError: the actor died, and so did those started in its place; or this process has no Ray.
+            ServiceError: more actors died than `restarts` with no result in between; or this process has no Ray.
         """
-        pause, deaths, deadline = 0.1, 0, time.monotonic() + self._serving.timeout_s
+        pause, deadline = 0.1, time.monotonic() + self._serving.timeout_s
         while True:
             actor = self._connected()
             try:
                 # A future: `ray.get` warns in an async actor, though this is a thread of its own.
                 values, errors = actor.run.remote(items).future().result()
-                self._answered.set()
+                with self._lock:
+                    self._deaths = 0
                 return _unpacked(values, errors, len(items))
             except RayActorError as error:
                 # Until Ray counts a node as dead, for 15 seconds or more, its actors are only out of reach.
-                deaths += not isinstance(error, ActorUnavailableError)
-                log.warning("%s: after %d of %d deaths: %s", self.name, deaths, self._serving.restarts + 1, error)
+                gone = not isinstance(error, ActorUnavailableError)
+                deaths = self._lost(actor, gone, error)
                 if deaths > self._serving.restarts or time.monotonic() > deadline:
                     raise self._gone(deaths, error) from error
-                self._forget(actor, error)
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             except RayError as error:
@@ -95,10 +105,31 @@ class Replica:
                     f"Ray cannot run the scorer of model {self._options.model!r} (actor {self.name}): {error}"
                 ) from error
 
+    def _lost(self, actor: Any, gone: bool, error: RayActorError) -> int:
+        """Takes note that an actor has died, or is out of reach; how many died with no result in between."""
+        name = actor._actor_id.hex()
+        with self._lock:
+            # Each request that was in flight reports the same death, and the name may lead to the dead one for a while.
+            if gone and name not in self._dead:
+                self._dead.add(name)
+                self._deaths += 1
+                limit = self._serving.restarts + 1
+                log.warning("%s: after %d of %d deaths: %s", self.name, self._deaths, limit, error)
+            # An actor that is out of reach may come back, and forgetting the handle of its owner would end it.
+            if gone and self._actor is actor:
+                self._actor = None
+            return self._deaths
+
     def _gone(self, deaths: int, error: RayActorError) -> ServiceError:
+        serving = self._serving
+        if deaths > serving.restarts:
+            what = f"died {deaths} times in a row with no result in between (serving.restarts={serving.restarts})"
+        else:
+            what = (
+                f"gave no result within serving.timeout_s={serving.timeout_s:g} s, with {len(self._dead)} deaths so far"
+            )
         return ServiceError(
-            f"the scorer of model {self._options.model!r} (Ray actor {self.name}) died {deaths} times in a row "
-            f"(serving.restarts={self._serving.restarts}): {error}\n"
+            f"the scorer of model {self._options.model!r} (Ray actor {self.name}) {what}: {error}\n"
             "Its last lines in the log say why; out of memory is the usual cause: lower batch_tokens, take a smaller "
             "model, or give it more memory."
         )
@@ -114,14 +145,31 @@ class Replica:
         return f"{PREFIX}{self._job}-{digest}-{self._index}"
 
     def mend(self) -> str:
-        """What to do about an actor that does not answer in time."""
-        if self._answered.is_set():
-            return "Raise serving.replicas or serving.timeout_s, or give the replicas a GPU or more serving.num_cpus."
-        free = ray.available_resources().get("GPU", 0.0) if ray.is_initialized() else 0.0
+        """What the actor is doing, and so what to do about one that does not answer in time."""
+        with self._asking:  # of many callers that run out of time together, one asks
+            asked, said = self._state
+            if time.monotonic() - asked > _STATE_HOLDS_S:
+                said = self._ask_state()
+                self._state = time.monotonic(), said
+            return said
+
+    def _ask_state(self) -> str:
+        try:
+            actor = self._connected()
+            found = actor.describe.remote().future().result(timeout=_STATE_WITHIN_S)
+        except (RayError, PbrlsvrError, TimeoutError, FutureTimeoutError):
+            free = ray.available_resources().get("GPU", 0.0) if ray.is_initialized() else 0.0
+            return (
+                f"Actor {self.name} does not say what it is doing: it waits for resources, is being started again, or "
+                f"its node is out of reach. It wants {self._serving.num_gpus:g} GPU and {free:g} are free; where veRL "
+                "holds all GPUs, set serving.share_gpu instead of serving.num_gpus."
+            )
+        if not found["loaded"]:
+            return f"Actor {self.name} is loading the model. Raise serving.timeout_s if that takes longer."
         return (
-            f"Actor {self.name} has never answered: it is loading the model, or waits for resources. It wants "
-            f"{self._serving.num_gpus:g} GPU and {free:g} are free; where veRL holds all GPUs, set serving.share_gpu "
-            "instead of serving.num_gpus."
+            f"Actor {self.name} has computed {found['computed']:.0f} results for all its clients, the last window in "
+            f"{found['last_window_s']:.1f} s, and {found['waiting']} items wait in it. Raise serving.replicas or "
+            "serving.timeout_s, or give the replicas a GPU or more serving.num_cpus."
         )
 
     def _connected(self) -> Any:
@@ -135,16 +183,11 @@ class Replica:
             # A process may outlive its Ray, and the next one counts its jobs from 1 again; nodes have other names.
             connection = context.get_node_id() + context.get_job_id()
             if self._actor is None or self._connection != connection:
+                if self._connection != connection:
+                    self._deaths = 0
                 self._connection, self._job = connection, context.get_job_id()
                 self._actor = self._started()
             return self._actor
-
-    def _forget(self, actor: Any, error: RayActorError) -> None:
-        # An actor that is out of reach may come back, and forgetting the handle of its owner would end it.
-        if not isinstance(error, ActorUnavailableError):
-            with self._lock:
-                if self._actor is actor:
-                    self._actor = None
 
     def _started(self) -> Any:
         serving = self._serving
@@ -188,10 +231,14 @@ class _Actor:
         # Before torch is imported, which reads both.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         os.environ["OMP_NUM_THREADS"] = str(serving.num_cpus or max(1, cores // 2 // neighbours))
-        _choose_gpu(serving, place)
+        choose_gpu(serving, place)
         self._host = ModelHost(options, serving)
         self._batcher: Batcher[Any, Any] = Batcher(
-            self._run, name=name, cache_bytes=serving.cache_mib * 2**20, tokens=self._host.tokens
+            self._run,
+            name=name,
+            cache_bytes=serving.cache_mib * 2**20,
+            tokens=self._host.tokens,
+            damaged=self._host.damaged,
         )
 
     def run(self, items: list[Any]) -> tuple[Any, dict[int, Exception]]:
@@ -206,45 +253,15 @@ class _Actor:
             "node_id": ray.get_runtime_context().get_node_id(),
             "pid": os.getpid(),
             "gpu": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+            "loaded": self._host.is_loaded,
         }
         return where | self._batcher.describe()
 
     def _run(self, items: list[Any]) -> list[Any]:
         results = self._host.run(items)
         if self._share_gpu and self._batcher.waiting <= len(items):
-            _return_gpu_memory()
+            return_gpu_memory()
         return results
-
-
-def _choose_gpu(serving: ServingOptions, place: int) -> None:
-    """Lets this process see the GPUs that are meant for it, and no others."""
-    if serving.num_gpus > 0:
-        return  # Ray has seen to it
-    if not serving.share_gpu:
-        # Some versions of Ray hide no GPU here, and `device="auto"` would take veRL's first one.
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        return
-    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name] or _gpus()
-    if visible:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[place % len(visible)]
-    else:
-        log.warning(
-            "serving.share_gpu: node %s shows no GPU; the model runs on its CPU", ray.util.get_node_ip_address()
-        )
-
-
-def _gpus() -> list[str]:
-    import torch  # counts them without starting CUDA, which would fix what this process sees
-
-    return [str(index) for index in range(torch.cuda.device_count())]
-
-
-def _return_gpu_memory() -> None:
-    """What torch keeps for its next batch; vLLM needs it when it wakes."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _log_to_driver() -> None:

@@ -62,6 +62,7 @@ def _local(options: ModelOptions, serving: ServingOptions) -> Batcher[Any, Any]:
         max_waiting=serving.max_waiting,
         mend=lambda: "Take a smaller model, run it where there is a GPU (serving.place), or raise serving.timeout_s.",
         tokens=host.tokens,
+        damaged=host.damaged,
     )
 
 

@@ -53,6 +53,8 @@ class HttpServer:
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
+    # The 5 of http.server drop what comes at once: new connections then wait a second, or are reset.
+    request_queue_size = 128
     block_on_close = False
     owner: HttpServer
 

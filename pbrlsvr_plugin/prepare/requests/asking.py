@@ -23,7 +23,7 @@ class ChatOptions:
     Attributes:
         model: its name there. It stands for the model in the journal: give another model another name.
         urls: base URLs, such as "http://host:8000/v1"; several share the load.
-        api_key_env: the environment variable that holds the key.
+        api_key_env: the environment variable that holds the key of these servers; see `EndpointOptions`.
         temperature, top_p, max_tokens: sampling.
         body: further fields of the request, as in {"chat_template_kwargs": {"enable_thinking": false}}.
         timeout_s, retries, max_concurrency: see `pbrlsvr.serving.endpoint.EndpointOptions`.
@@ -33,7 +33,7 @@ class ChatOptions:
 
     model: str = ""
     urls: tuple[str, ...] = operational(default=())
-    api_key_env: str | None = operational(default="OPENAI_API_KEY")
+    api_key_env: str | None = operational(default=None)
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 4096

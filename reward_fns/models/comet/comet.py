@@ -57,7 +57,7 @@ class CometLoader(CometSpec):
                 raise
             raise ModelError(f"model={self.model!r} cannot be put on device={device!r}: {error}") from error
         batch_tokens = self.batch_tokens or usual_budget(device)
-        return CometModel(network, self.model, batch_tokens, self.cut_source, self.cached_vectors)
+        return CometModel(network, self.model, batch_tokens, self.cut_source)
 
 
 class Comet:

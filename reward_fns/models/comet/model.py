@@ -1,6 +1,5 @@
 """A loaded COMET model: samples in, scores out. Which texts are encoded alone or together, and shared by whom."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +9,11 @@ from pbrlsvr.errors import DataError, ModelError
 from pbrlsvr.models.comet.network import CometNetwork
 from pbrlsvr.models.comet.segments import Segmenter, Triple
 from pbrlsvr.models.comet.xcomet import xcomet_score
+from pbrlsvr.serving.cache import MISSING, LruCache
 from pbrlsvr.serving.token_budget import TokenBudget
+
+# Sentence vectors of sources and references: some 20,000 of 1024 numbers.
+_VECTORS_BYTES = 128 * 2**20
 
 Joint = tuple[str, ...]
 
@@ -25,19 +28,17 @@ class CometModel:
         name: the model's, for errors.
         batch_tokens: tokens in one forward pass, padding included.
         cut_source: whether the source of a long sample is cut along with it.
-        max_cached: sentence vectors of sources and references that are kept.
 
     Attributes:
         batches: the budget of tokens, and how many were computed so far.
     """
 
-    def __init__(self, network: CometNetwork, name: str, batch_tokens: int, cut_source: bool, max_cached: int):
+    def __init__(self, network: CometNetwork, name: str, batch_tokens: int, cut_source: bool):
         self.network = network
         self.hparams = hparams = network.hparams
         self.batches = TokenBudget(batch_tokens, name)
         self._name = name
-        self._max_cached = max_cached
-        self._vectors: OrderedDict[str, Tensor] = OrderedDict()
+        self._vectors: LruCache[str, Tensor] = LruCache(_VECTORS_BYTES)
         self._ids: dict[str, list[int]] = {}
         encoder = network.encoder
         self._tokenizer = encoder.tokenizer
@@ -134,7 +135,7 @@ class CometModel:
     def _sentence_vectors(self, samples: list[Triple]) -> dict[str, Tensor]:
         shared = {text for source, _, reference in samples for text in (source, reference) if text is not None}
         texts = shared | {translation for _, translation, _ in samples}
-        vectors = {text: self._vectors[text] for text in texts & self._vectors.keys()}
+        vectors = {text: kept for text in texts if (kept := self._vectors.get(text)) is not MISSING}
         # In the order of the text, so that the same call makes the same batches.
         new = sorted(texts - vectors.keys())
         sequences = [self._tokenizer.sequence(self._ids[text]) for text in new]
@@ -143,12 +144,8 @@ class CometModel:
         )
         vectors |= zip(new, encoded, strict=True)
         # Not the translations: a policy's responses hardly ever come again.
-        for text in shared:
-            if text not in self._vectors:
-                self._vectors[text] = vectors[text].clone()  # a row alone would keep its whole batch in memory
-            self._vectors.move_to_end(text)
-        while len(self._vectors) > self._max_cached:
-            self._vectors.popitem(last=False)
+        for text in shared & set(new):
+            self._vectors.put(text, vectors[text].clone())  # a row alone would keep its whole batch in memory
         return vectors
 
     # Models that encode the texts of a sample together

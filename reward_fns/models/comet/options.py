@@ -40,7 +40,6 @@ class CometSpec:
         cut_source: whether the source of a sample that is too long for the encoder is cut along with the translation
             and the reference. `False` keeps it whole beside each segment, for a source that they do not translate, such
             as a question beside its answer.
-        cached_vectors: sentence vectors of sources and references kept in memory, the least recently used leave first.
     """
 
     model: str
@@ -50,7 +49,6 @@ class CometSpec:
     dtype: str
     batch_tokens: int | None
     cut_source: bool = True
-    cached_vectors: int = 20_000
 
     @classmethod
     def of(cls, options: CometOptions, serving: ServingOptions | None = None, cut_source: bool = True) -> Self:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pbrlsvr.models.embedding.alignment import alignment
 from pbrlsvr.models.embedding.cards import card_prompt
 from pbrlsvr.models.embedding.options import EmbeddingOptions, EncoderSpec
-from pbrlsvr.models.embedding.pooling import Vector
+from pbrlsvr.models.embedding.pooling import Vector, checked_unit
 from pbrlsvr.models.pieces import split_steps
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.options import ServingOptions
@@ -73,8 +73,7 @@ class Embedder:
             ServiceError: where it runs does not answer.
             MissingDependencyError: sentence-transformers is not installed.
         """
-        vector: Vector = await self._scorer(text)
-        return vector
+        return checked_unit(await self._scorer(text), self.options.model)
 
     async def cosine(self, text: str, reference: str) -> float:
         """The cosine in [-1, 1] between the vectors of two texts."""

@@ -11,7 +11,7 @@ import numpy as np
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
 from pbrlsvr.models.devices import torch_device
 from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
-from pbrlsvr.models.embedding.pooling import Vector, plain_text, pooled
+from pbrlsvr.models.embedding.pooling import Vector, are_usable, norms, plain_text, pooled
 from pbrlsvr.models.files import check_model, clip
 from pbrlsvr.models.pieces import split_to_fit
 from pbrlsvr.serving.token_budget import TokenBudget, usual_budget
@@ -73,7 +73,7 @@ class SentenceEncoder:
                 rows += self.batches.run(tokens.lengths, partial(self._forward, tokens))
             # One copy from the device for all batches: between them it never waits.
             vectors = torch.stack(rows).float().cpu().numpy()
-        self._require_finite(vectors, [plain[owner] for owner in owners])
+        self._require_usable(vectors, [plain[owner] for owner in owners])
         return pooled(vectors, weights, owners, len(plain))
 
     def _tokenized(self, texts: list[str]) -> Iterator["_Tokens"]:
@@ -121,15 +121,18 @@ class SentenceEncoder:
             else value
             for name, value in tokens.features.items()
         }
-        vectors = self._model(features)["sentence_embedding"][:, : self._model.truncate_dim]
-        return torch.nn.functional.normalize(vectors, p=2, dim=1)
+        # Not normalised here: in half precision a norm overflows, and the vector would be 0.
+        vectors: Tensor = self._model(features)["sentence_embedding"][:, : self._model.truncate_dim]
+        return vectors
 
-    def _require_finite(self, vectors: Vector, texts: list[str]) -> None:
-        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    def _require_usable(self, vectors: Vector, texts: list[str]) -> None:
+        found = norms(vectors)
+        bad = np.flatnonzero(~are_usable(found))
         if len(bad):
             raise ModelError(
-                f"model {self.options.model!r} gave a vector that is not finite for the text {texts[bad[0]][:80]!r}; "
-                f"with dtype={self.options.dtype!r} try dtype='float32'"
+                f"model {self.options.model!r} gave a vector of norm {float(found[bad[0]])!r} for the text "
+                f"{texts[bad[0]][:80]!r}, which has no direction that can be trusted; with "
+                f"dtype={self.options.dtype!r} try dtype='float32', else another model"
             )
 
 

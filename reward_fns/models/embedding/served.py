@@ -2,15 +2,18 @@
 
 import asyncio
 import base64
-import binascii
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pbrlsvr.errors import ModelError, PbrlsvrError
-from pbrlsvr.models.embedding.pooling import Vector, plain_text, pooled
+from pbrlsvr.models.embedding.dimension import dimension_of
+from pbrlsvr.models.embedding.pooling import LARGEST_NORM, SMALLEST_NORM, are_usable, norms, plain_text, pooled
 from pbrlsvr.models.embedding.text_splitter import TextSplitter
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError
@@ -19,7 +22,17 @@ from pbrlsvr.serving.endpoint_options import EndpointOptions
 if TYPE_CHECKING:
     from pbrlsvr.models.embedding.options import EncoderSpec
 
+Vector = NDArray[np.float64]
+
 _TEXT_REFUSED = {400, 413, 422}
+# What an answer may have: a number as text with its comma, and what stands around the vectors.
+_NUMBER_BYTES, _ANSWER_BYTES = 32, 2**20
+_MOST_DIMENSIONS = 2**14
+
+# Asked for in both formats; above this cosine they say the same.
+_FIRST_TEXT, _SAME = "Ana has 17 apples and gives away 6.", 0.99
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,10 +60,12 @@ class EndpointEncoder:
         self._endpoint = Endpoint(options.endpoint)
         self._splitter = TextSplitter.of(options.encoder)
         self._loop = asyncio.new_event_loop()
-        self._format = "base64"  # a quarter of the size of the numbers as text, and no time to parse
-        self._dimension: int | None = None
+        self._format = ""  # "base64" or "float"
+        self._dimension = dimension_of(options.encoder)
+        # How many more answers that cannot be used are laid to the texts; none, until one was right.
+        self._trust = 0
 
-    def run(self, texts: Sequence[str]) -> list[Vector | Failure]:
+    def run(self, texts: Sequence[str]) -> list[Any]:
         """Unit vectors, `[N]` texts -> `[N, d]`; a `Failure` for a text that the servers cannot take.
 
         When the servers do not answer at all, every text that is left fails with that reason.
@@ -65,20 +80,24 @@ class EndpointEncoder:
                 owners.append(owner)
         vectors = self._loop.run_until_complete(self._embed_all(pieces))
         failures = {owner: v for owner, v in zip(owners, vectors, strict=True) if isinstance(v, Failure)}
-        fine: list[Vector] = []
-        fine_weights, fine_owners = [], []
-        for vector, weight, owner in zip(vectors, weights, owners, strict=True):
-            if owner not in failures and not isinstance(vector, Failure):
-                fine.append(vector)
-                fine_weights.append(weight)
-                fine_owners.append(owner)
-        if not fine:
-            return [failures[owner] for owner in range(len(texts))]
-        rows = pooled(np.stack(fine), fine_weights, fine_owners, len(texts))
-        return [failures.get(owner, row) for owner, row in enumerate(rows)]
+        results: list[Any] = [failures.get(owner) for owner in range(len(texts))]
+        fine = [owner for owner, failure in enumerate(results) if failure is None]
+        place = {owner: at for at, owner in enumerate(fine)}
+        kept = [row for row, owner in enumerate(owners) if owner in place]
+        if kept:
+            rows: list[Any] = [vectors[row] for row in kept]
+            found = pooled(rows, [weights[row] for row in kept], [place[owners[row]] for row in kept], len(fine))
+            for owner, vector in zip(fine, found, strict=True):
+                results[owner] = vector
+        return results
 
     async def _embed_all(self, pieces: list[str]) -> list[Vector | Failure]:
         results: list[Vector | Failure | None] = [None] * len(pieces)
+        if not self._format:
+            try:
+                await self._settle_format()
+            except PbrlsvrError as error:
+                return [Failure(error)] * len(pieces)
         tasks = [asyncio.create_task(self._embed(batch, pieces, results)) for batch in self._batches(pieces)]
         try:
             await asyncio.gather(*tasks)
@@ -105,12 +124,12 @@ class EndpointEncoder:
         if batch:
             yield batch
 
-    async def _embed(self, batch: list[int], pieces: list[str], results: list[Vector | Failure | None]) -> None:
+    async def _embed(self, batch: list[int], pieces: list[str], results: list[Any]) -> None:
         """Fills the rows of one batch; a text that is refused, or has no usable vector, fails alone."""
         try:
-            vectors = await self._ask([pieces[row] for row in batch], strict=len(batch) == 1)
-        except RejectedError as error:
-            if error.status not in _TEXT_REFUSED:
+            vectors = await self._post([pieces[row] for row in batch], self._format, strict=len(batch) == 1)
+        except (RejectedError, BadResponse) as error:
+            if not self._may_be_the_text(error):
                 raise
             if len(batch) == 1:
                 results[batch[0]] = Failure(error)
@@ -120,71 +139,96 @@ class EndpointEncoder:
                 await self._embed(half, pieces, results)
             return
         for row, vector in zip(batch, vectors, strict=True):
-            if _is_usable(vector):
-                results[row] = vector / np.linalg.norm(vector)
+            if vector is not None:
+                results[row] = vector
                 continue
             try:
-                (again,) = await self._ask([pieces[row]], strict=True)
-                results[row] = again / np.linalg.norm(again)
+                (results[row],) = await self._post([pieces[row]], self._format, strict=True)
             except PbrlsvrError as error:
                 results[row] = Failure(
                     ModelError(f"model {self.options.model!r} has no vector for the text {pieces[row][:80]!r}: {error}")
                 )
 
-    async def _ask(self, texts: list[str], strict: bool) -> list[Vector]:
-        model = self.options.endpoint.served_model or self.options.model
-        while True:
-            form = self._format
-            payload = {"model": model, "input": texts, "encoding_format": form}
-            try:
-                return await self._endpoint.post("/embeddings", payload, self._reader(len(texts), strict))
-            except RejectedError as error:
-                if form != "base64" or not ("encoding_format" in error.body or "base64" in error.body):
-                    raise
-                self._format = "float"
+    def _may_be_the_text(self, error: RejectedError | BadResponse) -> bool:
+        if isinstance(error, RejectedError):
+            return error.status in _TEXT_REFUSED
+        self._trust -= 1
+        return self._trust >= 0
 
-    def _reader(self, count: int, strict: bool) -> Callable[[Any], list[Vector]]:
-        def read(body: Any) -> list[Vector]:
-            vectors = _vectors(body, count)
-            usable = [vector for vector in vectors if _is_usable(vector)]
-            # One text that breaks the model is that text's affair; when most are broken, the server is.
-            if len(usable) < len(vectors) and (strict or 2 * len(usable) < len(vectors)):
-                raise BadResponse(f"{len(vectors) - len(usable)} of {len(vectors)} vectors are zero or not finite")
-            sizes = {len(vector) for vector in vectors}
-            expected = self._dimension or min(sizes)
-            if sizes != {expected}:
+    async def _settle_format(self) -> None:
+        """Asks for one vector as numbers, which cannot be misread, and as bytes, which are taken if they say the same.
+
+        Bytes take a quarter of the room and no time to parse. Some servers have none, or of another number format.
+        """
+        text = [self._splitter.prompt + _FIRST_TEXT]
+        (numbers,) = await self._post(text, "float", strict=True)
+        assert numbers is not None
+        self._dimension, self._format = len(numbers), "float"
+        try:
+            (from_bytes,) = await self._post(text, "base64", strict=True)
+            assert from_bytes is not None
+            cosine = float(numbers @ from_bytes / (norms(numbers) * norms(from_bytes)))
+            reason = "" if cosine > _SAME else f"they say something else than the numbers do (cosine {cosine:.3f})"
+        except (RejectedError, BadResponse) as error:
+            reason = str(error)
+        if reason:
+            log.warning("model=%r: the server's vectors in base64 are not used: %s", self.options.model, reason)
+        else:
+            self._format = "base64"
+
+    async def _post(self, texts: list[str], form: str, strict: bool) -> list[Vector | None]:
+        model = self.options.endpoint.served_model or self.options.model
+        payload = {"model": model, "input": texts, "encoding_format": form}
+        most = _ANSWER_BYTES + len(texts) * (self._dimension or _MOST_DIMENSIONS) * _NUMBER_BYTES
+        found = await self._endpoint.post("/embeddings", payload, partial(self._read, len(texts), form, strict), most)
+        # One bad text costs a failure for each halving of its batch.
+        self._trust = self.options.endpoint.max_texts.bit_length() + 3
+        return found
+
+    def _read(self, count: int, form: str, strict: bool, body: Any) -> list[Vector | None]:
+        vectors = _vectors(body, count, form)
+        sizes = [len(vector) for vector in vectors if vector is not None]
+        expected = self._dimension or max(sizes, default=0)
+        strange = sorted(set(sizes) - {expected})
+        vectors = [vector if vector is not None and len(vector) == expected else None for vector in vectors]
+        found = [None if vector is None else float(norms(vector)) for vector in vectors]
+        usable = [norm is not None and bool(are_usable(np.float64(norm))) for norm in found]
+        # One text that breaks the model is that text's affair; when most are broken, the server is.
+        if not all(usable) and (strict or 2 * sum(usable) < count):
+            if strange:
                 raise BadResponse(
-                    f"vectors of {sorted(sizes)} dimensions where {expected} are expected; do all URLs serve the model "
+                    f"vectors of {strange[:5]} dimensions where {expected} are expected; do all URLs serve the model "
                     f"{self.options.model!r}?"
                 )
-            self._dimension = expected
-            return vectors
+            wrong = [norm for norm, fine in zip(found, usable, strict=True) if not fine]
+            raise BadResponse(
+                f"{len(wrong)} of {count} vectors are no lists of numbers, or have a norm outside of {SMALLEST_NORM:g} "
+                f"to {LARGEST_NORM:g}: {wrong[:5]!r}"
+            )
+        return [vector if fine else None for vector, fine in zip(vectors, usable, strict=True)]
 
-        return read
 
-
-def _vectors(body: Any, count: int) -> list[Vector]:
+def _vectors(body: Any, count: int, form: str) -> list[Vector | None]:
+    """The vectors in the order of the texts; `None` for one that cannot be read."""
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise BadResponse(f"the answer holds no list 'data' of embeddings: {str(body)[:300]!r}")
-    by_index = {row.get("index"): row.get("embedding") for row in rows}
-    if len(rows) != count or set(by_index) != set(range(count)):
-        raise BadResponse(f"{len(rows)} embeddings with indices {list(by_index)[:40]} for {count} texts")
-    return [_vector(by_index[index]) for index in range(count)]
+        raise BadResponse("the answer holds no list 'data' of embeddings")
+    indices = [row.get("index") for row in rows]
+    # `True`, and 1.0, are equal to 1.
+    if not all(type(index) is int for index in indices) or sorted(indices) != list(range(count)):
+        raise BadResponse(f"{len(rows)} embeddings with indices {repr(indices[:40])[:200]} for {count} texts")
+    by_index = {row["index"]: row.get("embedding") for row in rows}
+    return [_vector(by_index[index], form) for index in range(count)]
 
 
-def _vector(value: Any) -> Vector:
+def _vector(value: Any, form: str) -> Vector | None:
     try:
-        if isinstance(value, str):
-            vector = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4").astype(np.float32)
+        if isinstance(value, str) and form == "base64":  # which may be answered with numbers, but not the other way
+            vector = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4").astype(np.float64)
+        elif isinstance(value, list) and all(type(x) in (int, float) for x in value):
+            vector = np.asarray(value, dtype=np.float64)
         else:
-            vector = np.asarray([np.nan if x is None else x for x in value], dtype=np.float32)
-    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
-        raise BadResponse(f"an embedding is neither a list of numbers nor base64: {str(value)[:100]!r}") from error
-    if vector.ndim != 1 or not len(vector):
-        raise BadResponse(f"an embedding has the shape {vector.shape}")
-    return vector
-
-
-def _is_usable(vector: Vector) -> bool:
-    return bool(np.isfinite(vector).all() and vector.any())
+            return None
+    except (ValueError, OverflowError):
+        return None
+    return vector if len(vector) else None

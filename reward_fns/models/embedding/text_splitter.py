@@ -109,14 +109,18 @@ def _prompt(options: "EncoderSpec") -> str:
 
 
 def _json_file(options: "EncoderSpec", name: str) -> dict[str, Any]:
-    """A configuration file of the model; empty where it has none, or cannot be reached."""
+    content = model_json(options, name)
+    return content if isinstance(content, dict) else {}
+
+
+def model_json(options: "EncoderSpec", name: str) -> Any:
+    """The content of a model's JSON file; `None` where it has none, or cannot be reached."""
     try:
         path: Any = Path(options.model) / name
         if not Path(options.model).is_dir():
             from huggingface_hub import hf_hub_download
 
             path = Path(hf_hub_download(options.model, name, revision=options.revision))
-        content = read_json(path)
+        return read_json(path)
     except Exception:
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None

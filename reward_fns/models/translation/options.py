@@ -81,7 +81,6 @@ class TranslatorSpec:
     batch_tokens: int
     prompt: str | None
     endpoint: EndpointOptions | None = None
-    cache_size: int = 100_000
 
     @classmethod
     def of(cls, options: TranslationOptions, serving: ServingOptions | None = None) -> Self:

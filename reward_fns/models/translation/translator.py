@@ -13,7 +13,6 @@
 
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,6 +24,8 @@ from pbrlsvr.models.translation.engines import Engine, Request
 from pbrlsvr.models.translation.options import TranslationOptions, TranslatorSpec
 from pbrlsvr.models.translation.protect import BLOCK, INLINE, ascii_digits, protect
 from pbrlsvr.models.translation.sentence import Sentence, fit, is_prose, without_loop
+from pbrlsvr.serving.batcher import Failure
+from pbrlsvr.serving.cache import MISSING, LruCache
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 from pbrlsvr.serving.token_budget import TokenBudget
@@ -33,6 +34,8 @@ from pbrlsvr.serving.token_budget import TokenBudget
 Item = tuple[str, str, str]
 
 _SURELY = 0.9
+# Sentences that were translated: some hundred thousand.
+_CACHE_BYTES = 64 * 2**20
 _LIST_MARK = re.compile(r"\s*(?:(?:[-*+•>#]{1,6}|\(?\d{1,3}[.)])[ \t]+)*")
 _WITHOUT_SPACES = frozenset({"zh", "ja", "yue"})
 
@@ -72,7 +75,7 @@ class TranslationModel:
     def __init__(self, engine: Engine, options: TranslatorSpec):
         self._engine = engine
         self._options = options
-        self._cache: OrderedDict[Request, str] = OrderedDict()
+        self._cache: LruCache[Request, str] = LruCache(_CACHE_BYTES)
         #: Counts tokens for the metrics of serving; None for an engine that has none to count.
         self.batches: TokenBudget | None = getattr(engine, "batches", None)
         #: Generations that were stopped at their bound, so far.
@@ -129,16 +132,18 @@ class TranslationModel:
             yield from fit(sentence, self._engine.size, self._engine.limit)
 
     def _translate(self, requests: dict[Request, None]) -> dict[Request, str]:
-        known = {request: self._cache[request] for request in requests if request in self._cache}
-        for request in known:
-            self._cache.move_to_end(request)
-        new = [request for request in requests if request not in known]
+        found = {request: self._cache.get(request) for request in requests}
+        new = [request for request, text in found.items() if text is MISSING]
+        failures = []
         for request, translation in zip(new, self._engine.translate(new) if new else [], strict=True):
-            known[request] = translation.text if translation.finished else self._stopped(request, translation.text)
-            self._cache[request] = known[request]
-        while len(self._cache) > self._options.cache_size:
-            self._cache.popitem(last=False)
-        return known
+            if isinstance(translation, Failure):
+                failures.append(translation.error)
+                continue
+            found[request] = translation.text if translation.finished else self._stopped(request, translation.text)
+            self._cache.put(request, found[request])
+        if failures:  # the others are remembered, so that the texts without this sentence are not translated again
+            raise failures[0]
+        return found
 
     def _stopped(self, request: Request, text: str) -> str:
         self.unfinished += 1

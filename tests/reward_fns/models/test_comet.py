@@ -1,6 +1,5 @@
 import asyncio
 import importlib.util
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +67,10 @@ def test_sources_and_references_of_a_group_are_encoded_once(folder):
     assert len(seen) == 20 + 12
 
 
-def test_kept_vectors_are_bounded_and_the_latest_stay(folder):
-    model = replace(CometLoader.of(CometOptions(folder(REGRESSION))), cached_vectors=2).load()
+def test_kept_vectors_are_bounded_and_the_latest_stay(folder, monkeypatch):
+    # Room for two vectors with their names: see `LruCache`.
+    monkeypatch.setattr("pbrlsvr.models.comet.model._VECTORS_BYTES", 900)
+    model = CometLoader.of(CometOptions(folder(REGRESSION))).load()
     model.run([("a", "b", "c"), ("d", "e", "f")])
     model.run([("g", "h", "i")])
     seen = recorded(model)

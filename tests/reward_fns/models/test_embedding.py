@@ -318,7 +318,7 @@ def test_a_vector_that_is_not_finite_is_an_error_that_names_the_text(minilm):
     encoder = EncoderLoader.of(EmbeddingOptions(minilm)).load()
     with torch.no_grad():
         encoder._model[0].auto_model.embeddings.word_embeddings.weight.fill_(float("nan"))
-    with pytest.raises(ModelError, match="not finite for the text 'some text'"):
+    with pytest.raises(ModelError, match="vector of norm nan for the text 'some text'"):
         encoder.run(["some text"])
 
 

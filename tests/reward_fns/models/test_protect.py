@@ -146,9 +146,9 @@ def test_a_text_with_too_few_pieces_is_refused():
 def test_time_is_linear_on_hostile_text(unit):
     def seconds(length):
         text = (unit * length)[:length]
-        started = time.perf_counter()
+        started = time.process_time()
         protect(text)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
-    # The slowest takes a tenth of it; quadratic time would be minutes.
-    assert seconds(100_000) < 1.0
+    # Of this process's CPU. The slowest takes a hundredth of it; quadratic time would be minutes.
+    assert seconds(100_000) < 10.0

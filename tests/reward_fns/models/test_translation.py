@@ -4,7 +4,6 @@ import logging
 import pickle
 import re
 import threading
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -90,9 +89,10 @@ def test_a_sentence_is_translated_once_whoever_repeats_it_and_whatever_its_equat
     assert len(engine.asked) == 3
 
 
-def test_the_cache_is_bounded():
+def test_the_cache_is_bounded(monkeypatch):
+    monkeypatch.setattr("pbrlsvr.models.translation.translator._CACHE_BYTES", 700)  # one sentence of some 500 bytes
     engine = Shouting()
-    model = TranslationModel(engine, replace(OPTIONS, cache_size=1))
+    model = TranslationModel(engine, OPTIONS)
     for text in ("maji moto sana", "nyumba ya watoto", "maji moto sana"):
         assert model.run([(text, "sw", "en")]) == [text.upper()]
     assert len(engine.asked) == 3

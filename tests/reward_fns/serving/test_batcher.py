@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -151,12 +150,10 @@ async def test_an_item_that_takes_too_long_is_an_error_with_the_queue_in_it(max_
     batcher = Batcher(gate, name="model 'm'", max_waiting=max_waiting, mend=lambda: "Buy another.")
     first = asyncio.create_task(batcher.ask("first"))
     await until_busy(gate)
-    started = time.monotonic()
     with pytest.raises(
-        ServiceError, match=r"model 'm' gave no result within 0\.\d s .*timeout_s.*\d items are under way"
+        ServiceError, match=r"model 'm' gave no result within 0\.\d s .*timeout_s.*\d items are in flight"
     ):
         await batcher.ask("second", timeout_s=0.2)
-    assert time.monotonic() - started < 5
     gate.open.set()
     assert await first == "first"
     assert await batcher.ask("second", timeout_s=10) == "second"
@@ -187,17 +184,6 @@ def test_many_threads_and_event_loops_get_each_their_own_results():
     for thread in threads:
         thread.join(timeout=60)
     assert found == {first: [2 * number for number in range(first, first + 200)] for first in range(0, 500, 100)}
-
-
-async def test_a_single_item_hardly_waits_on_an_idle_batcher():
-    batcher = Batcher(lambda items: items, name="test")
-    await batcher.ask("warm")
-    seconds = []
-    for number in range(50):
-        started = time.perf_counter()
-        await batcher.ask(number)
-        seconds.append(time.perf_counter() - started)
-    assert sorted(seconds)[25] < 0.01
 
 
 async def test_metrics_say_what_happened():

@@ -205,16 +205,6 @@ def test_a_cache_folder_that_cannot_be_written_is_refused(tmp_path):
         ModelHost(Loads(), ServingOptions(cache_dir=str(tmp_path / "file"))).run(["float"])
 
 
-def test_a_damaged_cache_is_computed_around_with_a_warning(tmp_path, caplog):
-    serving = ServingOptions(cache_dir=str(tmp_path))
-    host = ModelHost(Loads(), serving)
-    host.run(["float"])
-    host._disk._connection.execute("DROP TABLE results")
-    with caplog.at_level(logging.WARNING, logger="pbrlsvr"):
-        assert host.run(["float"]) == [0.1]
-    assert "cannot be read" in caplog.text
-
-
 def test_vectors_on_disk_are_those_of_the_encoder(minilm, tmp_path):
     serving = ServingOptions(cache_dir=str(tmp_path))
     fresh = ModelHost(EncoderLoader.of(EmbeddingOptions(minilm), serving), serving).run(["Ana has 17 apples."])

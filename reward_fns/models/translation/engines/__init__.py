@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from pbrlsvr.serving.batcher import Failure
+
 
 class Request(NamedTuple):
     """A text of one line that an engine is asked to translate; the languages are canonical BCP-47 tags."""
@@ -30,8 +32,8 @@ class Engine(Protocol):
     def size(self, text: str) -> int:
         """How long a text is for this engine."""
 
-    def translate(self, requests: Sequence[Request]) -> list[Translation]:
-        """`[N]` different requests -> `[N]` translations, in order.
+    def translate(self, requests: Sequence[Request]) -> Sequence[Translation | Failure]:
+        """`[N]` different requests -> `[N]` translations in order, with a `Failure` for one that has none.
 
         Raises:
             DataError: the engine lacks a language.

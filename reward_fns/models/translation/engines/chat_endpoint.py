@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pbrlsvr.errors import PbrlsvrError
 from pbrlsvr.languages import english_name
 from pbrlsvr.models.translation.engines import Request, Translation
+from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.chat import chat
-from pbrlsvr.serving.endpoint import Endpoint
+from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 if TYPE_CHECKING:
@@ -39,12 +41,31 @@ class ChatEngine:
         """Letters of a text."""
         return len(text)
 
-    def translate(self, requests: Sequence[Request]) -> list[Translation]:
+    def translate(self, requests: Sequence[Request]) -> list[Translation | Failure]:
         """See `Engine.translate`."""
         return self._loop.run_until_complete(self._all(requests))
 
-    async def _all(self, requests: Sequence[Request]) -> list[Translation]:
-        return list(await asyncio.gather(*map(self._one, requests)))
+    async def _all(self, requests: Sequence[Request]) -> list[Translation | Failure]:
+        """What was answered is kept. Where the servers answer no more, the others do not go through all retries too."""
+        results: dict[Request, Translation | Failure] = {}
+
+        async def one(request: Request) -> None:
+            try:
+                results[request] = await self._one(request)
+            except (BadResponse, RejectedError) as error:
+                results[request] = Failure(error)
+
+        tasks = [asyncio.create_task(one(request)) for request in requests]
+        try:
+            await asyncio.gather(*tasks)
+        except BaseException as error:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if not isinstance(error, PbrlsvrError):
+                raise
+            return [results.get(request, Failure(error)) for request in requests]
+        return [results[request] for request in requests]
 
     async def _one(self, request: Request) -> Translation:
         prompt = self._prompt
@@ -64,4 +85,9 @@ class ChatEngine:
             )
         )[0]
         text = " ".join(completion.text.split())
-        return Translation(text, completion.finish_reason != "length" and bool(text))
+        if not text:
+            raise BadResponse(
+                f"model {self._model!r} gave an empty translation of {request.text[:80]!r} "
+                f"(finish_reason={completion.finish_reason!r}); if it thinks for too long, turn that off at the server"
+            )
+        return Translation(text, completion.finish_reason != "length")
