@@ -43,31 +43,6 @@ def _split(column: str) -> tuple[str, ...]:
     return tuple(word.strip("_") for word in column.split(", ") if word)
 
 
-def _split(column: str) -> tuple[str, ...]:
-    # "_" is the empty copula.
-    return tuple(word.strip("_") for word in column.split(", ") if word)
-
-
-def _split(column: str) -> tuple[str, ...]:
-    # "_" is the empty copula.
-    return tuple(word.strip("_") for word in column.split(", ") if word)
-
-
-def _split(column: str) -> tuple[str, ...]:
-    # "_" is the empty copula.
-    return tuple(word.strip("_") for word in column.split(", ") if word)
-
-
-def _split(column: str) -> tuple[str, ...]:
-    # "_" is the empty copula.
-    return tuple(word.strip("_") for word in column.split(", ") if word)
-
-
-def _split(column: str) -> tuple[str, ...]:
-    # "_" is the empty copula.
-    return tuple(word.strip("_") for word in column.split(", ") if word)
-
-
 def _row(*columns: str) -> Cue:
     return Cue(*map(_split, columns))
 

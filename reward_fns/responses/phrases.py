@@ -8,6 +8,16 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pbrlsvr.responses.sentences import (
+    SENTENCE,
+    SENTENCE_BEGIN,
+    is_question,
+    is_taken_back,
+    lower_case,
+    opening,
+    sentence_end,
+)
+from pbrlsvr.responses.shapes import BOLD, Announced, json_answer
 from pbrlsvr.responses.values import (
     LETTER,
     LETTER_FIRST,
@@ -15,45 +25,23 @@ from pbrlsvr.responses.values import (
     NUMBER,
     SIGNS,
     TOKEN,
-    VALUE,
     VALUE_FIRST,
     has_value,
     value_first,
 )
-from pbrlsvr.responses.words import Words, any_language, is_cased, nouns_of_all, reasons, words_of
+from pbrlsvr.responses.words import Words, is_cased, nouns_of_all, reasons, words_of
 
 #: Phrases are looked for in so many last characters of a response: what stands before them is not final.
 WINDOW = 8_192
 # A text has one final answer: more cues than these are looked at only by who floods a response with them.
 _CANDIDATES = 32
-_SENTENCE = 1_000
-_NEAR = 28
-
 _LETTER_OR_SIGN = re.compile(rf"[^\W\d_]|[{SIGNS}]")
 _LEAD = re.compile(r"[^\n.,;:!?。，；：！？।؟、]{0,24}\Z")
-# Where a clause begins: after a full stop, a comma or a label ("Step 4:", "Step 4 -").
-_BEGIN = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|]|\s[-–—]\s")
-_SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|]")
-_END = re.compile(r"\n|[。！？।॥۔؟]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
 _SKIP = re.compile(
     r"(?:(?<=\n)>|(?:\$\$|\\\[|-{3,}|\*{3,})(?=\s*\n)|[\s:：=*_`\"'“”«»「」}\]】,，]|[-–—](?=\s)|\|(?=\s))*"
 )
 _BETWEEN = re.compile(r"[^\n.,;:!?。：；！？।؟=()0-9]{0,32}?(?=[^\w\n]{0,6}(?:\d|\\[a-z]|" + LETTER + "))")
 _HEADING = re.compile(r"(?:[^\w\n]*[#*\[【✅][^\n.!?。,;:]{0,40}|\W{0,8}(?:[^\W\d_]+[ -]){0,3})\Z")
-_BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
-# "**Step 3**", "3. ", "Step 3:", a heading, an item of a list: no last sentence.
-_LABEL = re.compile(r"\W*(?:[^\W\d_]{3,}\s?\d+\W*\Z|(?:[^\W\d_]+\s?)?\d+\s*[:.)\]–-](?!\d))|\s*[-•#]")
-_JSON_PAIR = re.compile(r'"([^"\n:]{1,40})"\s{0,8}:\s{0,8}(?:"((?:[^"\\\n]|\\.){0,200})"|(-?\d[\d.eE+-]{0,30}))')
-_JSON_END = re.compile(r"[\s`]{0,16}\Z")
-
-
-class Announced(NamedTuple):
-    """An answer at `[start, end)`; what announces it begins at `mark`. A `firm` one names a final answer itself."""
-
-    mark: int
-    start: int
-    end: int
-    firm: bool
 
 
 def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> Announced | None:
@@ -71,46 +59,8 @@ def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) ->
     """
     offset = max(start, end - WINDOW)
     text = text[offset:end]
-    found = _json(text) or _said(text, lambda position: in_code(position + offset))
+    found = json_answer(text) or _said(text, lambda position: in_code(position + offset))
     return found and Announced(found.mark + offset, found.start + offset, found.end + offset, found.firm)
-
-
-def is_denied(text: str, start: int, end: int) -> bool:
-    """Whether the value at `[start, end)`, which no phrase announces, is denied in its sentence, in any language.
-
-    >>> is_denied("It is not 18.", 10, 12), is_denied("18 is wrong.", 0, 2), is_denied("Not 20 but 18.", 11, 13)
-    (True, True, False)
-    """
-    words = any_language()
-    before, after = _lower(text[max(0, start - 24) : start]), _lower(text[end : end + _SENTENCE])
-    if any(not before[match.end() :].strip(" $*([{\\") for match in words.no.finditer(before)):
-        return True
-    stop = _sentence_end(after, 0, len(after))
-    is_doubted = _is_question(after, stop) and not after[:stop].strip(" $*_)")
-    return is_doubted or _is_taken_back(after, 0, stop, words, predicate_only=True)
-
-
-def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """The one value in bold in the last line that has a value, where that line is a sentence and nothing but it."""
-    begin = max(start, end - _SENTENCE)
-    lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
-    for line in lines[:-4:-1]:
-        bold = [match for match in _BOLD.finditer(line[0]) if NUMBER.search(match[1]) or _is_option(line[0], match)]
-        if not bold:
-            if NUMBER.search(line[0]):
-                return None
-            continue
-        first, last = bold[0], bold[-1]
-        if first is not last or _LABEL.match(line[0]):
-            return None
-        rest = line[0][last.end() :].strip()
-        is_all = not line[0][: first.start()].strip() and len(rest) <= 1 and len(TOKEN.findall(first[1])) == 1
-        ends = not rest or rest[-1] in ".!。！।॥۔)」" or "\u0e00" <= rest[-1] <= "\u0eff"
-        if not (is_all or (value_first(first[1]) or first[1][-1:].isdigit())) or not ends or first[1].endswith(":"):
-            return None
-        place = begin + line.start() + first.start(1), begin + line.start() + first.end(1)
-        return None if is_denied(text, *place) else place
-    return None
 
 
 class _Noun(NamedTuple):
@@ -128,13 +78,8 @@ class _Noun(NamedTuple):
         return words_of(self.word, self.kind)
 
 
-def _is_option(line: str, bold: re.Match[str]) -> bool:
-    """Whether a line is nothing but an option in bold: "**C. Paris**"."""
-    return line.strip() == bold[0] and LETTER_FIRST.match(bold[1]) is not None
-
-
 def _said(text: str, in_code: Callable[[int], bool]) -> Announced | None:
-    lower = _lower(text)
+    lower = lower_case(text)
     fallback: Announced | None = None
     for begin, word in _outermost(lower):
         if in_code(begin):
@@ -183,11 +128,11 @@ def _announced(noun: _Noun) -> Announced | None:
     if place is None:
         return _before_noun(noun)
     begin, loose = place
-    end = _sentence_end(text, begin, begin + _SENTENCE)
+    end = sentence_end(text, begin, begin + SENTENCE)
     if not text[begin:end].strip("* "):
         return _before_noun(noun)
     value = TOKEN.search(text, begin, end)
-    if _is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
+    if is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
         return None
     is_first = value_first(text[begin:end])
     is_last = value is None or not NUMBER.search(text, end)
@@ -196,11 +141,11 @@ def _announced(noun: _Noun) -> Announced | None:
     if value is not None:
         if not is_last and (noun.kind == "results" or (loose and not is_first)):
             return None
-        if _is_taken_back(noun.lower, value.end(), end, noun.words):
+        if is_taken_back(noun.lower, value.end(), end, noun.words):
             return None
         reason = reasons().search(noun.lower, value.end(), end)
         end = reason.start() if reason else end
-    bold = [match for match in _BOLD.finditer(text, max(0, begin - 2), end) if has_value(match[1])]
+    bold = [match for match in BOLD.finditer(text, max(0, begin - 2), end) if has_value(match[1])]
     if not is_first and len(bold) == 1:
         begin, end = bold[0].span(1)
     return Announced(_lead(text, noun.begin), begin, end, noun.kind == "nouns" and (is_first or len(bold) == 1))
@@ -246,101 +191,43 @@ def _before_noun(noun: _Noun) -> Announced | None:
     if noun.kind != "nouns":
         return None
     text, lower, words = noun.text, noun.lower, noun.words
-    opening = _opening(text, noun.begin, _SENTENCE_BEGIN)
-    end = _sentence_end(text, noun.end, noun.end + 32)
-    values = list(TOKEN.finditer(text, opening, noun.begin))
-    if (
-        len(values) != 1
-        or values[0].start() - opening > 32
-        or end - noun.end > 24
-        or NUMBER.search(text, noun.end, end)
-    ):
+    since = opening(text, noun.begin, SENTENCE_BEGIN)
+    end = sentence_end(text, noun.end, noun.end + 32)
+    values = list(TOKEN.finditer(text, since, noun.begin))
+    if len(values) != 1 or values[0].start() - since > 32 or end - noun.end > 24 or NUMBER.search(text, noun.end, end):
         return None
     value, between = values[0], lower[values[0].end() : noun.begin]
-    if len(between) > 40 or re.search(r"[,;:，；：、]", between) or _is_question(text, end):
+    if len(between) > 40 or re.search(r"[,;:，；：、]", between) or is_question(text, end):
         return None
     copula = words.copula.search(between)
     if copula is None and not (words.between and words.copula.search(lower, noun.end, end)):
         return None
-    if words.before.search(lower, opening, end) or words.bounds.search(lower, opening, end):
+    if words.before.search(lower, since, end) or words.bounds.search(lower, since, end):
         return None
     begin = value.start()
-    while begin > opening and text[begin - 1] in "([{（$*\\-−€£₹":
+    while begin > since and text[begin - 1] in "([{（$*\\-−€£₹":
         begin -= 1
-    return Announced(opening, begin, value.end() + (copula.start() if copula else len(between.rstrip())), True)
+    return Announced(since, begin, value.end() + (copula.start() if copula else len(between.rstrip())), True)
 
 
 def _is_choice(noun: _Noun, value: re.Match[str] | None, begin: int, end: int, is_last: bool) -> bool:
     """Whether the value is the letter of an option, beside "correct" or in a short last sentence ("故选C")."""
     if value is None or value[0][0].isdigit() or value.start() - begin > 8:
         return False
-    opening = _opening(noun.text, noun.begin)
-    return (is_last and end - opening <= 24) or noun.words.right.search(noun.lower, opening, end) is not None
+    since = opening(noun.text, noun.begin)
+    return (is_last and end - since <= 24) or noun.words.right.search(noun.lower, since, end) is not None
 
 
 def _is_conditional(noun: _Noun, begin: int, value: int) -> bool:
     """Whether the words up to the value deny it, doubt it, bound it, or make it depend on something."""
     words, lower = noun.words, noun.lower
-    opening, sentence = _opening(noun.text, noun.begin), _opening(noun.text, noun.begin, _SENTENCE_BEGIN)
-    if words.before.search(lower[opening : noun.end] + " " + lower[noun.end : value]):
+    since, sentence = opening(noun.text, noun.begin), opening(noun.text, noun.begin, SENTENCE_BEGIN)
+    if words.before.search(lower[since : noun.end] + " " + lower[noun.end : value]):
         return True
     # "Perhaps, the answer is 18."
     perhaps = noun.begin - sentence < 20 and words.unless.search(lower, sentence, noun.begin)
     # "The answer to the question above is 18" bounds nothing.
     return bool(perhaps) or words.bounds.search(lower, begin if words.svo else noun.end, value) is not None
-
-
-def _is_taken_back(lower: str, after: int, end: int, words: Words, predicate_only: bool = False) -> bool:
-    """Whether the words after a value deny it: right after it, or in a next sentence that holds no value."""
-    other = VALUE.search(lower, after, end)
-    until = min(other.start() if other else end, after + _NEAR)
-    if words.wrong.search(lower, after, until):
-        return True
-    if other is None and words.no_after.search(lower, after, until):
-        return True
-    if other is None and words.bounds.search(lower, after, min(until, after + 12) if words.svo else until):
-        return True
-    stop = _END.search(lower, end + 1, end + 80)
-    if predicate_only or stop is None or NUMBER.search(lower, end + 1, stop.start()):
-        return False
-    return words.wrong.search(lower, end + 1, stop.start()) is not None
-
-
-def _json(text: str) -> Announced | None:
-    """The value of the last key that is a noun, in a JSON object that ends the text."""
-    end = _JSON_END.search(text)
-    if end is None or text[end.start() - 1 : end.start()] != "}":
-        return None
-    found = None
-    for pair in _JSON_PAIR.finditer(text, max(0, end.start() - _SENTENCE)):
-        key = _lower(pair[1]).replace("_", " ")
-        names = any(
-            noun in key and (noun == key or kinds[0] == "nouns" or key.startswith("final"))
-            for noun, kinds in nouns_of_all().items()
-            if len(noun) > 2 or not noun.isascii()
-        )
-        if names:
-            group = 2 if pair[2] is not None else 3
-            found = Announced(pair.start(), *pair.span(group), True)
-    return found
-
-
-def _opening(text: str, position: int, begins: re.Pattern[str] = _BEGIN) -> int:
-    begin = max(0, position - 80)
-    opening = begin
-    for match in begins.finditer(text, begin, position):
-        opening = match.end()
-    return opening
-
-
-def _sentence_end(text: str, begin: int, limit: int) -> int:
-    stop = _END.search(text, begin, limit)
-    return stop.start() if stop else min(len(text), limit)
-
-
-def _is_question(text: str, end: int) -> bool:
-    mark = text[end : end + 1]
-    return mark in ("?", "？", "؟") or (text[end - 1 : end] == ";" and text[end:].strip() == "")
 
 
 def _skip(text: str, begin: int) -> int:
@@ -355,9 +242,3 @@ def _lead(text: str, position: int) -> int:
     begin = position - len(lead[0]) if lead else position
     whole = lead is not None and (lead.start() > 0 or position - len(window) == 0)
     return begin if whole else position
-
-
-def _lower(text: str) -> str:
-    lower = text.lower()
-    # A few letters ("İ") grow in lower case; positions must stay those of the text.
-    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) != 1 else c.lower() for c in text)

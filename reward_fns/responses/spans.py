@@ -25,7 +25,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from pbrlsvr.responses.phrases import find_cue, is_denied, last_bold
+from pbrlsvr.responses.phrases import find_cue
+from pbrlsvr.responses.sentences import is_denied
+from pbrlsvr.responses.shapes import last_bold
 from pbrlsvr.responses.values import TOKEN, value_first
 
 Rule = Literal["boxed", "hash", "cue", "bold", "answer_tag", "after_think", "bare", "none"]

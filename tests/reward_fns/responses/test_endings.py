@@ -1,5 +1,7 @@
 """Final answers as models write them, in 51 languages, and endings that give none: `tests/data/endings.tsv`."""
 
+import doctest
+import importlib
 from collections import defaultdict
 from pathlib import Path
 
@@ -59,3 +61,10 @@ def test_every_word_that_denies_makes_it_no_answer(language: str) -> None:
     for word in cue.bounds:
         text = f"3 + 4 = 7\n\n{cue.nouns[0]}: {word.strip('*')} 42"
         assert split(text).answer == "", text
+
+
+@pytest.mark.parametrize("module", ["spans", "sentences", "format"])
+def test_the_examples_in_the_docstrings_run(module: str) -> None:
+    results = doctest.testmod(importlib.import_module(f"pbrlsvr.responses.{module}"))
+    assert results.attempted > 0
+    assert results.failed == 0

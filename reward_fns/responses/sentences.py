@@ -1,0 +1,69 @@
+"""Sentences: where they begin and end, and whether one takes back the answer that it holds."""
+
+import re
+
+from pbrlsvr.responses.values import NUMBER, VALUE
+from pbrlsvr.responses.words import Words, any_language
+
+#: Longer sentences, in characters, are read up to here.
+SENTENCE = 1_000
+_NEAR = 28
+# Where a clause begins: after a full stop, a comma or a label ("Step 4:", "Step 4 -").
+CLAUSE = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|]|\s[-–—]\s")
+SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|]")
+_END = re.compile(r"\n|[。！？।॥۔؟]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
+
+
+def is_denied(text: str, start: int, end: int) -> bool:
+    """Whether the value at `[start, end)`, which no phrase announces, is denied in its sentence, in any language.
+
+    >>> is_denied("It is not 18.", 10, 12), is_denied("18 is wrong.", 0, 2), is_denied("Not 20 but 18.", 11, 13)
+    (True, True, False)
+    """
+    words = any_language()
+    before, after = lower_case(text[max(0, start - 24) : start]), lower_case(text[end : end + SENTENCE])
+    if any(not before[match.end() :].strip(" $*([{\\") for match in words.no.finditer(before)):
+        return True
+    stop = sentence_end(after, 0, len(after))
+    is_doubted = is_question(after, stop) and not after[:stop].strip(" $*_)")
+    return is_doubted or is_taken_back(after, 0, stop, words, predicate_only=True)
+
+
+def is_taken_back(lower: str, after: int, end: int, words: Words, predicate_only: bool = False) -> bool:
+    """Whether the words after a value deny it: right after it, or in a next sentence that holds no value."""
+    other = VALUE.search(lower, after, end)
+    until = min(other.start() if other else end, after + _NEAR)
+    if words.wrong.search(lower, after, until):
+        return True
+    if other is None and words.no_after.search(lower, after, until):
+        return True
+    if other is None and words.bounds.search(lower, after, min(until, after + 12) if words.svo else until):
+        return True
+    stop = _END.search(lower, end + 1, end + 80)
+    if predicate_only or stop is None or NUMBER.search(lower, end + 1, stop.start()):
+        return False
+    return words.wrong.search(lower, end + 1, stop.start()) is not None
+
+
+def opening(text: str, position: int, begins: re.Pattern[str] = CLAUSE) -> int:
+    begin = max(0, position - 80)
+    since = begin
+    for match in begins.finditer(text, begin, position):
+        since = match.end()
+    return since
+
+
+def sentence_end(text: str, begin: int, limit: int) -> int:
+    stop = _END.search(text, begin, limit)
+    return stop.start() if stop else min(len(text), limit)
+
+
+def is_question(text: str, end: int) -> bool:
+    mark = text[end : end + 1]
+    return mark in ("?", "？", "؟") or (text[end - 1 : end] == ";" and text[end:].strip() == "")
+
+
+def lower_case(text: str) -> str:
+    lower = text.lower()
+    # A few letters ("İ") grow in lower case; positions must stay those of the text.
+    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
