@@ -39,9 +39,13 @@ _MAX_DIGITS = 400
 _TOLERANCE = Fraction(1, 10**6)
 
 _RELATION = re.compile(r"(?<![<>!=\\])(?:=|≈|≃|≅|≡|\\approx|\\equiv)(?!=)")
+# Between two "=" signs, the end of one equation and the left side of another: "x = 18 or x = 20".
+_ANOTHER_EQUATION = re.compile(r"[,;،、，；](?![0-9])|[\s)](?<![-+*/×·^(]\s)[a-zA-Z]\s*\Z")
+    r"[,;、،，；]\s*[^\d\s][^\d]*\Z|[\s)](?<![-+*/×·^(]\s)[a-zA-Z]\s*\Z|(?<![0-9])[,;](?![0-9])"
+)
 # Inequalities, roots, other LaTeX than that of products and currencies; sets, intervals and tuples.
 _NO_VALUE = re.compile(
-    r"[<>≤≥≠±√π∞∑∫]|[0-9]!|\\(?!(?:times|cdot|div|euro|pounds|degree)(?![a-z]))[a-zA-Z]|\A\\?[(\[{].*,.*[)\]}]\Z",
+    r"[<>≤≥≠±√π∞∑∫\u0334-\u0338]|[0-9]!|\\(?!(?:times|cdot|div|euro|pounds|degree)(?![a-z]))[a-zA-Z]|\A\\?[(\[{].*,.*[)\]}]\Z",
     re.DOTALL,
 )
 # "18 (9 * 2)", "18 (= 9 * 2)"
@@ -64,7 +68,7 @@ _NO_NUMBER_AFTER = re.compile(
     r"| ?[-+*/] ?(?:[a-zA-Z](?![^\W\d_])|\(|\\[a-z])"
 )
 # The same before one: "x + 5", "5 choose", "2^{5}".
-_NO_NUMBER_BEFORE = re.compile(r"(?:[\^_]\{|(?<![^\W\d_])[a-zA-Z] ?[-+*/]|[)\]] ?[-+*/])\s*\Z")
+_NO_NUMBER_BEFORE = re.compile(r"(?:[\^_]\{|(?<![^\W\d_])[a-zA-Z](?: ?[-+*/]|\()|[)\]] ?[-+*/])\s*\Z")
 _LETTERS = re.compile(r"[A-Za-z\u00C0-\u024F\u0370-\u03FF\u0400-\u052F]+\.?\Z")
 _CURRENCY_SIGN = r"[$€£¥₹₽₩₫฿₪₺₴₦₨৳៛₱₡₵＄]"
 _BEFORE = re.compile(rf"(?:(?P<outer>[-+]) ?)?(?:[A-Za-z]{{0,3}}{_CURRENCY_SIGN})? ?(?P<inner>[-+])?\Z")
@@ -153,6 +157,8 @@ def read_numbers(text: str, speech: Conventions) -> set[Number] | None:
         found = _read_part(worked[1], speech)
         return found if found and _comes_to(worked[2], found) else None
     parts = _RELATION.split(text)
+    if any(_ANOTHER_EQUATION.search(part) for part in parts[1:-1]):
+        return None
     found = _read_part(parts[-1], speech)
     if len(parts) > 1 and not found:
         if not re.search(r"[0-9]", parts[-1]) and not find_numbers(parts[-1]):

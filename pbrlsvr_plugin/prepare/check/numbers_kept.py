@@ -36,7 +36,7 @@ _CLOCK = re.compile(
 # 7 am is the first hour of the day.
 _DAY_BEGINS_AT_SIX = frozenset({"am", "om", "so", "sw", "ti"})
 # 七五折: 75 percent of the price are left, so 25 percent off.
-_ZHE = re.compile(r"([0-9]+(?:\.[0-9]+)?|[一二三四五六七八九]{1,2}) ?折")
+_ZHE = re.compile(r"(?<![0-9])([0-9]{1,9}(?:\.[0-9]{1,9})?|[一二三四五六七八九]{1,2}) ?折")
 _FRACTION = re.compile(r"([0-9]{1,9}) ?/ ?([0-9]{1,9})(?![0-9/])")
 
 
@@ -51,6 +51,8 @@ _ORDINAL_DIGITS = _numbered("first second third fourth fifth sixth seventh eight
 _ORDINALS = _numbered("tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth", 10)
 _MONTHS = _numbered("january february march april may june july august september october november december", 1)
 _COUNTING = {**_DIGITS, **_TEENS, **_TENS, **_ORDINAL_DIGITS}
+# No problem counts further; "one hundred hundred hundred ..." would.
+_LARGEST = 10**15
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 #: What an English word may become in digits: "half an hour" is 30 minutes, a quarter 25 cents, and so on.
 _WORDS: dict[str, tuple[int, ...]] = {
@@ -174,7 +176,7 @@ def spelled(english: str) -> Readings:
     counting = False
     for word in [*_WORD.findall(english.lower().replace("hundred and ", "hundred ")), ""]:
         found |= {Fraction(value) for value in _WORDS.get(word, ())}
-        if word in _SCALES and counting:
+        if word in _SCALES and counting and total + section < _LARGEST:
             section, total = (section * 100, total) if word == "hundred" else (0, total + section * _SCALES[word])
         elif word in _COUNTING:
             # "twenty five" adds up, "five six" does not.

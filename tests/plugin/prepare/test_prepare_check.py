@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -250,3 +251,13 @@ def test_an_option_of_a_model_that_cannot_work_is_named_before_any_row_is_read(m
 def test_an_option_that_cannot_work_is_named(options, said):
     with pytest.raises(ConfigError, match=said):
         CheckOptions(**options)
+
+
+@pytest.mark.parametrize(
+    "text", ["one " + "hundred " * 20_000, "9" * 20_000, "九" * 20_000, "9" * 5_000 + "万", "9" * 5_000 + "折"]
+)
+def test_a_number_of_any_length_is_compared_in_linear_time(text):
+    start = time.process_time()
+    numbers.compare(text, text, "zh")
+    numbers.compare(text, "一", "zh")
+    assert time.process_time() - start < 5.0
