@@ -41,8 +41,6 @@ _TOLERANCE = Fraction(1, 10**6)
 _RELATION = re.compile(r"(?<![<>!=\\])(?:=|≈|≃|≅|≡|\\approx|\\equiv)(?!=)")
 # Between two "=" signs, the end of one equation and the left side of another: "x = 18 or x = 20".
 _ANOTHER_EQUATION = re.compile(r"[,;،、，；](?![0-9])|[\s)](?<![-+*/×·^(]\s)[a-zA-Z]\s*\Z")
-    r"[,;、،，；]\s*[^\d\s][^\d]*\Z|[\s)](?<![-+*/×·^(]\s)[a-zA-Z]\s*\Z|(?<![0-9])[,;](?![0-9])"
-)
 # Inequalities, roots, other LaTeX than that of products and currencies; sets, intervals and tuples.
 _NO_VALUE = re.compile(
     r"[<>≤≥≠±√π∞∑∫\u0334-\u0338]|[0-9]!|\\(?!(?:times|cdot|div|euro|pounds|degree)(?![a-z]))[a-zA-Z]|\A\\?[(\[{].*,.*[)\]}]\Z",
