@@ -56,13 +56,15 @@ def _checked_url(url: object) -> str:
     try:
         parsed = urlsplit(url.strip())
         valid = parsed.scheme in ("http", "https") and bool(parsed.hostname) and _port_is_valid(parsed)
+        valid = valid and url.strip().isprintable() and " " not in url.strip()
     except ValueError:  # such as "http://[bad"
         raise ValueError("urls holds a URL that cannot be read; give http(s)://host[:port]/v1") from None
-    if parsed.username is not None or parsed.query or parsed.fragment:
+    # "user:password@host" without a scheme is a path to the parser, so it is looked for in the whole.
+    if parsed.query or parsed.fragment or "@" in url or "%40" in url:
+        host = (parsed.hostname or "").rpartition("%40")[2]
         raise ValueError(
-            f"urls holds {parsed.scheme}://{parsed.hostname}{parsed.path} with a user, a query or a fragment, which "
-            "would be seen wherever the configuration is printed; give the URL alone, and the key in the environment "
-            "variable that api_key_env names"
+            f"urls holds a URL (host {host!r}) with a user, a query or a fragment, which would be seen wherever the "
+            "configuration is printed; give the URL alone, and name the variable that holds the key in api_key_env"
         )
     if not valid:
         raise ValueError(f"urls holds {url!r}, which is not http(s)://host[:port]/v1")
