@@ -48,7 +48,8 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     """
     speech = conventions(language)
     answer, ground_truth = answer.strip(), ground_truth.strip()
-    if not answer or not ground_truth:
+    # What is struck through is taken back.
+    if not answer or not ground_truth or "~~" in answer:
         return False
     if max(len(answer), len(ground_truth)) > MAX_LENGTH:
         return answer == ground_truth
