@@ -35,6 +35,8 @@ UNPACKED_BYTES, UNPACKED_TIMES = 256 << 20, 200
 DOCUMENT_BYTES = 64 << 20
 #: What a value costs in memory besides its characters.
 _VALUE_BYTES = 64
+#: What a row costs besides: a file of empty lines is out of proportion, too.
+_LINE_BYTES = 256
 _BATCH_ROWS = 1_000
 _BOM = b"\xef\xbb\xbf"
 _LONE_RETURN = re.compile(r"(?<=\r)(?!\n)(?!\Z)")
@@ -95,7 +97,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes | Malformed]]:
         with _open(path) as file:
             while raw := file.readline(ROW_BYTES + 1):
                 number += 1
-                unpacked.add(_VALUE_BYTES + len(raw))
+                unpacked.add(_LINE_BYTES + len(raw))
                 if len(raw) <= ROW_BYTES:
                     yield number, raw.removeprefix(_BOM) if number == 1 else raw
                     continue

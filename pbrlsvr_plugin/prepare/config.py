@@ -6,11 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import parse
 from pbrlsvr.options import from_mapping
+from pbrlsvr.yaml_files import parse_yaml, read_yaml
 from pbrlsvr_plugin.prepare.load.load import mapping_of
 from pbrlsvr_plugin.prepare.load.mapping import built_in, read_mapping
 from pbrlsvr_plugin.prepare.stage import Context, Stage
@@ -29,6 +28,14 @@ STAGES = {
     name: (f"pbrlsvr_plugin.prepare.{room}.{name}", name.title(), f"{name.title()}Options")
     for name, room in _ROOMS.items()
 }
+
+
+#: What `translate` has of `reference` where it says nothing itself.
+_PIVOT = (
+    "model", "urls", "api_key_env", "body", "timeout_s", "retries", "max_concurrency", "requests_per_minute",
+    "tokens_per_minute", "give_up_after",
+)  # fmt: skip
+_NONE: tuple[Any, ...] = ("", None, [], (), {})
 
 
 @dataclass(frozen=True)
@@ -105,12 +112,16 @@ class Config:
             from pbrlsvr_plugin.prepare.load.load import LoadOptions
 
             block["prompt"] = mapping_of(from_mapping(LoadOptions, self.load, "the block 'load'")).prompt
-        if name == "translate" and not block.get("model") and block.get("engine", "auto") in ("auto", "chat"):
-            # The pivot model translates where no other is named.
-            shared = ("model", "urls", "api_key_env", "max_concurrency", "requests_per_minute", "tokens_per_minute")
-            block |= {
-                key: self.reference[key] for key in (*shared, "body") if key in self.reference and key not in block
+        if name == "translate" and block.get("engine", "auto") in ("auto", "chat"):
+            # The pivot model translates where no other is named, and another one at its servers. An empty value in a
+            # file is none.
+            shared = _PIVOT if not block.get("model") else tuple(key for key in _PIVOT if key not in ("model", "body"))
+            block = {
+                key: value
+                for key, value in block.items()
+                if key not in shared or key == "api_key_env" or value not in _NONE
             }
+            block |= {key: self.reference[key] for key in shared if key in self.reference and key not in block}
         return block
 
 
@@ -147,10 +158,7 @@ def read_config(path: Path | None, overrides: Sequence[str], flags: Mapping[str,
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise ConfigError(f"{override!r} is no `key=value`, as in reference.temperature=0.7")
-        try:
-            _set(found, key, yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"the value in {override!r} is no YAML: {error}") from error
+        _set(found, key, parse_yaml(text, f"the value in {override!r}"))
     for key, value in flags.items():
         if value is not None:
             _set(found, key, value)
@@ -183,12 +191,7 @@ def _short_name(load: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration {str(path)!r} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"the configuration {str(path)!r} is no YAML: {error}") from error
+    found = read_yaml(path, f"the configuration {str(path)!r}")
     if found is None:
         return {}
     if not isinstance(found, dict):

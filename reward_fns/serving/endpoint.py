@@ -32,7 +32,7 @@ from pbrlsvr.serving.failover import Attempts, Server, retry_after
 from pbrlsvr.serving.fixes import mend, shown
 from pbrlsvr.serving.keys import Secrets, keep_out_of_logs, key_for, key_variable
 
-__all__ = ["BadResponse", "Endpoint", "EndpointOptions", "RejectedError"]
+__all__ = ["BadResponse", "BusyError", "Endpoint", "EndpointOptions", "RejectedError"]
 
 T = TypeVar("T")
 
@@ -64,6 +64,18 @@ class RejectedError(ServiceError):
     def __init__(self, message: str, status: int = 0, body: str = ""):
         super().__init__(message)
         self.status, self.body = status, body
+
+
+class BusyError(ServiceError):
+    """Every server asks for a pause (429 with Retry-After) that is longer than this request may wait.
+
+    Attributes:
+        seconds: how long, of the server that is free first.
+    """
+
+    def __init__(self, message: str, seconds: float):
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Endpoint:
@@ -133,7 +145,7 @@ class _Session:
         # The time of a whole attempt is bounded by `wait_for`: httpx would bound each read alone.
         self.client = new_client(n, min(_CONNECT_S, options.timeout_s))
         self.slots = asyncio.Semaphore(n)
-        self.servers = [Server(url) for url in options.urls]
+        self.servers = [Server(url, alone=len(options.urls) == 1) for url in options.urls]
 
 
 class _AttemptError(Exception):
@@ -168,6 +180,10 @@ class _Request:
         try:
             return await retrying(self._attempt, read)
         except _AttemptError as error:
+            if error.status == 429 and error.retry_after is not None:
+                raise BusyError(
+                    f"{self.path}: every server asks for a pause: {self.attempts}", error.retry_after
+                ) from error
             tried = sum(self.attempts.count.values())
             answered = error.status is not None and 200 <= error.status < 300
             raise (BadResponse if answered else ServiceError)(
@@ -269,10 +285,11 @@ class _Request:
             return
         if closed >= self._left():
             self.attempts.last_failure.setdefault(server.url, f"asks to be left alone for {closed:.0f} s")
-            raise ServiceError(
+            raise BusyError(
                 f"{self.path} cannot be asked: every server wants to be left alone (Retry-After), for {closed:.0f} s "
                 f"or more, and deadline_s={self.options.deadline_s!r}: {self.attempts}. Ask less (max_concurrency), "
-                "raise the server's limit, or raise deadline_s"
+                "raise the server's limit, or raise deadline_s",
+                closed,
             )
         # The others that wait for this server should not all come at the same moment.
         await asyncio.sleep(closed + random.uniform(0, min(0.5, self._left() - closed)))

@@ -27,6 +27,9 @@ class Server:
     failures: int = 0
     rested_at: float = 0.0
     open_at: float = 0.0
+    #: Whether there is no other server; then its failures are told by the error at the end alone.
+    alone: bool = False
+    silent_until: float = 0.0
     # At random at first, so that many processes do not all begin with the same server.
     asked_at: float = field(default_factory=lambda: -random.random())
 
@@ -44,8 +47,10 @@ class Server:
     def failed(self, reason: str, retry_after: float | None) -> None:
         """The server did not give one; it may have said how many seconds it wants to be left alone."""
         now = time.monotonic()
-        if self.failures == 0:
+        if self.failures == 0 and not self.alone and now >= self.silent_until:
+            # Once in a while: a server that fails now and then would fill the log.
             log.warning("%s failed, others are asked first for a while: %s", self.url, reason)
+            self.silent_until = now + LONGEST_REST_S
         if now >= self.rested_at:  # what was under way when it failed is the same failure
             self.failures += 1
             self.rested_at = now + min(REST_S * 2 ** min(self.failures - 1, 16), LONGEST_REST_S)

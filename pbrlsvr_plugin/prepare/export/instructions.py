@@ -6,8 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import likely_script, parse
 
@@ -110,12 +108,7 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:
     Raises:
         ConfigError: it is not there, or not in the layout of the built-in one.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"the prompt file {str(path)!r} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"the prompt file {str(path)!r} is not YAML: {error}") from error
+    content = read_yaml(path, f"the prompt file {str(path)!r}")
     if not isinstance(content, Mapping) or not content.keys() <= {"layout", "instructions"}:
         found = sorted(content) if isinstance(content, Mapping) else content
         raise ConfigError(f"the prompt file {str(path)!r} has {found!r}; it may have 'layout' and 'instructions'")

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.options import from_mapping
 from pbrlsvr.responses.spans import split
+from pbrlsvr.yaml_files import read_yaml
 
 BUILT_IN = Path(__file__).with_name("mappings")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -89,10 +88,7 @@ def read_mapping(name: str, columns: dict[str, Any]) -> Mapping:
     path = Path(name) if name.endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(f"there is no mapping {name!r}; built in are {built_in()}, or give the path of a YAML file")
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"the mapping {str(path)!r} is not YAML: {error}") from error
+    found = read_yaml(path, f"the mapping {str(path)!r}") or {}
     if not isinstance(found, dict):
         raise ConfigError(f"the mapping {str(path)!r} must hold `field: column` pairs, found {found!r}")
     if columns.get("answer"):

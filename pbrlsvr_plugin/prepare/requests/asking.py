@@ -1,18 +1,27 @@
 """Requests to a chat model, through the journal."""
 
 import asyncio
+import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import ConfigError
-from pbrlsvr.serving.chat import chat
-from pbrlsvr.serving.endpoint import Endpoint, EndpointOptions
+from pbrlsvr.errors import ConfigError, ServiceError
+from pbrlsvr.serving.chat import Completion, chat
+from pbrlsvr.serving.endpoint import BusyError, Endpoint, EndpointOptions
 from pbrlsvr_plugin.prepare.requests.concurrent import Answers, RateLimit
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.stage import operational
 
+log = logging.getLogger(__name__)
+
+#: How often a question is asked whose answer has nothing in it.
+_EMPTY_TRIES = 3
+_LONGEST_PAUSE_S = 86_400.0
+#: No answer has more tokens than this.
+_MOST_TOKENS = 100_000_000
 PROMPTS = Path(__file__).with_name("prompts")
 
 
@@ -81,12 +90,40 @@ class ChatOptions:
         )
 
 
+class EmptyAnswer(ServiceError):  # noqa: N818
+    """A server has answered with status 200 and nothing in it."""
+
+
+def is_empty(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer says nothing. One that was cut off while the model was thinking is not empty.
+
+    >>> is_empty({"text": " ", "thinking": "", "finish_reason": "stop"})
+    True
+    """
+    said = answer["text"].strip() or answer["thinking"].strip()
+    return not said and answer["finish_reason"] != "length"
+
+
+def tokens_of(usage: Mapping[str, Any], name: str) -> int:
+    """A count of tokens that a server states; 0 for what cannot be one.
+
+    >>> [tokens_of({"t": stated}, "t") for stated in (7, "n/a", 1e999, -3, 10**18, None)]
+    [7, 0, 0, 0, 0, 0]
+    """
+    stated = usage.get(name)
+    return stated if isinstance(stated, int) and 0 <= stated <= _MOST_TOKENS else 0
+
+
 class Asker:
     """Asks a chat model, each request once and for good."""
 
     def __init__(self, options: ChatOptions, journal: Journal):
         self.answers = Answers(journal)
+        #: What the answers have cost, also those of earlier runs; each once.
         self.tokens = {"prompt_tokens": 0, "completion_tokens": 0}
+        self._counted: set[int] = set()
+        self._journal = journal
+        self._said_until = 0.0
         self._options = options
         self._endpoint = Endpoint(options.endpoint())
         self._limit = RateLimit(options.requests_per_minute, options.tokens_per_minute)
@@ -108,27 +145,61 @@ class Asker:
         messages = [{"role": "user", "content": prompt}]
         request = chat_request(self._options, messages, seed, candidate, attempt)
         key = request_key("chat", **request)
-        answer: dict[str, Any] = await self.answers.get(key, lambda: self._ask(request, len(prompt)))
+        answer: dict[str, Any] = await self.answers.get(
+            key, lambda: self._ask_again(key, request, len(prompt)), is_empty
+        )
+        if hash(key) not in self._counted:
+            self._counted.add(hash(key))
+            for name in self.tokens:
+                self.tokens[name] += tokens_of(answer["usage"], name)
+        if is_empty(answer):
+            raise EmptyAnswer(
+                f"the model {self._options.model!r} has answered with nothing, {_EMPTY_TRIES} times (finish_reason "
+                f"{answer['finish_reason']!r}); nothing is kept of it, and the next run asks again"
+            )
         return answer
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
 
+    async def _ask_again(self, key: str, request: Mapping[str, Any], characters: int) -> dict[str, Any]:
+        """An answer that says something, or the last of `_EMPTY_TRIES` empty ones; with the cost of all of them."""
+        spent = (self._journal.get(key) or {}).get("usage", {})
+        for _ in range(_EMPTY_TRIES):
+            answer = await self._ask(request, characters)
+            usage = answer["usage"]
+            answer["usage"] = spent = {name: usage[name] + tokens_of(spent, name) for name in usage}
+            if not is_empty(answer):
+                break
+        return answer
+
     async def _ask(self, request: Mapping[str, Any], characters: int) -> dict[str, Any]:
         fields = {name: value for name, value in request.items() if name not in ("candidate", "attempt")}
         async with self._slot():
             estimate = await self._limit.wait(characters)
-            completion = (await chat(self._endpoint, **fields))[0]
-        usage = {name: int(completion.usage.get(name) or 0) for name in self.tokens}
-        for name, count in usage.items():
-            self.tokens[name] += count
+            completion = (await self._when_open(fields))[0]
+        usage = {name: tokens_of(completion.usage, name) for name in self.tokens}
         self._limit.used(estimate, sum(usage.values()), usage["completion_tokens"])
         return {
             "text": completion.text,
             "thinking": completion.reasoning,
-            "finish_reason": completion.finish_reason,
+            "finish_reason": completion.finish_reason[:40],
             "usage": usage,
         }
+
+    async def _when_open(self, fields: Mapping[str, Any]) -> list[Completion]:
+        """The completions; while the servers ask for a pause (429 with Retry-After), this waits, for a day at most."""
+        until = time.monotonic() + _LONGEST_PAUSE_S
+        while True:
+            try:
+                return await chat(self._endpoint, **fields)
+            except BusyError as error:
+                if time.monotonic() + error.seconds > until:
+                    raise
+                if time.monotonic() >= self._said_until:
+                    log.warning("the servers ask for a pause of %.0f s (429, Retry-After); waiting", error.seconds)
+                    self._said_until = time.monotonic() + error.seconds
+                await asyncio.sleep(error.seconds)
 
     def _slot(self) -> asyncio.Semaphore:
         # Here and not in the endpoint alone: a turn of the rate limit must not be used up while waiting for a slot.

@@ -168,12 +168,17 @@ class Answers:
         self._journal = journal
         self._under_way: dict[str, asyncio.Task[Any]] = {}
 
-    async def get(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """The answer to the request with this key; `ask()` gives it as JSON. It is on the disk when this returns."""
+    async def get(
+        self, key: str, ask: Callable[[], Awaitable[Any]], useless: Callable[[Any], bool] = lambda found: False
+    ) -> Any:
+        """The answer to the request with this key; `ask()` gives it as JSON. It is on the disk when this returns.
+
+        What is `useless` in the journal is asked for again.
+        """
         task = self._under_way.get(key)
         if task is None:
             found = self._journal.get(key)
-            if found is not None:
+            if found is not None and not useless(found):
                 self.kept += 1
                 return found
             task = self._under_way[key] = asyncio.ensure_future(self._ask(key, ask))

@@ -9,16 +9,18 @@ SQLite's write-ahead log needs a local disk; keep the journal off network file s
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any
 
-from pbrlsvr.errors import DataError
+from pbrlsvr.errors import ConfigError, DataError
 
 
 def request_key(kind: str, **request: Any) -> str:
@@ -29,6 +31,24 @@ def request_key(kind: str, **request: Any) -> str:
     """
     text = json.dumps([kind, request], sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def private_file(path: Path) -> None:
+    """Makes a file that only its owner may read, in a folder that only he may enter, if it is not there.
+
+    Raises:
+        ConfigError: somebody else's file or link stands there.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        owner = path.lstat().st_uid
+        if owner not in (os.geteuid(), 0):
+            raise ConfigError(f"{str(path)!r} belongs to another user (uid {owner}); name a file of your own")
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
 
 
 class Journal:
@@ -51,8 +71,8 @@ class Journal:
     def __init__(self, path: Path):
         self.path = path
         self._lock, self._read_lock = Lock(), Lock()
-        self._queue: SimpleQueue[tuple[str, Any, Future[None]] | None] = SimpleQueue()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._queue: SimpleQueue[tuple[str, str, Future[None]] | None] = SimpleQueue()
+        private_file(path)
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=60)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -79,12 +99,15 @@ class Journal:
     def put_soon(self, key: str, value: Any) -> "Future[None]":
         """Keeps one answer; the future is done when it is on the disk. Answers of the same moment share a commit."""
         done: Future[None] = Future()
-        self._queue.put((key, value, done))
+        self._queue.put((key, json.dumps(value), done))
         return done
 
     def put_many(self, answers: Mapping[str, Any]) -> None:
         """Keeps several answers in one transaction: all of them or none."""
-        rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in answers.items()]
+        # In ASCII: half of a surrogate pair, which SQLite takes for no text, is written as its escape and comes back.
+        self._put([(key, json.dumps(value)) for key, value in answers.items()])
+
+    def _put(self, rows: list[tuple[str, str]]) -> None:
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -127,11 +150,11 @@ class Journal:
             closing = None in group
             self._commit([entry for entry in group if entry is not None])
 
-    def _commit(self, group: list[tuple[str, Any, "Future[None]"]]) -> None:
+    def _commit(self, group: list[tuple[str, str, "Future[None]"]]) -> None:
         if not group:
             return
         try:
-            self.put_many({key: value for key, value, _ in group})
+            self._put([(key, value) for key, value, _ in group])
         except BaseException as error:
             for *_, done in group:
                 done.set_exception(error)
