@@ -10,9 +10,11 @@ disk: a folder without `.partial` is always whole. The bytes depend only on the 
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pbrlsvr.errors import DataError
+from pbrlsvr_plugin.prepare.json_lines import json_line
 from pbrlsvr_plugin.prepare.stage import CANDIDATE, FIELDS, TEXTS, Row, digest
 
 #: Rows in a part file, and in the memory of a reader or a writer.
 PART_ROWS = 10_000
 _GROUP_ROWS = 1_000
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _TEXTS_BY_NAME = pa.map_(pa.string(), pa.string())
 SCHEMA = pa.schema(
@@ -110,6 +114,9 @@ class StageWriter:
         if row.keys() != _FIELD_SET:
             odd = sorted(_FIELD_SET ^ row.keys())
             raise DataError(f"stage {self._name!r} gave the row {row.get('id')!r} with keys missing or unknown: {odd}")
+        if field := _no_unicode(row):
+            self.reject(row, "not_unicode", f"{field} has half of a surrogate pair")
+            return
         self._buffer.append(row)
         self.rows_out += 1
         if len(self._buffer) >= _GROUP_ROWS:
@@ -123,7 +130,7 @@ class StageWriter:
         self.examples.setdefault(reason, f"{row.get('id')}: {reason}: {detail}")
         entry = {key: row.get(key, "") for key in ("id", "source", "line", "language")}
         entry = {"stage": self._name, **entry, "reason": reason, "detail": detail}
-        self._rejects.write(json.dumps(entry, ensure_ascii=False).replace("\u2028", "\\u2028") + "\n")
+        self._rejects.write(json_line(entry))
 
     def finish(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """Puts everything on the disk and in its place. Returns what is in `stage.json`."""
@@ -155,9 +162,12 @@ class StageWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._rejects.close()
+        # On a full disk closing fails as well, and must not hide why.
+        with suppress(OSError):
+            self._rejects.close()
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):
+                self._writer.close()
         shutil.rmtree(self._partial, ignore_errors=True)
 
     def _flush(self) -> None:
@@ -191,6 +201,18 @@ class StageWriter:
 
 
 _FIELD_SET = frozenset(FIELDS)
+
+
+def _no_unicode(value: Any, name: str = "") -> str:
+    """The name of a field with half of a surrogate pair, which no file can hold; "" where there is none."""
+    if isinstance(value, str):
+        return name if not value.isascii() and _SURROGATE.search(value) else ""
+    if isinstance(value, dict):
+        return next(
+            (bad for key, each in value.items() if (bad := _no_unicode(key, name) or _no_unicode(each, name or key))),
+            "",
+        )
+    return next((bad for each in value if (bad := _no_unicode(each, name))), "") if isinstance(value, list) else ""
 
 
 def _plain(row: Row) -> Row:

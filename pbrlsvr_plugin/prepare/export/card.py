@@ -1,18 +1,17 @@
 """The data card: `README.md` with a picture: what is in the files, where it is from, what was left out."""
 
 import json
-from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pbrlsvr.languages import english_name
-from pbrlsvr_plugin.prepare.stage import Context, Row
+from pbrlsvr_plugin.prepare.export.card_picture import draw
+from pbrlsvr_plugin.prepare.export.tally import Tally, quantiles
+from pbrlsvr_plugin.prepare.stage import Context
 
 FILE = "README.md"
 PICTURE = "card.png"
@@ -35,59 +34,6 @@ class CardOptions:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def _lengths() -> "array[int]":
-    return array("L")
-
-
-class Tally:
-    """Counts and lengths of the exported rows, 8 bytes for each length.
-
-    Attributes:
-        unit: of the lengths: "tokens" or "characters".
-        rows: how many rows there are.
-        prompts: (split, language) -> lengths of the prompts.
-        references: lengths of the references, in the unit.
-        counts: "source", "engine", "pivot_model" -> value -> rows.
-    """
-
-    def __init__(self, unit: str):
-        self.unit = unit
-        self.rows = 0
-        self.prompts: dict[tuple[str, str], array[int]] = defaultdict(_lengths)
-        self.references = _lengths()
-        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
-        self._problems: dict[str, set[int]] = defaultdict(set)
-
-    def add(self, row: Row, split: str, prompt: int, reference: int) -> None:
-        """Counts a row with the lengths of its prompt and its reference."""
-        self.rows += 1
-        self.prompts[split, row["language"]].append(prompt)
-        self.references.append(reference)
-        self._problems[split].add(hash(row["problem"]))
-        for name in ("source", "engine", "pivot_model"):
-            self.counts[name][row[name]] += 1
-
-    def problems(self, split: str) -> int:
-        """How many different problems a split has."""
-        return len(self._problems[split])
-
-    @property
-    def languages(self) -> list[str]:
-        """The languages, the one with the most rows first."""
-        rows: Counter[str] = Counter()
-        for (_, language), lengths in self.prompts.items():
-            rows[language] += len(lengths)
-        return sorted(rows, key=lambda language: (-rows[language], language))
-
-    def count(self, split: str, language: str) -> int:
-        """The rows of a language in a split."""
-        return len(self.prompts.get((split, language), ()))
-
-    def of_language(self, language: str) -> "np.ndarray[Any, np.dtype[np.int64]]":
-        """The lengths of a language's prompts, of both splits."""
-        return np.array([n for (_, each), lengths in self.prompts.items() if each == language for n in lengths])
-
-
 def write_card(
     tally: Tally,
     reports: Sequence[Mapping[str, Any]],
@@ -106,8 +52,6 @@ def write_card(
         options: what only the user knows.
         context: of the run.
     """
-    from pbrlsvr_plugin.prepare.export.card_picture import draw
-
     reports = [report for report in reports if report["name"] != "export" or report is reports[-1]]
     has_picture = draw(tally, reports, options.title or context.name, context.out / PICTURE)
     sections = [
@@ -125,16 +69,6 @@ def write_card(
     partial = context.out / f"{FILE}.partial"
     partial.write_text(f"{text}\n", encoding="utf-8")
     partial.replace(context.out / FILE)
-
-
-def quantiles(lengths: Iterable[int], *shares: float) -> list[int]:
-    """Quantiles of lengths, rounded; zeros where there are none.
-
-    >>> quantiles([1, 2, 3, 4, 100], 0.5, 1)
-    [3, 100]
-    """
-    values = np.fromiter(lengths, np.int64)
-    return [round(each) for each in np.quantile(values, shares)] if len(values) else [0] * len(shares)
 
 
 def _front_matter(tally: Tally, files: Mapping[str, int], options: CardOptions) -> str:

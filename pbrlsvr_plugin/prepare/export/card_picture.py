@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pbrlsvr.languages import english_name
+from pbrlsvr_plugin.prepare.export.tally import Tally
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from pbrlsvr_plugin.prepare.export.card import Tally
 
 _TRAIN, _TEST, _BAND, _REJECTED = "#0b7a75", "#f2a541", "#8fc1be", "#c8553d"
 _INK, _MUTED, _GRID = "#1f2933", "#66727f", "#e4e7eb"
@@ -19,7 +18,7 @@ _MOST_LANGUAGES = 60
 _MOST_REASONS = 12
 
 
-def draw(tally: "Tally", reports: Sequence[Mapping[str, Any]], title: str, path: Path) -> bool:
+def draw(tally: Tally, reports: Sequence[Mapping[str, Any]], title: str, path: Path) -> bool:
     """Writes the picture as a PNG; False, and nothing is written, where matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -72,7 +71,7 @@ def _style(axes: "Axes", heading: str, grid: str) -> None:
     axes.set_axisbelow(True)
 
 
-def _draw_rows(axes: "Axes", tally: "Tally", languages: list[str]) -> None:
+def _draw_rows(axes: "Axes", tally: Tally, languages: list[str]) -> None:
     places = np.arange(len(languages))
     train = np.array([tally.count("train", code) for code in languages])
     test = np.array([tally.count("test", code) for code in languages])
@@ -93,7 +92,7 @@ def _draw_rows(axes: "Axes", tally: "Tally", languages: list[str]) -> None:
         )  # fmt: skip
 
 
-def _draw_lengths(axes: "Axes", tally: "Tally", languages: list[str]) -> None:
+def _draw_lengths(axes: "Axes", tally: Tally, languages: list[str]) -> None:
     places = np.arange(len(languages))
     shares = (0.05, 0.25, 0.5, 0.75, 0.95, 1)
     low, lower, middle, upper, high, longest = np.array(
@@ -109,7 +108,7 @@ def _draw_lengths(axes: "Axes", tally: "Tally", languages: list[str]) -> None:
     axes.locator_params(axis="x", nbins=6)
 
 
-def _draw_references(axes: "Axes", tally: "Tally") -> None:
+def _draw_references(axes: "Axes", tally: Tally) -> None:
     lengths = np.frombuffer(tally.references, dtype=np.dtype("L"))
     _style(axes, f"Reference length in {tally.unit}", "y")
     axes.hist(lengths, bins=min(40, max(1, len(np.unique(lengths)))), color=_TRAIN, alpha=0.85)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr_plugin.prepare.export.card import FILE, CardOptions, Tally, write_card
+from pbrlsvr_plugin.prepare.export.card import FILE, CardOptions, write_card
 from pbrlsvr_plugin.prepare.export.contamination import ContaminationOptions, Overlap, find_overlaps
 from pbrlsvr_plugin.prepare.export.duplicates import DuplicateOptions, find_duplicates
 from pbrlsvr_plugin.prepare.export.instructions import Message, PromptOptions, Prompts
@@ -27,6 +27,7 @@ from pbrlsvr_plugin.prepare.export.lengths import Lengths
 from pbrlsvr_plugin.prepare.export.minhash import hash_of
 from pbrlsvr_plugin.prepare.export.shuffle import Shuffle
 from pbrlsvr_plugin.prepare.export.split import SplitOptions, Splitter
+from pbrlsvr_plugin.prepare.export.tally import Tally
 from pbrlsvr_plugin.prepare.export.writers import GROUP_ROWS, Example, Format, Writer, path_of
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, fingerprint
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import likely_script, parse
+from pbrlsvr.yaml_files import read_yaml
 
 Mark = Literal["hash", "boxed"]
 Message = dict[str, str]

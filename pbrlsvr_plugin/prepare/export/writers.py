@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pbrlsvr_plugin.prepare.export.instructions import Message
+from pbrlsvr_plugin.prepare.json_lines import json_line
 
 Format = Literal["verl", "trl", "openrlhf", "sft"]
 
@@ -124,9 +125,6 @@ _ROWS: Mapping[str, Callable[[Example], dict[str, Any] | None]] = {
 }
 
 
-_LINE_SEPARATORS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
-
-
 class _File(Protocol):
     def write(self, rows: list[dict[str, Any]]) -> None: ...
 
@@ -150,9 +148,7 @@ class _JsonLines:
         self._file = path.open("w", encoding="utf-8")
 
     def write(self, rows: list[dict[str, Any]]) -> None:
-        # str.splitlines, which some readers use, would split at these.
-        lines = (json.dumps(row, ensure_ascii=False).translate(_LINE_SEPARATORS) for row in rows)
-        self._file.write("".join(f"{line}\n" for line in lines))
+        self._file.write("".join(map(json_line, rows)))
 
     def close(self) -> None:
         self._file.close()

@@ -5,20 +5,18 @@ of the model; each batch of answers goes into the journal as it comes back. So a
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pbrlsvr.errors import DataError, MissingDependencyError, ModelError
+from pbrlsvr.errors import MissingDependencyError, ModelError
 from pbrlsvr.models.files import check_model
 from pbrlsvr.serving.chat import split_thinking
-from pbrlsvr_plugin.prepare.requests.asking import chat_request, fill, read_prompt
+from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
+from pbrlsvr_plugin.prepare.requests.asking import chat_request, fill, is_empty, read_prompt, tokens_of
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.stage import Row
-
-if TYPE_CHECKING:
-    from pbrlsvr_plugin.prepare.reference.reference import ReferenceOptions
 
 Batch = dict[str, Any]
 
@@ -122,22 +120,25 @@ ENGINES: dict[str, type] = {"vllm": VllmEngine, "transformers": TransformersEngi
 class Offline:
     """Answers all questions of a stage on a Ray cluster, through the journal."""
 
-    def __init__(self, options: "ReferenceOptions", journal: Journal, seed: int):
+    def __init__(self, options: ReferenceOptions, journal: Journal, seed: int):
         self._options, self._journal, self._seed = options, journal, seed
         self._prompt = read_prompt(options.prompt, "{question}")
+        #: What the answers have cost, also those of earlier runs; each once.
+        self.tokens = {"prompt_tokens": 0, "completion_tokens": 0}
+        self._counted: set[int] = set()
 
     def answers(self, row: Row) -> list[dict[str, Any]]:
-        """The answers to a row's question that the journal has, one for each candidate.
-
-        Raises:
-            DataError: one is missing; call `answer_all` first.
-        """
+        """The answers to a row's question that the journal has, one for each candidate at most. After `answer_all`."""
         found = []
         for candidate in range(self._options.candidates):
             request, answer = self._last(row, candidate)
             if answer is None:
-                raise DataError(f"row {row['id']!r} has no answer in the journal for {request['key']}")
+                continue
             found.append(answer)
+            if hash(request["key"]) not in self._counted:
+                self._counted.add(hash(request["key"]))
+                for name in self.tokens:
+                    self.tokens[name] += tokens_of(answer["usage"], name)
         return found
 
     def answer_all(self, rows: Iterable[Row]) -> int:
@@ -155,6 +156,8 @@ class Offline:
         for attempt in range(self._options.attempts):
             request = self._request(row, candidate, attempt)
             answer = self._journal.get(request["key"])
+            if answer is not None and is_empty(answer):
+                answer = None
             if answer is None or answer["finish_reason"] != "length":
                 break
         return request, answer

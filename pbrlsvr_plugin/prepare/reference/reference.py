@@ -12,71 +12,21 @@ in `<think>` or in a field of its own is kept apart from both; it is the referen
 import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
 from pbrlsvr.responses.spans import split
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
-from pbrlsvr_plugin.prepare.requests.asking import Asker, ChatOptions, fill, prompt_path, read_prompt
-from pbrlsvr_plugin.prepare.requests.concurrent import Failures, in_order
-from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, operational
+from pbrlsvr_plugin.prepare.reference.offline import Offline
+from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
+from pbrlsvr_plugin.prepare.requests.asking import Asker, fill, prompt_path, read_prompt
+from pbrlsvr_plugin.prepare.requests.concurrent import UNANSWERED, Failures, in_order, reason_of
+from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
 
-Engine = Literal["endpoint", "vllm", "transformers", "dataset"]
-Use = Literal["answer_text", "thinking"]
 #: A finish reason that says that the answer is not whole.
 CUT_OFF = "length"
-
-
-@dataclass(frozen=True)
-class ReferenceOptions(ChatOptions):
-    """Who writes the references, and how. The options of `ChatOptions` as well.
-
-    Attributes:
-        engine: see the top of this module.
-        candidates: how many references for each question; `verify` takes the best.
-        use: "answer_text", what the model says; "thinking", what it thinks before.
-        prompt: a built-in prompt or a text file with {question}; "auto" takes the one that fits the data set.
-        regenerate: how often an answer that was cut off at `max_tokens` is asked for again; at temperature 0 it is not,
-            as it would be the same.
-        file: for "dataset": a file with the columns `id` and `reference` instead of the data set's own solutions.
-        engine_kwargs: for "vllm": of `vllm.LLM`, as in {"tensor_parallel_size": 4, "max_model_len": 16384}; for
-            "transformers": of `from_pretrained`.
-        replicas: copies of the model, spread over the Ray cluster.
-        batch_size: questions that one of them gets at a time.
-    """
-
-    engine: Engine = "endpoint"
-    candidates: int = 1
-    use: Use = "answer_text"
-    prompt: str = "auto"
-    regenerate: int = 2
-    file: str | None = None
-    engine_kwargs: dict[str, Any] = field(default_factory=dict)
-    replicas: int = operational(default=1)
-    batch_size: int = operational(default=256)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, known in (("engine", get_args(Engine)), ("use", get_args(Use))):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"reference.{name}={getattr(self, name)!r} is not one of {list(known)}")
-        for name, least in (("candidates", 1), ("regenerate", 0), ("replicas", 1), ("batch_size", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"reference.{name}={value!r} must be a whole number of {least} or more")
-        if self.candidates > 1 and not self.temperature and self.engine != "dataset":
-            raise ConfigError(
-                f"reference.candidates={self.candidates} at temperature 0 would be {self.candidates} times the same; "
-                "set reference.temperature, such as 0.7"
-            )
-
-    @property
-    def attempts(self) -> int:
-        """How often one candidate is asked for at most."""
-        return 1 + (self.regenerate if self.temperature else 0)
 
 
 class Reference(Stage):
@@ -128,17 +78,20 @@ class Reference(Stage):
         for row, found in in_order(rows, candidates, window, Failures(options.give_up_after), asker.aclose):
             self._facts = {"asked": asker.answers.asked, "from_journal": asker.answers.kept, **asker.tokens}
             if isinstance(found, PbrlsvrError):
-                reject(row, "no_reference", str(found))
+                reject(row, reason_of(found, "no_reference"), str(found))
             else:
                 yield from self._checked(row, found, reject)
 
     def _from_cluster(self, rows: Rows, reject: Reject) -> Iterator[Row]:
-        from pbrlsvr_plugin.prepare.reference.offline import Offline
-
         offline = Offline(self.options, self._context.journal, self._context.seed)
         self._facts = {"asked": offline.answer_all(rows)}
         for row in rows:
-            yield from self._checked(row, [self._candidate(answer) for answer in offline.answers(row)], reject)
+            answers = offline.answers(row)
+            if not answers:
+                reject(row, UNANSWERED, f"the model {self.options.model!r} has answered with nothing")
+                continue
+            yield from self._checked(row, [self._candidate(answer) for answer in answers], reject)
+        self._facts |= offline.tokens
 
     def _from_dataset(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         references = References(Path(self.options.file), self._context.scratch) if self.options.file else None
@@ -152,8 +105,8 @@ class Reference(Stage):
             yield from self._checked(row, [self._candidate(answer)], reject)
 
     def _candidate(self, answer: Mapping[str, Any]) -> dict[str, str]:
-        spans = split(answer["text"])
-        thinking = answer["thinking"]
+        # Half of a surrogate pair comes of an emoji that was cut; no file can hold it.
+        spans, thinking = split(_whole(answer["text"])), _whole(answer["thinking"])
         return {
             "reasoning": thinking if self.options.use == "thinking" else spans.reasoning,
             "answer": spans.answer,
@@ -167,6 +120,10 @@ class Reference(Stage):
             reject(row, "cut_off", f"each of {len(candidates)} answers was cut off at {self.options.max_tokens} tokens")
         else:
             yield {**row, "candidates": candidates}
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class References:

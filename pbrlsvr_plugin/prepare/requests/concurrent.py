@@ -64,6 +64,15 @@ class Failures:
             ) from error
 
 
+#: The reason of a row that got no answer although nothing is wrong with it: asked again, it may have one.
+UNANSWERED = "unanswered"
+
+
+def reason_of(error: PbrlsvrError, refused: str) -> str:
+    """The reason under which a row is rejected: `refused` where the server does not want it, else `UNANSWERED`."""
+    return UNANSWERED if isinstance(error, ServiceError) and not isinstance(error, RejectedError) else refused
+
+
 def in_order(
     items: Iterable[Item],
     work: Callable[[Item], Awaitable[Result]],

@@ -27,7 +27,7 @@ from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
 from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
 from pbrlsvr_plugin.prepare.requests.asking import Asker, ChatOptions, fill, prompt_path, read_prompt
-from pbrlsvr_plugin.prepare.requests.concurrent import Answers, Failures, in_order
+from pbrlsvr_plugin.prepare.requests.concurrent import Answers, Failures, in_order, reason_of
 from pbrlsvr_plugin.prepare.requests.journal import request_key
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
 
@@ -130,7 +130,7 @@ class Translate(Stage):
             if task.language != task.row["language"]:
                 row["id"] = f"{task.row['id']}/{task.language}"
             if isinstance(found, PbrlsvrError):
-                reject(row, "not_translated", str(found))
+                reject(row, reason_of(found, "not_translated"), str(found))
             elif found.reason:
                 lacking[task.language] += found.reason == "no_translation"
                 reject(row, found.reason)

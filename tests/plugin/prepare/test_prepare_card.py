@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from pbrlsvr.languages import locale
-from pbrlsvr_plugin.prepare.export.card import FILE, PICTURE, CardOptions, Tally, quantiles, write_card
+from pbrlsvr_plugin.prepare.export.card import FILE, PICTURE, CardOptions, write_card
 from pbrlsvr_plugin.prepare.export.export import Export, ExportOptions
 from pbrlsvr_plugin.prepare.export.split import SplitOptions
+from pbrlsvr_plugin.prepare.export.tally import Tally, quantiles
 from pbrlsvr_plugin.prepare.stage import Context, new_row
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pbrlsvr.errors import ConfigError, ServiceError
-from pbrlsvr_plugin.prepare.reference.reference import Reference, ReferenceOptions
+from pbrlsvr_plugin.prepare.reference.reference import Reference
+from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
 from pbrlsvr_plugin.prepare.requests.asking import fill
 from pbrlsvr_plugin.prepare.stage import new_row
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pbrlsvr_plugin.prepare.reference.reference import Reference, ReferenceOptions
+from pbrlsvr_plugin.prepare.reference.reference import Reference
+from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
 from pbrlsvr_plugin.prepare.stage import new_row
 
 
