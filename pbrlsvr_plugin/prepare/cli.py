@@ -1,6 +1,8 @@
 """`pbrlsvr prepare`: the command line of the pivot preprocessor."""
 
+import shlex
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,9 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
+from pbrlsvr_plugin.terminal import Screen, say
 
 STARTER = Path(__file__).with_name("prepare.yaml")
 STAGES = ("load", "reference", "verify", "translate", "check", "export")
+
+#: The exit code where all went through, and rows are missing that may get an answer.
+ROWS_MISSING = 3
 
 app = typer.Typer(no_args_is_help=True, help="Make multilingual training data with English references.")
 
@@ -41,8 +47,12 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Decides all that is drawn by chance.")] = None,
     until: Annotated[str | None, typer.Option(help=f"The last stage: {', '.join(STAGES)}.")] = None,
     redo: Annotated[list[str] | None, typer.Option(help="Run this stage again; repeatable.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the first request.")] = False,
 ) -> None:
-    """Run all stages. What is finished and still good is kept: run the same command again after a stop."""
+    """Run all stages. What is finished and still good is kept: run the same command again after a stop.
+
+    Exit codes: 0; 1 for an error; 3 where all went through and rows are missing that got no answer; 130 for Ctrl-C.
+    """
     flags = {
         "load.source": source,
         "load.mapping": mapping,
@@ -56,18 +66,35 @@ def run(
         "reference.model": pivot_model,
     }
     if until is not None and until not in STAGES:
-        typer.echo(f"error: there is no stage {until!r}; the stages are {', '.join(STAGES)}", err=True)
+        say(f"error: there is no stage {until!r}; the stages are {', '.join(STAGES)}", err=True)
         raise typer.Exit(1)
     stages = STAGES[: STAGES.index(until) + 1] if until else STAGES
-    raise typer.Exit(_run(arguments, flags, stages, redo or (), alone=False))
+    typed = {
+        "--source": source,
+        "--mapping": mapping,
+        "--split": split,
+        "--languages": languages,
+        "--out": out,
+        "--name": name,
+        "--pivot-url": pivot_url,
+        "--pivot-model": pivot_model,
+        "--limit": limit,
+        "--seed": seed,
+        "--until": until,
+    }
+    given = [text for key, value in typed.items() if value is not None for text in (key, str(value))]
+    again = ["run", *(arguments or ()), *given]
+    raise typer.Exit(_run(arguments, flags, stages, redo or (), again, alone=False, yes=yes))
 
 
 def _stage_command(name: str) -> Callable[..., None]:
     def command(
         arguments: Arguments = None,
         redo: Annotated[bool, typer.Option("--redo", help="Also where its output is good.")] = False,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the first request.")] = False,
     ) -> None:
-        raise typer.Exit(_run(arguments, {}, (name,), (name,) if redo else (), alone=True))
+        again = [name, *(arguments or ())]
+        raise typer.Exit(_run(arguments, {}, (name,), (name,) if redo else (), again, alone=True, yes=yes))
 
     command.__doc__ = f"Run the stage `{name}` alone; the ones before it must be finished."
     return command
@@ -88,7 +115,7 @@ def status(arguments: Arguments = None) -> None:
         for name in STAGES:
             report, why = read_report(runner.config.folder(name)), runner.why_not_good(name)
             state = "not finished" if not report or why == "" else f"would be done again: {why}" if why else "good"
-            typer.echo(f"{name:10} {state}")
+            say(f"{name:10} {state}")
             done += [report] if report else []
         _show_table(done)
 
@@ -99,28 +126,59 @@ def status(arguments: Arguments = None) -> None:
 def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("prepare.yaml")) -> None:
     """Write a starter configuration in which every option is explained."""
     if path.exists():
-        typer.echo(f"error: {str(path)!r} is there already; name another file", err=True)
+        say(f"error: {str(path)!r} is there already; name another file", err=True)
         raise typer.Exit(1)
-    shutil.copyfile(STARTER, path)
-    typer.echo(f"written to {path}; edit it, then: pbrlsvr prepare run {path}")
+    try:
+        shutil.copyfile(STARTER, path)
+    except OSError as error:
+        say(f"error: {str(path)!r} cannot be written: {error}", err=True)
+        raise typer.Exit(1) from error
+    say(f"written to {path}; edit it, then: pbrlsvr prepare run {path}")
 
 
 def _run(
-    arguments: Sequence[str] | None, flags: dict[str, Any], stages: Sequence[str], redo: Sequence[str], *, alone: bool
+    arguments: Sequence[str] | None,
+    flags: dict[str, Any],
+    stages: Sequence[str],
+    redo: Sequence[str],
+    again: Sequence[str],
+    *,
+    alone: bool,
+    yes: bool,
 ) -> int:
-    def work(runner: Any) -> None:
-        _show_table(runner.run(stages, redo, alone=alone))
-        if stages[-1] == STAGES[-1]:
-            typer.echo(f"written to {runner.config.out}")
+    unanswered: dict[str, int] = {}
 
-    return _with_runner(arguments, flags, work)
+    def work(runner: Any) -> None:
+        from pbrlsvr_plugin.prepare.requests.concurrent import UNANSWERED
+
+        reports = runner.run(stages, redo, alone=alone)
+        _show_table(reports)
+        if stages[-1] == STAGES[-1]:
+            say(f"written to {runner.config.out}")
+        unanswered.update({each["name"]: each["rejected"].get(UNANSWERED, 0) for each in reports})
+
+    code = _with_runner(arguments, flags, work, yes=yes)
+    lost = {name: count for name, count in unanswered.items() if count}
+    if code or not lost:
+        return code
+    redone = ["--redo"] if alone else [text for name in lost for text in ("--redo", name)]
+    counts = " and ".join(f"{count:,} in the stage {name!r}" for name, count in lost.items())
+    say(
+        f"rows are missing that got no answer, and may get one: {counts}. To ask for these again:\n"
+        f"  {shlex.join(['pbrlsvr', 'prepare', *again, *redone])}",
+        err=True,
+    )
+    return ROWS_MISSING
 
 
 def _with_runner(
-    arguments: Sequence[str] | None, flags: dict[str, Any], work: Callable[[Any], None], *, lock: bool = True
+    arguments: Sequence[str] | None,
+    flags: dict[str, Any],
+    work: Callable[[Any], None],
+    *,
+    lock: bool = True,
+    yes: bool = True,
 ) -> int:
-    from rich.console import Console
-
     from pbrlsvr_plugin.prepare.config import read_config
     from pbrlsvr_plugin.prepare.progress import Progress
     from pbrlsvr_plugin.prepare.runner import Runner
@@ -133,20 +191,23 @@ def _with_runner(
         if not arguments and not any(flags.values()):
             raise ConfigError("give a configuration (`pbrlsvr prepare init` writes one), or flags: see --help")
         config = read_config(Path(first) if is_file else None, rest, flags)
-        with Runner(config, typer.echo, Progress(Console()), lock=lock) as runner:
+        confirm = (lambda: True) if yes or not sys.stdin.isatty() else _confirmed
+        with Runner(config, say, Progress(Screen()), lock=lock, confirm=confirm) as runner:
             work(runner)
     except PbrlsvrError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return 1
     except KeyboardInterrupt:
-        typer.echo("stopped; what was answered so far is kept: run the same command again to go on", err=True)
+        say("stopped; what was answered so far is kept: run the same command again to go on", err=True)
         return 130
     return 0
 
 
-def _show_table(reports: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console
+def _confirmed() -> bool:
+    return typer.confirm("ask for these now?", default=True)
 
+
+def _show_table(reports: Sequence[dict[str, Any]]) -> None:
     from pbrlsvr_plugin.prepare.progress import table
 
-    Console().print(table(reports))
+    Screen().print(table(reports))

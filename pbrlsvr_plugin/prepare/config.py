@@ -122,6 +122,8 @@ class Config:
                 if key not in shared or key == "api_key_env" or value not in _NONE
             }
             block |= {key: self.reference[key] for key in shared if key in self.reference and key not in block}
+            same = all(block.get(key) == self.reference.get(key) for key in ("model", "urls", "api_key_env"))
+            block["as_reference"] = same and self.reference.get("engine", "endpoint") == "endpoint"
         return block
 
 

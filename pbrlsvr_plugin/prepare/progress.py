@@ -107,7 +107,11 @@ def table(reports: Sequence[dict[str, Any]]) -> Table:
     for report in reports:
         rejected, facts = report["rejected"], report.get("facts") or {}
         notes = [f"{reason} {count:,}" for reason, count in sorted(rejected.items(), key=lambda each: -each[1])]
-        notes += [f"{name}={value:,}" if isinstance(value, int) else f"{name}={value}" for name, value in facts.items()]
+        notes += [
+            f"{name}={value:,}" if isinstance(value, int) else f"{name}={value}"
+            for name, value in facts.items()
+            if name != "sources"
+        ]
         total = f"{sum(rejected.values()):,}"
         rows_in = f"{report['rows_in']:,}" if report["rows_in"] else ""
         made.add_row(

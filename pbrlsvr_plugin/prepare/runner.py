@@ -21,9 +21,10 @@ from pbrlsvr_plugin.prepare.config import STAGES, Config
 from pbrlsvr_plugin.prepare.progress import Progress
 from pbrlsvr_plugin.prepare.requests.journal import Journal
 from pbrlsvr_plugin.prepare.stage import Context, Stage, fingerprint
-from pbrlsvr_plugin.prepare.store import NoRows, PartRows, StageWriter, read_report
+from pbrlsvr_plugin.prepare.store import NoRows, PartRows, StageWriter, read_report, storage_errors
 
 Say = Callable[[str], None]
+_LEAST_FREE = 32 << 20
 
 
 class Runner:
@@ -34,19 +35,29 @@ class Runner:
         say: takes one line of what happens.
         progress: shows how far a stage is.
         lock: False only looks, also while another run is at work.
+        confirm: called after an estimate was said and before the first request; False stops the run.
 
     Raises:
         ConfigError: another run is at work in the same folder.
     """
 
-    def __init__(self, config: Config, say: Say, progress: Progress, *, lock: bool = True):
-        self.config, self._locks = config, lock
+    def __init__(
+        self,
+        config: Config,
+        say: Say,
+        progress: Progress,
+        *,
+        lock: bool = True,
+        confirm: Callable[[], bool] = lambda: True,
+    ):
+        self.config, self._locks, self._confirm = config, lock, confirm
         self._lock: int | None = None
         self._say, self._progress = say, progress
 
     def __enter__(self) -> "Runner":
-        self._lock = _lock(Path(self.config.work)) if self._locks else None
-        self._journal = Journal(Path(self.config.journal))
+        with storage_errors(Path(self.config.work)):
+            self._lock = _lock(Path(self.config.work)) if self._locks else None
+            self._journal = Journal(Path(self.config.journal))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -71,8 +82,13 @@ class Runner:
         # All options are checked before the first stage starts: a typo in `export` must not show after a night.
         for name in names:
             self._check_options(name)
-        reports = []
-        for name in names:
+        with storage_errors(Path(self.config.work)):
+            _try_to_write(Path(self.config.out))
+            return self._run(names, redo, alone)
+
+    def _run(self, names: Sequence[str], redo: Sequence[str], alone: bool) -> list[dict[str, Any]]:
+        reports, looked_ahead = [], False
+        for place, name in enumerate(names):
             why = self.why_not_good(name)
             if name in redo:
                 why = "it was asked for"
@@ -87,6 +103,9 @@ class Runner:
                     self._say(
                         f"{name}: done again, because {why}" if name not in redo else f"{name}: done again: {why}"
                     )
+                if name != "load" and not looked_ahead:
+                    self._look_ahead(names[place:])
+                    looked_ahead = True
                 report = self._run_stage(name)
             reports.append(report)
         return reports
@@ -127,6 +146,35 @@ class Runner:
                     "facts": dict(stage.facts()),
                 }
             )
+
+    def _look_ahead(self, names: Sequence[str]) -> None:
+        """Before anything is paid for: is there what these stages will need, and what will they ask for?"""
+        rows = PartRows(self.config.folder("load"))
+        estimates = []
+        for name in names:
+            with self._stage(name) as (stage, _):
+                stage.needs(rows)
+                estimate = stage.estimate(rows)
+                if estimate is not None and estimate.requests:
+                    estimates.append((name, estimate))
+                    stage.reach()
+        self._check_disk(names)
+        for name, estimate in estimates:
+            self._say(f"{name}: {estimate}")
+        if estimates and not self._confirm():
+            raise ConfigError("stopped before the first request, as you said")
+
+    def _check_disk(self, names: Sequence[str]) -> None:
+        loaded = sum(path.stat().st_size for path in self.config.folder("load").glob("part-*.parquet"))
+        # Each stage writes the rows once more, and from `translate` on once for each language.
+        needed = _LEAST_FREE + 3 * loaded * (len(names) + 2 * len(self.config.languages))
+        for folder in {self.config.out, self.config.work}:
+            free = shutil.disk_usage(folder).free
+            if free < needed:
+                raise ConfigError(
+                    f"{folder!r} has {free:,} bytes free, and this run needs about {needed:,}; free some, or name "
+                    "another folder with `out` or `work`"
+                )
 
     def _check_options(self, name: str) -> None:
         with self._stage(name) as (stage, context):
@@ -202,9 +250,19 @@ def _remove_report(folder: Path) -> None:
         (folder / "stage.json").unlink()
 
 
+def _try_to_write(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out) as file:
+        file.write(b"x")
+        file.flush()
+
+
 def _lock(work: Path) -> int:
-    work.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(work / "lock", os.O_CREAT | os.O_RDWR)
+    work.parent.mkdir(parents=True, exist_ok=True)
+    work.mkdir(mode=0o700, exist_ok=True)
+    # Neither through somebody's link, nor readable by others.
+    descriptor = os.open(work / "lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
     try:
         # The system lets go of it when the process ends, in whatever way.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -99,6 +99,29 @@ class Context:
         return [json.loads(path.read_text(encoding="utf-8")) for path in found]
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What a stage will ask for, before it does.
+
+    Attributes:
+        requests: different requests that the journal cannot answer.
+        known: those that it can.
+        prompt_tokens, answer_tokens: of `requests`, roughly.
+    """
+
+    requests: int
+    known: int
+    prompt_tokens: int
+    answer_tokens: int
+
+    def __str__(self) -> str:
+        known = f" ({self.known:,} more are in the journal)" if self.known else ""
+        return (
+            f"about {self.requests:,} requests{known}, {self.prompt_tokens:,} tokens of prompts and "
+            f"{self.answer_tokens:,} of answers"
+        )
+
+
 class Stage(Protocol):
     """One step. Subclass it, set `name` and `options`, and write `run`; the constructor is `(options, context)`.
 
@@ -127,6 +150,25 @@ class Stage(Protocol):
         """Files written besides the rows; the stage is redone where one of them is gone."""
         return ()
 
+    def needs(self, rows: Rows) -> None:
+        """Looks, before anything is paid for, whether all is there that `run` will need.
+
+        Args:
+            rows: those of the stage `load`.
+
+        Raises:
+            PbrlsvrError: something is missing.
+        """
+        return
+
+    def estimate(self, rows: Rows) -> Estimate | None:
+        """What `run` will ask for, at most, given the rows of the stage `load`; None where it asks nobody."""
+        return None
+
+    def reach(self) -> None:
+        """Raises a PbrlsvrError where a server that only this stage uses does not answer; called before it is asked."""
+        return
+
     def facts(self) -> Mapping[str, Any]:
         """What else to report when it has run, as JSON: requests, tokens, shares. It is kept in `stage.json`."""
         return {}
@@ -149,9 +191,25 @@ def fingerprint(stage: Stage, context: Context) -> dict[str, Any]:
         "stage": stage.name,
         "version": stage.version,
         **{name: json.loads(json.dumps(getattr(context, name))) for name in stage.depends},
-        "options": json.loads(json.dumps(options, default=str)),
-        "files": {str(path): digest(path) for path in stage.files()},
+        "options": _without_folders(json.loads(json.dumps(options, default=str))),
+        "files": {_without_folders(str(path)): digest(path) for path in stage.files()},
     }
+
+
+def _without_folders(value: Any) -> Any:
+    """Absolute paths as the file's name and a mark of its folder: `stage.json` is published, and folders name people.
+
+    >>> _without_folders({"source": "/home/ana/rows.jsonl", "model": "m"})
+    {'source': 'rows.jsonl (in folder 8c671e6d)', 'model': 'm'}
+    """
+    if isinstance(value, dict):
+        return {_without_folders(key): _without_folders(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(each) for each in value]
+    if not isinstance(value, str) or not value.startswith(("/", "~")) or "\n" in value:
+        return value
+    folder, _, name = value.rstrip("/").rpartition("/")
+    return f"{name} (in folder {hashlib.sha256(folder.encode('utf-8', 'replace')).hexdigest()[:8]})"
 
 
 def digest(path: Path) -> str:

@@ -8,20 +8,22 @@ A stage writes into `2-reference.partial`, and that folder takes the place of `2
 disk: a folder without `.partial` is always whole. The bytes depend only on the rows: equal rows give equal files.
 """
 
+import errno
 import json
 import os
 import re
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pbrlsvr.errors import DataError
+from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.prepare.json_lines import json_line
 from pbrlsvr_plugin.prepare.stage import CANDIDATE, FIELDS, TEXTS, Row, digest
 
@@ -54,6 +56,30 @@ def sync_folder(folder: Path) -> None:
 def sync_file(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+@contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Makes one clear error of a full disk, a read-only folder, or a file where a folder should be.
+
+    Raises:
+        ConfigError: something could not be written or read.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        code = error.errno if isinstance(error, OSError) else None
+        place = getattr(error, "filename", None) or str(folder)
+        if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "full" in str(error):
+            advice = "Free some space there, or name another folder with `out` or `work`."
+        elif code in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP):
+            advice = "A file or a link stands where a folder should be: name another folder with `out` or `work`."
+        else:
+            advice = "May this user write there? Change that, or name another folder with `out` or `work`."
+        raise ConfigError(
+            f"{str(place)!r} cannot be used: {error}. {advice} What was answered so far is kept: then run the same "
+            "command again"
+        ) from error
 
 
 class PartRows:

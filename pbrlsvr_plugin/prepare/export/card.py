@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.languages import english_name
+from pbrlsvr_plugin.prepare.export import markdown
 from pbrlsvr_plugin.prepare.export.card_picture import draw
 from pbrlsvr_plugin.prepare.export.tally import Tally, quantiles
 from pbrlsvr_plugin.prepare.stage import Context
@@ -56,18 +57,18 @@ def write_card(
     has_picture = draw(tally, reports, options.title or context.name, context.out / PICTURE)
     sections = [
         _front_matter(tally, files, options),
-        f"# {options.title or context.name}",
-        options.description,
+        f"# {markdown.text(options.title or context.name)}",
+        markdown.text(options.description),
         _summary(tally, has_picture),
         _rows(tally),
-        _origin(tally, options),
+        _origin(tally, options, [*reports, {"name": "export", "fingerprint": fingerprint}]),
         _left_out(reports),
         _loading(files),
         _making(reports, fingerprint, context),
     ]
-    text = "\n\n".join(section.strip() for section in sections if section.strip())
+    card = "\n\n".join(section.strip() for section in sections if section.strip())
     partial = context.out / f"{FILE}.partial"
-    partial.write_text(f"{text}\n", encoding="utf-8")
+    partial.write_text(f"{card}\n", encoding="utf-8")
     partial.replace(context.out / FILE)
 
 
@@ -92,17 +93,17 @@ def _front_matter(tally: Tally, files: Mapping[str, int], options: CardOptions) 
 
 def _summary(tally: Tally, has_picture: bool) -> str:
     train, test = tally.problems("train"), tally.problems("test")
-    text = (
+    summary = (
         f"{tally.rows:,} rows: {train:,} problems for training and {test:,} for testing, in {len(tally.languages)} "
         "languages, with English pivot references. No problem is in both splits, in any language."
     )
     picture = f"![Rows and lengths by language, lengths of the references, rejected rows]({PICTURE})"
-    return f"{text}\n\n{picture}" if has_picture else f"{text}\n\n(For a picture here: `pip install matplotlib`.)"
+    return f"{summary}\n\n{picture}" if has_picture else f"{summary}\n\n(For a picture here: `pip install matplotlib`.)"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]], text_columns: int = 1) -> str:
     def line(cells: Sequence[object]) -> str:
-        shown = (f"{cell:,}" if isinstance(cell, int) else str(cell).replace("|", "\\|") for cell in cells)
+        shown = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells)
         return f"| {' | '.join(shown)} |"
 
     rule = ["---" if place < text_columns else "---:" for place in range(len(header))]
@@ -123,17 +124,39 @@ def _rows(tally: Tally) -> str:
     )
 
 
-def _origin(tally: Tally, options: CardOptions) -> str:
-    said = f"`{options.license}`" if options.license else "not stated; the terms of the sources apply"
+def _origin(tally: Tally, options: CardOptions, reports: Sequence[Mapping[str, Any]]) -> str:
+    said = markdown.code(options.license) if options.license else "not stated; the terms of the sources apply"
     lines = ["## Where it is from", f"Licence: {said}."]
+    rows = tally.counts["source"]
+    read = [name for report in reports for name in report.get("facts", {}).get("sources", ())]
+    names = sorted({*rows, *read}, key=lambda name: (-rows[name], name))
     sources = [
-        (f"`{Path(name).name or name}`", options.sources.get(name, options.sources.get(Path(name).name, "")), count)
-        for name, count in tally.counts["source"].most_common(50)
+        (
+            markdown.code(name),
+            markdown.text(options.sources.get(name, options.sources.get(Path(name).name, ""))),
+            rows[name],
+        )
+        for name in names
     ]
     lines.append(_table(("source", "licence and address", "rows"), sources, 2))
-    engines = [(name, count) for name, count in tally.counts["engine"].most_common(50)]
+    files = [
+        (markdown.code(name.partition(" (in folder")[0]), report["name"], f"`{digest[:16]}`")
+        for report in reports
+        for name, digest in report.get("fingerprint", {}).get("files", {}).items()
+    ]
+    if files:
+        lines.append(_table(("file", "read by", "SHA-256 begins with"), files, 3))
+    dropped = [name for report in reports for name in report.get("facts", {}).get("columns_dropped", ())]
+    if dropped:
+        lines.append(
+            f"Columns of the sources that are not in these files: {', '.join(map(markdown.code, dropped))}. The field `keep` of "
+            "a mapping keeps them."
+        )
+    engines = [(markdown.code(name), count) for name, count in tally.counts["engine"].most_common(50)]
     lines.append(_table(("who wrote the question", "rows"), engines))
-    models = [(name or "none", count) for name, count in tally.counts["pivot_model"].most_common(50)]
+    models = [
+        (markdown.code(name) if name else "none", count) for name, count in tally.counts["pivot_model"].most_common(50)
+    ]
     lines.append(_table(("who wrote the reference", "rows"), models))
     return "\n\n".join(lines)
 
@@ -142,7 +165,7 @@ def _left_out(reports: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for report in reports:
         reasons = sorted(report["rejected"].items(), key=lambda each: (-each[1], each[0]))
-        said = ", ".join(f"{reason} {count:,}" for reason, count in reasons) or "nothing"
+        said = ", ".join(f"{markdown.text(reason)} {count:,}" for reason, count in reasons) or "nothing"
         rows.append((report["name"], report["rows_in"] or "", report["rows_out"], said))
     table = _table(("stage", "rows in", "rows out", "rejected"), rows)
     return f"## What was left out\n\n{table}\n\nEach rejected row is in its stage's `rejects.jsonl`, with the reason."
@@ -175,7 +198,15 @@ def _making(reports: Sequence[Mapping[str, Any]], fingerprint: Mapping[str, Any]
 
     prints = [report["fingerprint"] for report in reports if "fingerprint" in report]
     digest = sha256(json.dumps([*prints, fingerprint], sort_keys=True, default=str).encode()).hexdigest()
+    costs = [
+        (report["name"], facts["answers"], facts["prompt_tokens"], facts["completion_tokens"])
+        for report in reports
+        if "answers" in (facts := report.get("facts", {}))
+    ]
+    cost = _table(("stage", "answers", "tokens of prompts", "tokens of answers"), costs)
+    cost = f"\n\nWhat was paid for, in all runs together:\n\n{cost}" if costs else ""
     return (
         f"## How it was made\n\n`pbrlsvr prepare`, version {pbrlsvr.__version__}, seed {context.seed}. Options and "
-        f"files together have the fingerprint `{digest[:16]}`: the same one from the same sources gives the same rows."
+        f"files together have the fingerprint `{digest[:16]}`: the same one from the same sources gives the same "
+        f"rows.{cost}"
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from pbrlsvr.languages import english_name
 from pbrlsvr_plugin.prepare.export.tally import Tally
+from pbrlsvr_plugin.terminal import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,8 +46,9 @@ def draw(tally: Tally, reports: Sequence[Mapping[str, Any]], title: str, path: P
     _draw_rejected(rejected, reasons)
     left_out = len(tally.languages) - len(languages)
     note = f"; the {left_out} languages with the fewest rows are not shown" if left_out else ""
-    heading = f"{title}: {tally.rows:,} rows in {len(tally.languages)} languages{note}"
-    figure.suptitle(heading, x=0.01, ha="left", fontsize=14, fontweight="bold", color=_INK)
+    # A dollar sign would begin mathematics.
+    heading = f"{' '.join(plain(title).split())}: {tally.rows:,} rows in {len(tally.languages)} languages{note}"
+    figure.suptitle(heading.replace("$", r"\$"), x=0.01, ha="left", fontsize=14, fontweight="bold", color=_INK)
     # No date and no version in the file: equal data give equal bytes.
     figure.savefig(path, dpi=110, metadata={"Software": None})
     return True

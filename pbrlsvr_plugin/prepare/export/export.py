@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr_plugin.prepare.export.benchmark_texts import Benchmark, read_texts
 from pbrlsvr_plugin.prepare.export.card import FILE, CardOptions, write_card
 from pbrlsvr_plugin.prepare.export.contamination import ContaminationOptions, Overlap, find_overlaps
 from pbrlsvr_plugin.prepare.export.duplicates import DuplicateOptions, find_duplicates
@@ -123,6 +124,11 @@ class Export(Stage):
                 "of the stage for each of them"
             )
         self._write(shuffle, tally, len(rows), rejected)
+
+    def needs(self, rows: Rows) -> None:
+        Lengths(self.options.tokenizer, self.options.revision)
+        for name in self.options.contamination.benchmarks:
+            next(read_texts(Benchmark.of(name)), None)
 
     def files(self) -> Sequence[Path]:
         own = [Path(self.options.prompt.file)] if self.options.prompt.file else []

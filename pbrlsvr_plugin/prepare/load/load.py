@@ -11,6 +11,7 @@ from typing import Any
 from pbrlsvr import answers
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
+from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import (
     Mapping,
     answer_of,
@@ -35,6 +36,8 @@ from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, new_
 
 #: How many records a column may be missing in before the mapping counts as broken.
 _PEEK = 100
+#: How many columns are remembered to be named as dropped.
+_MOST_COLUMNS = 200
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,32 @@ class Load(Stage):
         self.options, self._context = options, context
         self.mapping = mapping_of(options)
         self._seen: set[int] = set()
+        #: The columns that were seen, and the shapes of the records that had them.
+        self._columns: dict[str, None] = {}
+        self._shapes: set[tuple[str, ...]] = set()
+        self._names: list[str] = []
 
     def files(self) -> list[Path]:
         sources, others = self._sources()
         every = [*sources, *chain.from_iterable(others.values())]
         return sorted({source.path for source in every if source.path is not None})
+
+    def facts(self) -> dict[str, Any]:
+        """What was read, and the columns that did not go into the rows."""
+        dropped = [name for name in self._columns if not self._used(name)]
+        return {"sources": self._names, **({"columns_dropped": dropped} if dropped else {})}
+
+    def _used(self, name: str) -> bool:
+        options = self.mapping.options
+        used = [*self.mapping.columns(), *(options if isinstance(options, tuple) else ())]
+        return any(f"{column}.".startswith(f"{name}.") or f"{name}.".startswith(f"{column}.") for column in used)
+
+    def _note(self, record: Record) -> None:
+        if isinstance(record, Malformed) or tuple(record) in self._shapes or len(self._columns) >= _MOST_COLUMNS:
+            return
+        self._shapes.add(tuple(record))
+        leaves = [name for name in names(record) if not any(other.startswith(f"{name}.") for other in names(record))]
+        self._columns |= dict.fromkeys(name[:80] for name in leaves[:_MOST_COLUMNS])
 
     def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         loaded = self._load(reject)
@@ -98,9 +122,11 @@ class Load(Stage):
     def _load(self, reject: Reject) -> Iterator[Row]:
         self._seen.clear()
         sources, others = self._sources()
+        self._names = [source.name for source in chain(sources, *others.values())]
         for source in sources:
             join = self._join(source, others)
             for line, record in self._checked(source):
+                self._note(record)
                 place = {"id": f"{source.label}:{line}", "source": source.name, "line": line, "language": "en"}
                 translated = join.of(line, record)
                 try:
@@ -148,7 +174,7 @@ class Load(Stage):
         if broken := set.intersection(*absent) if absent else set():
             raise ConfigError(
                 f"the mapping {self.options.mapping!r} asks for the columns {sorted(broken)}, which {source.name!r} "
-                f"does not have; its columns are {names(good[0])}. Name them with `load.columns`, as in "
+                f"does not have; it has {shown_columns(names(good[0]))}. Name them with `load.columns`, as in "
                 "load.columns.question=<column>"
             )
         return chain(first, records)
@@ -156,8 +182,7 @@ class Load(Stage):
     def _row(self, place: dict[str, Any], record: Record) -> Row:
         if isinstance(record, Malformed):
             raise _RejectedError(record.reason, record.detail)
-        if missing := missing_columns(record, self.mapping):
-            raise _RejectedError("missing_column", f"there is no {missing}; there are {names(record)}")
+        _require_columns(record, self.mapping)
         mapping = self.mapping
         question, answer = self._question(record)
         language, english = self._language(record, question)
@@ -179,7 +204,7 @@ class Load(Stage):
     def _question(self, record: dict[str, Any]) -> tuple[str, str]:
         value = lookup(record, self.mapping.question)
         if not isinstance(value, str):
-            raise _RejectedError("question_is_no_text", f"{self.mapping.question}={str(value)[:80]!r}")
+            raise _RejectedError("question_is_no_text", f"{self.mapping.question} holds a {type(value).__name__}")
         if not value.strip():
             raise _RejectedError("no_question", f"{self.mapping.question}={value!r}")
         try:
@@ -215,8 +240,7 @@ class Load(Stage):
             try:
                 if isinstance(record, Malformed):
                     raise _RejectedError(record.reason, record.detail)
-                if missing := missing_columns(record, self.mapping):
-                    raise _RejectedError("missing_column", f"there is no {missing}; there are {names(record)}")
+                _require_columns(record, self.mapping)
                 question, answer = self._question(record)
                 if answer and row["answer"] and not _same(answer, row["answer"], language):
                     raise _RejectedError("answer_differs", f"{answer!r}, in English {row['answer']!r}")
@@ -224,6 +248,11 @@ class Load(Stage):
             except _RejectedError as error:
                 reject(place, error.reason, error.detail)
         return found
+
+
+def _require_columns(record: dict[str, Any], mapping: Mapping) -> None:
+    if missing := missing_columns(record, mapping):
+        raise _RejectedError("missing_column", f"there is no {missing}; there are {shown_columns(names(record))}")
 
 
 def _same(answer: str, english: str, language: str) -> bool:

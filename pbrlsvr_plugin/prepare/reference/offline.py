@@ -5,6 +5,7 @@ of the model; each batch of answers goes into the journal as it comes back. So a
 """
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,15 @@ class TransformersEngine:
 ENGINES: dict[str, type] = {"vllm": VllmEngine, "transformers": TransformersEngine}
 
 
+def require_engine(engine: str) -> None:
+    """Raises a MissingDependencyError where the packages of an engine are not installed."""
+    for package in ("ray", engine):
+        if find_spec(package) is None:
+            raise MissingDependencyError(
+                f"reference.engine={engine!r} needs {package!r}, which is not installed: pip install {package}"
+            )
+
+
 class Offline:
     """Answers all questions of a stage on a Ray cluster, through the journal."""
 
@@ -124,7 +134,7 @@ class Offline:
         self._options, self._journal, self._seed = options, journal, seed
         self._prompt = read_prompt(options.prompt, "{question}")
         #: What the answers have cost, also those of earlier runs; each once.
-        self.tokens = {"prompt_tokens": 0, "completion_tokens": 0}
+        self.tokens = {"answers": 0, "prompt_tokens": 0, "completion_tokens": 0}
         self._counted: set[int] = set()
 
     def answers(self, row: Row) -> list[dict[str, Any]]:
@@ -137,7 +147,8 @@ class Offline:
             found.append(answer)
             if hash(request["key"]) not in self._counted:
                 self._counted.add(hash(request["key"]))
-                for name in self.tokens:
+                self.tokens["answers"] += 1
+                for name in ("prompt_tokens", "completion_tokens"):
                     self.tokens[name] += tokens_of(answer["usage"], name)
         return found
 

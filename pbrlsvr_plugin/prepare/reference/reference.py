@@ -17,16 +17,28 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
 from pbrlsvr.responses.spans import split
+from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
-from pbrlsvr_plugin.prepare.reference.offline import Offline
+from pbrlsvr_plugin.prepare.reference.offline import Offline, require_engine
 from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
-from pbrlsvr_plugin.prepare.requests.asking import Asker, fill, prompt_path, read_prompt
+from pbrlsvr_plugin.prepare.requests.asking import (
+    Asker,
+    chat_request,
+    estimate_of,
+    fill,
+    prompt_path,
+    read_prompt,
+    user_turn,
+)
 from pbrlsvr_plugin.prepare.requests.concurrent import UNANSWERED, Failures, in_order, reason_of
-from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
+from pbrlsvr_plugin.prepare.requests.journal import request_key
+from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage
 
 #: A finish reason that says that the answer is not whole.
 CUT_OFF = "length"
+#: Of a reference, for an estimate before there is one.
+_ANSWER_TOKENS = 400
 
 
 class Reference(Stage):
@@ -47,6 +59,31 @@ class Reference(Stage):
         if self.options.engine == "dataset":
             return [Path(self.options.file)] if self.options.file else []
         return [prompt_path(self.options.prompt)]
+
+    def needs(self, rows: Rows) -> None:
+        if self.options.engine != "dataset":
+            read_prompt(self.options.prompt, "{question}")
+        elif self.options.file:
+            next(_references(Path(self.options.file)), None)
+        if self.options.engine in ("vllm", "transformers"):
+            require_engine(self.options.engine)
+
+    def estimate(self, rows: Rows) -> Estimate | None:
+        options = self.options
+        if options.engine == "dataset":
+            return None
+        prompt = read_prompt(options.prompt, "{question}")
+        extra = {} if options.engine == "endpoint" else {"engine_kwargs": options.engine_kwargs}
+        kind = "chat" if options.engine == "endpoint" else options.engine
+
+        def requests() -> Iterator[tuple[str, int]]:
+            for row in rows:
+                filled = fill(prompt, question=row["english"])
+                for candidate in range(options.candidates):
+                    request = chat_request(options, user_turn(filled), self._context.seed, candidate, 0)
+                    yield request_key(kind, **request, **extra), len(filled)
+
+        return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS)
 
     def facts(self) -> Mapping[str, Any]:
         return self._facts
@@ -76,7 +113,7 @@ class Reference(Stage):
 
         window = 4 * options.max_concurrency
         for row, found in in_order(rows, candidates, window, Failures(options.give_up_after), asker.aclose):
-            self._facts = {"asked": asker.answers.asked, "from_journal": asker.answers.kept, **asker.tokens}
+            self._facts = asker.facts()
             if isinstance(found, PbrlsvrError):
                 reject(row, reason_of(found, "no_reference"), str(found))
             else:
@@ -157,6 +194,5 @@ def _references(path: Path) -> Iterator[tuple[str, str]]:
                 yield text_of(lookup(record, "id")), text_of(lookup(record, "reference"))
             except KeyError as error:
                 raise ConfigError(
-                    f"{source.name}:{line} has the columns {sorted(record)}; a file of references needs `id` and "
-                    "`reference`"
+                    f"{source.name}:{line} has {shown_columns([*record])}; it needs `id` and `reference`"
                 ) from error

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from pbrlsvr.serving.chat import Completion, chat
 from pbrlsvr.serving.endpoint import BusyError, Endpoint, EndpointOptions
 from pbrlsvr_plugin.prepare.requests.concurrent import Answers, RateLimit
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
-from pbrlsvr_plugin.prepare.stage import operational
+from pbrlsvr_plugin.prepare.stage import Estimate, operational
 
 log = logging.getLogger(__name__)
 
 #: How often a question is asked whose answer has nothing in it.
 _EMPTY_TRIES = 3
+_CHARACTERS_OF_A_TOKEN = 4
 _LONGEST_PAUSE_S = 86_400.0
 #: No answer has more tokens than this.
 _MOST_TOKENS = 100_000_000
@@ -142,8 +143,7 @@ class Asker:
             RejectedError: the server refuses the request.
             ServiceError: no usable answer.
         """
-        messages = [{"role": "user", "content": prompt}]
-        request = chat_request(self._options, messages, seed, candidate, attempt)
+        request = chat_request(self._options, user_turn(prompt), seed, candidate, attempt)
         key = request_key("chat", **request)
         answer: dict[str, Any] = await self.answers.get(
             key, lambda: self._ask_again(key, request, len(prompt)), is_empty
@@ -158,6 +158,15 @@ class Asker:
                 f"{answer['finish_reason']!r}); nothing is kept of it, and the next run asks again"
             )
         return answer
+
+    def facts(self) -> dict[str, int]:
+        """How many requests this run has made, and what all answers cost that it used, also those of earlier runs."""
+        return {
+            "asked": self.answers.asked,
+            "from_journal": self.answers.kept,
+            "answers": len(self._counted),
+            **self.tokens,
+        }
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
@@ -224,6 +233,52 @@ def chat_request(
         request |= {"top_p": options.top_p, "seed": (seed * 1_000_003 + candidate * 101 + attempt) % (1 << 31)}
         request |= {"candidate": candidate, "attempt": attempt}
     return request
+
+
+def user_turn(prompt: str) -> list[dict[str, str]]:
+    """The messages of a request with this prompt."""
+    return [{"role": "user", "content": prompt}]
+
+
+def estimate_of(requests: Iterable[tuple[str, int]], journal: Journal, answer_tokens: int) -> Estimate:
+    """The estimate for requests, given as the key and the characters of the prompt; each key counts once.
+
+    Answers are taken to be as long as those of the same requests in the journal, or else to have `answer_tokens`.
+    """
+    seen: set[int] = set()
+    new = known = characters = stated = 0
+    for key, length in requests:
+        if hash(key) in seen:
+            continue
+        seen.add(hash(key))
+        answer = journal.get(key)
+        if answer is None or (isinstance(answer, dict) and is_empty(answer)):
+            new, characters = new + 1, characters + length
+        else:
+            known += 1
+            stated += tokens_of(answer["usage"], "completion_tokens") if isinstance(answer, dict) else 0
+    mean = stated // known if stated else answer_tokens
+    return Estimate(new, known, characters // _CHARACTERS_OF_A_TOKEN, new * mean)
+
+
+def check_server(options: ChatOptions) -> None:
+    """Asks the servers for one token: are they there, do they know the model and accept the key?
+
+    Raises:
+        PbrlsvrError: they do not, or not now.
+    """
+
+    async def ask() -> None:
+        endpoint = Endpoint(replace(options, retries=1).endpoint())
+        try:
+            body = {**options.body, "max_tokens": 1}
+            await chat(endpoint, options.model, user_turn("1"), **body)
+        except BusyError:
+            pass  # it is there
+        finally:
+            await endpoint.aclose()
+
+    asyncio.run(ask())
 
 
 def read_prompt(name: str, *places: str) -> str:

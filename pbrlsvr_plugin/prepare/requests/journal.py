@@ -81,6 +81,8 @@ class Journal:
             self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
             # A connection of its own: in this mode a reader does not wait for a writer that waits for the disk.
             self._reader = sqlite3.connect(path, check_same_thread=False, timeout=60)
+        except sqlite3.OperationalError:
+            raise  # about the disk, not about what is in the file
         except sqlite3.DatabaseError as error:
             raise DataError(f"{str(path)!r} is no journal: {error}; move it away to start a new one") from error
         self._thread = Thread(target=self._write, name="pbrlsvr-journal", daemon=True)

@@ -23,15 +23,28 @@ from pbrlsvr.models.translation.options import TranslationOptions
 from pbrlsvr.models.translation.translator import translator
 from pbrlsvr.options import from_mapping
 from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
 from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
-from pbrlsvr_plugin.prepare.requests.asking import Asker, ChatOptions, fill, prompt_path, read_prompt
+from pbrlsvr_plugin.prepare.requests.asking import (
+    Asker,
+    ChatOptions,
+    chat_request,
+    check_server,
+    estimate_of,
+    fill,
+    prompt_path,
+    read_prompt,
+    user_turn,
+)
 from pbrlsvr_plugin.prepare.requests.concurrent import Answers, Failures, in_order, reason_of
 from pbrlsvr_plugin.prepare.requests.journal import request_key
-from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
+from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage, operational
 
 Engine = Literal["auto", "join", "chat", "seq2seq", "ctranslate2"]
+#: Of a translation, for an estimate before there is one.
+_ANSWER_TOKENS = 120
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,8 @@ class TranslateOptions(ChatOptions):
     prompt: str = "translate"
     translator: dict[str, Any] = field(default_factory=dict)
     serving: dict[str, Any] = field(default_factory=dict, metadata={"operational": True})
+    #: Whether model and servers are those of `reference`, which asks them first.
+    as_reference: bool = operational(default=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,10 +120,45 @@ class Translate(Stage):
         files = [prompt_path(self.options.prompt)] if self.options.engine == "chat" else []
         return [*files, Path(self.options.file)] if self.options.file else files
 
+    def needs(self, rows: Rows) -> None:
+        if self.options.engine == "chat":
+            read_prompt(self.options.prompt, "{language}", "{question}")
+        if self.options.engine == "join":
+            made, lacking = Counter[str](), Counter[str]()
+            for task in self._tasks(rows, lambda *_: None):
+                (lacking if task.existing is None else made)[task.language] += 1
+            self._none_empty(made, lacking)
+        elif self.options.file:
+            next(_translations(Path(self.options.file)), None)
+
+    def estimate(self, rows: Rows) -> Estimate | None:
+        options = self.options
+        if options.engine == "join":
+            return None
+        prompt = read_prompt(options.prompt, "{language}", "{question}") if options.engine == "chat" else ""
+
+        def requests() -> Iterator[tuple[str, int]]:
+            for task in self._tasks(rows, lambda *_: None):
+                if task.existing is not None:
+                    continue
+                text = task.row["english"]
+                if not prompt:
+                    yield self._key(text, task.language), len(text)
+                    continue
+                filled = fill(prompt, language=english_name(task.language), question=text)
+                request = chat_request(options, user_turn(filled), self._context.seed, 0, 0)
+                yield request_key("chat", **request), len(filled)
+
+        return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS)
+
+    def reach(self) -> None:
+        if self.options.engine == "chat" and not self.options.as_reference:
+            check_server(self.options)
+
     def facts(self) -> Mapping[str, Any]:
-        answers = self._asker.answers if self._asker else self._answers
-        tokens = self._asker.tokens if self._asker else {}
-        return {"asked": answers.asked, "from_journal": answers.kept, **tokens}
+        if self._asker:
+            return self._asker.facts()
+        return {"asked": self._answers.asked, "from_journal": self._answers.kept}
 
     def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         options = self.options
@@ -171,14 +221,19 @@ class Translate(Stage):
                 return _Translated("", "", "cut_off")
             return _Translated(answer["text"].strip(), self.options.model)
         options = self.options.model_options()
-        serving = from_mapping(ServingOptions, self.options.serving, "translate.serving")
-        told = options.model_dump() | {"dtype": serving.dtype}
+        serving = self._serving()
 
         async def ask() -> str:
             return await translator(options, serving).translate(text, "en", language)
 
-        key = request_key("translation", options=told, text=text, language=language)
-        return _Translated(await self._answers.get(key, ask), self.options.model)
+        return _Translated(await self._answers.get(self._key(text, language), ask), self.options.model)
+
+    def _serving(self) -> ServingOptions:
+        return from_mapping(ServingOptions, self.options.serving, "translate.serving")
+
+    def _key(self, text: str, language: str) -> str:
+        told = self.options.model_options().model_dump() | {"dtype": self._serving().dtype}
+        return request_key("translation", options=told, text=text, language=language)
 
     def _none_empty(self, made: Counter[str], lacking: Counter[str]) -> None:
         empty = sorted(language for language, count in lacking.items() if count and not made[language])
@@ -219,7 +274,7 @@ def _translations(path: Path) -> Iterator[tuple[str, str, str]]:
             try:
                 code, texts = text_of(lookup(record, "language")), (lookup(record, "id"), lookup(record, "question"))
             except KeyError as error:
-                columns = sorted(record)
+                columns = shown_columns([*record])
                 raise ConfigError(
                     f"{place} has the columns {columns}; a file of translations needs `id`, `language` and `question`"
                 ) from error
