@@ -12,7 +12,7 @@ def json_line(value: Any) -> str:
     r"""The value as one line of JSON, with its line break; texts of any language can be read in it.
 
     >>> json_line({"a": "¿\u2028\x85?"})
-    '{"a": "¿\\\\u2028\\\\u0085?"}\\n'
+    '{"a": "¿\\u2028\\u0085?"}\n'
     """
     text = json.dumps(value, ensure_ascii=False)
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"

@@ -105,7 +105,8 @@ def table(reports: Sequence[dict[str, Any]]) -> Table:
         made.add_column(column, justify="right")
     made.add_column("reasons and facts", overflow="fold")
     for report in reports:
-        rejected, facts = report["rejected"], report.get("facts") or {}
+        rejected, facts = report["rejected"], dict(report.get("facts") or {})
+        facts.pop("sources", None)
         notes = [f"{reason} {count:,}" for reason, count in sorted(rejected.items(), key=lambda each: -each[1])]
         notes += [
             f"{name}={value:,}" if isinstance(value, int) else f"{name}={value}"

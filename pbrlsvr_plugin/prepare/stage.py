@@ -200,7 +200,7 @@ def _without_folders(value: Any) -> Any:
     """Absolute paths as the file's name and a mark of its folder: `stage.json` is published, and folders name people.
 
     >>> _without_folders({"source": "/home/ana/rows.jsonl", "model": "m"})
-    {'source': 'rows.jsonl (in folder 8c671e6d)', 'model': 'm'}
+    {'source': 'rows.jsonl (in folder 9997adee)', 'model': 'm'}
     """
     if isinstance(value, dict):
         return {_without_folders(key): _without_folders(each) for key, each in value.items()}

@@ -149,8 +149,8 @@ def _origin(tally: Tally, options: CardOptions, reports: Sequence[Mapping[str, A
     dropped = [name for report in reports for name in report.get("facts", {}).get("columns_dropped", ())]
     if dropped:
         lines.append(
-            f"Columns of the sources that are not in these files: {', '.join(map(markdown.code, dropped))}. The field `keep` of "
-            "a mapping keeps them."
+            f"Columns of the sources that are not in these files: {', '.join(map(markdown.code, dropped))}. The field "
+            "`keep` of a mapping keeps them."
         )
     engines = [(markdown.code(name), count) for name, count in tally.counts["engine"].most_common(50)]
     lines.append(_table(("who wrote the question", "rows"), engines))
