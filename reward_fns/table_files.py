@@ -323,7 +323,8 @@ def _parquet(path: Path) -> Iterator[tuple[int, Record]]:
                     number += 1
                     yield number, row
     except (pa.ArrowException, OSError, MemoryError) as error:
-        raise DataError(f"{path.name!r} is no parquet file that can be read, after row {number:,}: {error}") from error
+        why = str(error) or "out of memory"
+        raise DataError(f"{path.name!r} is no parquet file that can be read, after row {number:,}: {why}") from error
 
 
 def _group_bytes(group: Any) -> int:

@@ -165,7 +165,7 @@ def _left_out(reports: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for report in reports:
         reasons = sorted(report["rejected"].items(), key=lambda each: (-each[1], each[0]))
-        said = ", ".join(f"{markdown.text(reason)} {count:,}" for reason, count in reasons) or "nothing"
+        said = ", ".join(f"{reason} {count:,}" for reason, count in reasons) or "nothing"
         rows.append((report["name"], report["rows_in"] or "", report["rows_out"], said))
     table = _table(("stage", "rows in", "rows out", "rejected"), rows)
     return f"## What was left out\n\n{table}\n\nEach rejected row is in its stage's `rejects.jsonl`, with the reason."

@@ -4,7 +4,7 @@ import re
 
 from pbrlsvr_plugin.terminal import plain
 
-_SIGNS = re.compile(r"[\\`*_{}\[\]<>&|#~!^$@]")
+_SIGNS = re.compile(r"[\\`*_{}\[\]()<>&|#~!^$@]")
 _LINK = re.compile(r"\b(javascript|data|vbscript|file):", re.I)
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;"}
 _CODE = re.compile(r"[\w./:=+() -]+")
@@ -14,7 +14,7 @@ def text(value: object) -> str:
     r"""The text on one line, without HTML, and in Markdown that shows each of its characters.
 
     >>> print(text("a|b <img src=x> [x](javascript:y)"))
-    a\|b &lt;img src=x&gt; \[x\](javascript&#58;y)
+    a\|b &lt;img src=x&gt; \[x\]\(javascript&#58;y\)
     """
     line = " ".join(plain(value).split())
     line = _SIGNS.sub(lambda sign: _ENTITIES.get(sign[0], f"\\{sign[0]}"), line)

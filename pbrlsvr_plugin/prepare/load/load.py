@@ -36,6 +36,8 @@ from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, new_
 
 #: How many records a column may be missing in before the mapping counts as broken.
 _PEEK = 100
+#: They are looked at together, so that they must not fill the memory.
+_PEEK_CHARACTERS = 1 << 24
 #: How many columns are remembered to be named as dropped.
 _MOST_COLUMNS = 200
 
@@ -168,7 +170,14 @@ class Load(Stage):
     def _checked(self, source: Source) -> Iterator[tuple[int, Record]]:
         """The records of a source, after a look at the first ones: does the mapping fit at all?"""
         records = source.records()
-        first = list(islice(records, _PEEK))
+        first: list[tuple[int, Record]] = []
+        characters = 0
+        for line, record in records:
+            first.append((line, record))
+            if isinstance(record, dict):
+                characters += sum(len(value) for value in record.values() if isinstance(value, str))
+            if len(first) == _PEEK or characters > _PEEK_CHARACTERS:
+                break
         good = [record for _, record in first if isinstance(record, dict)]
         absent = [set(missing_columns(record, self.mapping)) for record in good]
         if broken := set.intersection(*absent) if absent else set():

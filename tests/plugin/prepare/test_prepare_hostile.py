@@ -34,7 +34,13 @@ def prepare(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(CHILD), "prepare", *map(str, arguments)],
         capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", **environment},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "MALLOC_ARENA_MAX": "2",
+            "ARROW_DEFAULT_MEMORY_POOL": "system",
+            **environment,
+        },
         timeout=300,
     )
 
