@@ -25,7 +25,8 @@ class _Loader(yaml.SafeLoader):
                 raise ConfigError(f"{str(name)!r:.80} stands twice, in line {seen[name]} and in line {line}")
             if isinstance(name, Hashable):
                 seen[name] = line
-        return super().construct_mapping(node, deep)
+        made: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return made
 
 
 def parse_yaml(text: str, what: str) -> Any:

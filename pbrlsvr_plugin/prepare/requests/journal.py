@@ -155,11 +155,13 @@ class Journal:
     def _commit(self, group: list[tuple[str, str, "Future[None]"]]) -> None:
         if not group:
             return
+        # Who stopped waiting has paid all the same: the answer is kept, and nobody is told.
+        waiting = [done for *_, done in group if done.set_running_or_notify_cancel()]
         try:
             self._put([(key, value) for key, value, _ in group])
         except BaseException as error:
-            for *_, done in group:
+            for done in waiting:
                 done.set_exception(error)
         else:
-            for *_, done in group:
+            for done in waiting:
                 done.set_result(None)

@@ -83,10 +83,10 @@ def test_it_says_where_the_rows_are_from_and_under_which_terms(folder):
     text = (folder / FILE).read_text()
     assert "Licence: `cc-by-4.0`." in text
     assert "Made by hand." in text
-    assert ["`toy.jsonl`", "CC BY 4.0, https://example.org", "9"] in tables(text)
-    assert ["original", "5"] in tables(text)
-    assert ["mt-model", "4"] in tables(text)
-    assert ["teacher-70b", "9"] in tables(text)
+    assert ["`folder/toy.jsonl`", "CC BY 4.0, https://example.org", "9"] in tables(text)
+    assert ["`original`", "5"] in tables(text)
+    assert ["`mt-model`", "4"] in tables(text)
+    assert ["`teacher-70b`", "9"] in tables(text)
 
 
 def test_a_hub_finds_the_files_by_its_front_matter(folder, tmp_path):

@@ -160,6 +160,14 @@ def test_a_pause_that_the_server_asks_for_is_waited_for_and_one_server_fills_no_
     assert len(server.asked) == 80
 
 
+def test_an_answer_that_nobody_waits_for_any_more_is_kept_and_the_next_ones_as_well(tmp_path):
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for i in range(50):
+            journal.put_soon(f"cancelled{i}", {"text": "x"}).cancel()
+        journal.put_soon("last", {"text": "y"}).result(timeout=30)
+        assert len(journal) == 51
+
+
 def test_half_a_surrogate_pair_costs_no_other_answer(tmp_path):
     with Journal(tmp_path / "j.sqlite") as journal:
         done = [journal.put_soon(f"k{i}", {"text": "\ud800" if i == 3 else "x"}) for i in range(6)]
