@@ -208,7 +208,8 @@ class Asker:
                 if time.monotonic() >= self._said_until:
                     log.warning("the servers ask for a pause of %.0f s (429, Retry-After); waiting", error.seconds)
                     self._said_until = time.monotonic() + error.seconds
-                await asyncio.sleep(error.seconds)
+                # A second at least: "Retry-After: 0" for ever would be asked as fast as it answers.
+                await asyncio.sleep(max(error.seconds, 1.0))
 
     def _slot(self) -> asyncio.Semaphore:
         # Here and not in the endpoint alone: a turn of the rate limit must not be used up while waiting for a slot.

@@ -96,7 +96,9 @@ def test_a_hostile_data_set_gives_rejects_and_nothing_that_a_terminal_or_a_brows
     folder.mkdir()
     source = folder / "<img src=x onerror=alert(1)> [x](javascript:alert(1)) `|\x1b[31m.jsonl"
     source.write_bytes(hostile_lines(good))
-    ran = run(source, tmp_path / "out", server, f"export.card.title={evil!r}", OPENAI_API_KEY=SECRET)
+    ran = run(
+        source, tmp_path / "out", server, f"export.card.title={evil!r}", "reference.api_key_env=MY_KEY", MY_KEY=SECRET
+    )
     assert b"Traceback" not in ran.stdout + ran.stderr, ran.stderr[-3000:].decode()
     assert ran.returncode == 0, ran.stderr.decode()
     assert controls(ran.stdout + ran.stderr) == set()
