@@ -8,6 +8,7 @@ former, they must not outrank an honest correct response. An attack that does no
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pbrlsvr_plugin.attacks.disguises import DISGUISES, mixed
 from pbrlsvr_plugin.attacks.problems import Case
 from pbrlsvr_plugin.attacks.scripts import in_another_script, in_latin_or_cyrillic
 
@@ -195,6 +196,25 @@ def english_added(case: Case) -> list[str]:
         f"{problem.correct}\n```\n{reference}\n```",
     )
     return [case.write(reasoning, problem.pivot_answer) for reasoning in added]
+
+
+@attack("the English reference in hiding: as code, formulas, addresses, tags, or in odd letters", wrong=False)
+def english_hidden(case: Case) -> list[str]:
+    problem = case.problem
+    if problem.language == "en":
+        return []
+    texts = [disguise(problem.pivot_reasoning) for disguise in DISGUISES.values()]
+    return [case.write(text, problem.pivot_answer) for text in texts]
+
+
+@attack("words of the English reference between those of a right solution", wrong=False)
+def english_mixed(case: Case) -> list[str]:
+    problem = case.problem
+    own, english = problem.correct.split(), problem.pivot_reasoning.split()
+    if problem.language == "en" or len(own) < 10:
+        return []
+    texts = [mixed(own, english, 1, 1), mixed(own, english, 2, 1), mixed(own, [word.title() for word in english], 2, 1)]
+    return [case.write(text, problem.pivot_answer) for text in texts]
 
 
 @attack("a right solution in a third language", wrong=False)

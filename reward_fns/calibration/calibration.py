@@ -37,6 +37,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr.languages import base, parse, profile
+from pbrlsvr.languages.words import in_another_language
 from pbrlsvr.models.embedding.cards import card_prompt, last_part
 from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.models.files import brief, clip, read_json
@@ -159,11 +160,14 @@ class Calibration:
     def score(self, similarity: float, text: str, language: str) -> float:
         """The probability for a response that should be in `language`.
 
-        With a fifth or more of its letters in English, it is the smaller of that for `language` and that for English:
-        else an answer in English would be measured against the lower cosines of `language`.
+        With a fifth or more of its letters in English, or with words that are hardly in `language`, or with none at
+        all, it is the smaller of that for `language` and that for English: else what is no text in `language` would be
+        measured against the lower cosines of `language`.
         """
         probability = self.probability(similarity, language)
-        if profile(text, expected=language).languages.get("en", 0.0) >= ENGLISH_SHARE:
+        found = profile(text, expected=language)
+        english = found.languages.get("en", 0.0) >= ENGLISH_SHARE or not found.letters
+        if english or (not found.shares and in_another_language(text, parse(language))):
             probability = min(probability, self.probability(similarity, "en"))
         return probability
 

@@ -8,7 +8,7 @@
 
 How a text is judged:
 
-1. Code, LaTeX, addresses and numbers are taken out (`text.prose`), invisible characters and look-alike
+1. Code, LaTeX, addresses and numbers are taken out (`text.read`), invisible characters and look-alike
    letters are put right, and the rest is cut into segments of a sentence or at most 12 words.
 2. A script that belongs to one language (Thai, Telugu, Bengali, Hangul, kana, Han without kana) decides by itself. For
    the Latin, Cyrillic, Arabic and Devanagari scripts py3langid gives a probability for each of their languages.
@@ -16,6 +16,9 @@ How a text is judged:
    >= 0.2. What remains, and segments of fewer than 3 words, is joined and judged again, 24 words at a time. What then
    still fits no language is undetermined if it is short, and "mis" (a language that is not known) if it is not.
 4. Names, acronyms and units in Latin letters among another script, single letters and digits prove nothing.
+5. Single words are looked at where there are too few for that, or English ones stand between others (`words`).
+
+What step 1 takes out, no similarity sees either, but for numbers, signs, variables and commands (`text.read`).
 
 Languages that share credit (`tables.SHARED_CREDIT`: Serbian, Croatian and Bosnian; Indonesian and Malay;
 Norwegian and Danish; Zulu and Xhosa; simplified and traditional Chinese; ...) count as one. Neighbours

@@ -3,6 +3,8 @@
 Scripts have their ISO 15924 codes; "Hrkt" is hiragana and katakana together.
 """
 
+import keyword
+
 #: First word of a letter's Unicode name -> its script. Letters whose name begins otherwise are in script "Zyyy".
 SCRIPT_OF_NAME = {
     "LATIN": "Latn",
@@ -144,3 +146,58 @@ LOOKS_LATIN = dict(
 )
 #: Latin letters that look Cyrillic -> the Cyrillic letter.
 LOOKS_CYRILLIC = dict(zip("aeopcyxijsABEKMHOPCTYXIJS", "аеорсухіјѕАВЕКМНОРСТУХІЈЅ", strict=True))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Commands of LaTeX that are mathematics in any language. Of others, such as `\\first`, the name may be a word.
+MATH_COMMANDS = _words(
+    """frac dfrac tfrac cfrac sqrt cdot cdots ldots dots times div pm mp le leq ge geq lt gt ne neq approx equiv sim
+    cong propto infty sum prod int lim log ln exp sin cos tan cot arcsin arccos arctan max min gcd bmod pmod mod binom
+    boxed fbox text textbf mathrm mathbf mathbb mathcal operatorname left right big Big bigl bigr quad qquad
+    to mapsto rightarrow Rightarrow leftarrow implies iff therefore because mid nmid in notin subset subseteq cup cap
+    emptyset forall exists neg land lor angle triangle circ degree perp parallel overline underline hat bar vec prime
+    lfloor rfloor lceil rceil langle rangle lvert rvert hline begin end displaystyle
+    alpha beta gamma delta epsilon varepsilon theta lambda mu nu pi rho sigma tau phi varphi omega Delta Sigma
+    Omega Gamma Theta Lambda Phi Pi"""
+) | {
+    f"{edge}{{{name}}}"
+    for edge in ("begin", "end")
+    for name in ("align", "align*", "aligned", "equation", "equation*", "gather", "gather*", "gathered", "cases",
+                 "array", "matrix", "pmatrix", "bmatrix", "vmatrix", "split", "multline", "eqnarray", "eqnarray*")
+}  # fmt: skip
+
+#: Names of functions that are written without a backslash, too.
+MATH_FUNCTIONS = _words("sin cos tan cot log ln exp max min gcd lcm mod lim det")
+
+#: Words of programming languages, addresses and tags that are in no human language, whatever they look like.
+PROGRAM_WORDS = frozenset(keyword.kwlist) | _words(
+    """abs all any append bool break case catch char class cin console const cout decimal def dict do double elif
+    else end endl enumerate except export extend false final float format fractions function go iostream http https www
+    com org net html import include int integer isinstance items join js json key keys lambda len let list log long main
+    map math max min mod new none np null numpy object pandas pd pow print printf private public py python range
+    return reversed round self set solve sorted split sqrt static std str string struct sum sympy switch symbols true
+    tuple type val value values var void while zip think answer div span br hr li ol ul td tr table img href src
+    align aligned equation latex bash cpp java javascript rust sql txt"""
+)
+
+#: Common English words, above all of solutions to word problems, that are no words of another language, or rare ones.
+ENGLISH_WORDS = _words(
+    """about after again altogether amount and another answer because before being between both buys calculate
+    costs could divide divided does doing down during each earns eats either equal equals every example finally find
+    first following from gets give given gives goes have having hence how however into itself know leaves left
+    less makes making many means more much multiplied multiply multiplying need needs next number only other out
+    remain remaining remains right same says sells she should since solve spends step steps
+    subtract subtracted subtracting takes that the their them then there therefore these they third this those
+    three through thus times together twice two until using were what when where which while who whole with
+    without would you your"""
+)
+
+#: English words that hold sentences together; in code and its comments they are rare.
+ENGLISH_PARTICLES = _words(
+    """a an are at be been but by can could did does each every had has have he her here his how i it its my of on our
+    she so than that the their then there these they this those to was we were what when where which who will would you
+    your"""
+)

@@ -1,7 +1,9 @@
-"""What a language identifier should see of a response: its prose, in short segments, sorted by script.
+r"""What a language identifier should see of a response, and what a similarity may see: never more.
 
-Code, LaTeX, tags, addresses and numbers are taken out. Prose that was put inside code or mathematics to hide it is not:
-see `prose`. Every step is linear in the length of the text.
+`read` takes a text apart into its prose, in which a language can be judged, and code, formulas, addresses and tags
+(`pbrlsvr.responses.markup`), in which it cannot. Of the latter a similarity sees numbers, symbols, variables and the
+commands of mathematics, but no word: a sentence that was put where no policy looks is worth nothing. A sentence that
+fills its formula or code is judged, and seen, like prose. Every step is linear in the length of the text.
 """
 
 import re
@@ -10,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pbrlsvr.languages import tables
 from pbrlsvr.languages.tables import LETTERS_PER_SIGN, LOOKS_CYRILLIC, LOOKS_LATIN, SCRIPT_OF_NAME
+from pbrlsvr.responses import markup
 
 #: Longest segment. At 12 words the identifier is right in 97 of 100 cases or more; a longer segment would hide a
 #: change of language within a sentence.
@@ -22,71 +26,152 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+_TAG_CHARACTERS = re.compile("[\U000e0000-\U000e0fff]")
 _LATIN = "A-Za-zÀ-ɏ"
 _OTHER = "\u0400-\u1cff\u2e80-\ufaff\ufb50-\ufdff\ufe70-\ufefc\U00020000-\U0003ffff"
 _WORD = f"(?:[{_LATIN}]{{1,40}}|[{_OTHER}]+)"
-_RUN_OF_PROSE = re.compile(rf"(?:{_WORD}[ ,.'’-]{{1,3}}){{4,}}{_WORD}|[{_OTHER}]{{8,}}")
+_RUN_OF_PROSE = re.compile(rf"(?:{_WORD}[ ,.'’~\\;:-]{{1,3}}){{4,}}{_WORD}|[{_OTHER}]{{8,}}")
+_SPELLED_OUT = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ \t.,~_*/|·•-]{1,3}){8,}[^\W\d_](?![^\W\d_])")
+_SEPARATORS = re.compile(r"[^\w]|_")
+_MARKUP_IN_DISGUISE = 8  # different addresses and tags
 
-_TEXT_IN_MATH = re.compile(r"\\(?:text\w{0,12}|mbox)\s{0,3}\{([^{}]*)\}")
-_COMMAND = re.compile(r"\\[A-Za-z]+\*?")
-# Each pattern stops at its own opener, so that no stretch of text is searched twice.
-_MATH = re.compile(
-    r"\$\$(?:(?!\$\$).)*\$\$"
-    r"|\\\[(?:(?!\\[\[\]]).)*\\\]"
-    r"|\\\((?:(?!\\[()]).)*\\\)"
-    r"|\\begin\{(?P<name>[a-z]{1,20}\*?)\}(?:(?!\\(?:begin|end)\{).)*\\end\{(?P=name)\}"
-    # An amount of money is no formula: the closing $ follows no space and precedes no digit.
-    r"|\$(?![\s$])[^$\n]{0,400}(?<![\s\\$])\$(?!\d)",
-    re.DOTALL,
-)
-_INLINE_CODE = re.compile(r"`[^`\n]{1,400}`")
-_SPELLED_OUT = re.compile(r"\b(?:[^\W\d_] {1,3}){8,}[^\W\d_]\b")
-_MARKUP = re.compile(
-    r"https?://\S{1,200}|[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,63}"  # web and mail addresses
-    r"|</?[A-Za-z_][\w-]{0,30}/?>"
-)
-_MARKUP_IN_DISGUISE = 8  # different ones
+# A word of a formula or of code: with its backslash, if it is a command; or a run of what is not ASCII.
+_WORD_AMONG_SYMBOLS = re.compile(r"\\(?:begin|end)\{[A-Za-z]{1,20}\*?\}|\\?[A-Za-z]+|[^\x00-\x7f]+")
+_PART_OF_NAME = re.compile(rf"[{_LATIN}][a-zß-öø-ÿ]+|[A-Z]+(?![a-z])|[{_LATIN}]+|[{_OTHER}]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as a policy and a similarity see it.
+
+    Attributes:
+        judged: the prose.
+        seen: the text less the words that are not in `judged`.
+        hidden: these words, names taken apart, without those of programming languages and of mathematics.
+        excluded: the share of the text's letters that is not in `judged`.
+        invisible: the share of characters that show nothing.
+    """
+
+    judged: str
+    seen: str
+    hidden: tuple[str, ...]
+    excluded: float
+    invisible: float
 
 
 def _letters(text: str) -> int:
     return sum(map(str.isalpha, text))
 
 
-def _hidden_prose(body: str) -> str:
-    """The sentences in code or mathematics, where they have two thirds of its letters; else nothing."""
-    runs = [run[0] for run in _RUN_OF_PROSE.finditer(_COMMAND.sub(" ", body))]
-    return "\n".join(runs) if 3 * sum(map(_letters, runs)) > 2 * _letters(body) else ""
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
 
 
-def _text_of_math(found: re.Match[str]) -> str:
-    body = found[0]
-    return " " + " ".join([*_TEXT_IN_MATH.findall(body), _hidden_prose(_TEXT_IN_MATH.sub(" ", body))]) + " "
+def _sentences(body: str, kind: markup.Kind) -> list[tuple[int, int]]:
+    r"""Where words stand as words in code or a formula: in `\text{}`, and where they fill two thirds of the rest."""
+    found = [each.span(1) for each in markup.WORDS_IN_MATH.finditer(body)] if kind == "math" else []
+    plain = markup.COMMAND.sub(_blank, markup.WORDS_IN_MATH.sub(_blank, body) if found else body)
+    runs = [each.span() for each in _RUN_OF_PROSE.finditer(plain)]
+    if 3 * sum(_letters(plain[start:end]) for start, end in runs) > 2 * _letters(plain):
+        found = sorted(found + runs)
+    return found
+
+
+def _symbol(found: re.Match[str]) -> str:
+    """What a similarity sees of a word in a formula: a variable, a command of mathematics, a sign; else a space."""
+    word = found[0]
+    if word[0] == "\\":
+        return word if word.strip("\\*") in tables.MATH_COMMANDS else " "
+    if word.isascii() and (word in tables.MATH_FUNCTIONS or (len(word) == 2 and word.isupper())):
+        return word
+    return _sign_of_code(found)
+
+
+def _sign_of_code(found: re.Match[str]) -> str:
+    """What a similarity sees of a word in code: single letters, and digits and signs of any script."""
+    word = found[0]
+    if word.isascii():
+        return word if len(word) == 1 else " "
+    if len(word) <= 2 and all("\u0370" <= char <= "\u03ff" for char in word):
+        return word
+    return "".join(char for char in word if not any(map(_is_letter, unicodedata.normalize("NFKC", char)))) or " "
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LM"
+
+
+def _hidden(text: str) -> Iterator[str]:
+    for found in _PART_OF_NAME.finditer(text):
+        word = found[0].lower()
+        if len(word) > 1 and word not in tables.PROGRAM_WORDS and found[0] not in tables.MATH_COMMANDS:
+            yield word
+
+
+def _piece(body: str, kind: markup.Kind) -> tuple[str, str, list[str]]:
+    """Of a piece: what is judged, what is seen, and the words that are neither."""
+    if kind in ("address", "tag"):
+        return " ", " ", list(_hidden(body))
+    if kind == "command":
+        known = body.strip("\\*") in tables.MATH_COMMANDS
+        return " ", body if known else " ", [] if known else list(_hidden(body))
+    symbol = _symbol if kind == "math" else _sign_of_code
+    judged, seen, position = [""], [""], 0
+    hidden: list[str] = []
+    for start, end in [*_sentences(body, kind), (len(body), len(body))]:
+        between = _SPELLED_OUT.sub(" ", body[position:start])
+        seen += [_WORD_AMONG_SYMBOLS.sub(symbol, between), body[start:end]]
+        hidden += _hidden(body[position:start])
+        judged.append(body[start:end])
+        position = end
+    edge = "\n" if "\n" in body else " "
+    return edge.join([*judged, ""]), "".join(seen), hidden
+
+
+@lru_cache(maxsize=1024)
+def read(text: str) -> Reading:
+    r"""What of a text is judged, and what a similarity may see.
+
+    Not judged: fenced and inline code; formulas in `$`, `$$`, `\(`, `\[` or an environment, but for the words in
+    `\text{}`; LaTeX commands; web and mail addresses; tags. Code or a formula of which more than two thirds of the
+    letters stand in runs of five words or more is prose in disguise, and those runs are judged. So are addresses and
+    tags with more than half of the letters of a text, if they are many. Words that are spelled out are put together.
+
+    >>> found = read(r"Son $\frac{1}{2} + eggs \text{ huevos}$ al día, `the_eggs`.")
+    >>> found.judged.split(), found.hidden
+    (['Son', 'huevos', 'al', 'día,', '.'], ('eggs', 'the', 'eggs'))
+    >>> " ".join(found.seen.split())
+    'Son $\\frac{1}{2} + \\text{ huevos}$ al día, ` _ `.'
+    """
+    visible = _INVISIBLE.sub("", text)
+    judged, seen, hidden, marked, position = [], [], [], [], 0
+    for kind, start, end in markup.pieces(visible):
+        body = visible[start:end]
+        prose_of, seen_of, hidden_of = _piece(body, kind)
+        judged += [visible[position:start], prose_of]
+        seen += [visible[position:start], seen_of]
+        hidden += hidden_of
+        if kind in ("address", "tag"):
+            marked.append(body)
+        position = end
+    judged.append(visible[position:])
+    seen.append(visible[position:])
+    shown = "".join(judged)
+    if len(set(marked)) >= _MARKUP_IN_DISGUISE and _letters(shown) < sum(map(_letters, marked)):
+        shown = " ".join([shown, *marked])
+    shown = _SPELLED_OUT.sub(lambda found: _SEPARATORS.sub("", found[0]), shown)
+    before = _letters(visible)
+    excluded = 1 - _letters(shown) / before if before else 0.0
+    invisible = (len(text) - len(visible)) / len(text) if text else 0.0
+    # Joiners belong to the spelling of some languages: prose alone is seen as it is, less what only machines see.
+    whole = "".join(seen) if position else _TAG_CHARACTERS.sub("", text)
+    return Reading(shown, whole, tuple(hidden), min(max(excluded, 0.0), 1.0), invisible)
 
 
 def prose(text: str) -> tuple[str, float, float]:
-    r"""The prose of `text`, the share of its letters that was taken out, and its share of invisible characters.
-
-    Taken out: fenced and inline code; formulas in `$`, `$$`, `\(`, `\[` or an environment, but not the words in
-    `\text{}`; LaTeX commands; web and mail addresses; tags. Code or a formula of which more than two thirds of the
-    letters stand in runs of five words or more is prose in disguise, and those runs are kept. So are addresses and
-    tags with more than half of the letters of a text, if they are many. Words that are spelled out are put together.
-
-    >>> prose(r"Son $\frac{1}{2} \text{ huevos}$ al día.")[0].split()
-    ['Son', 'huevos', 'al', 'día.']
-    """
-    visible = _INVISIBLE.sub("", text)
-    parts = visible.split("```")
-    parts[1::2] = ["\n" + _hidden_prose(part) + "\n" for part in parts[1::2]]
-    shown = _INLINE_CODE.sub(lambda found: f" {_hidden_prose(found[0])} ", "".join(parts))
-    shown = _MATH.sub(_text_of_math, shown)
-    shown = _COMMAND.sub(" ", shown)
-    marked_up, shown = shown, _MARKUP.sub(" ", shown)
-    if 2 * _letters(shown) < _letters(marked_up) and len(set(_MARKUP.findall(marked_up))) >= _MARKUP_IN_DISGUISE:
-        shown = marked_up
-    shown = _SPELLED_OUT.sub(lambda found: found[0].replace(" ", ""), shown)
-    before = _letters(visible)
-    excluded = 1 - _letters(shown) / before if before else 0.0
-    return shown, min(max(excluded, 0.0), 1.0), (len(text) - len(visible)) / len(text) if text else 0.0
+    """`judged`, `excluded` and `invisible` of `read(text)`."""
+    found = read(text)
+    return found.judged, found.excluded, found.invisible
 
 
 _SCRIPTS = [*dict.fromkeys(SCRIPT_OF_NAME.values()), "Zyyy"]

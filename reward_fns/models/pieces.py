@@ -1,11 +1,9 @@
 """A long text, cut at the ends of sentences: into pieces that fit a model, or into the steps of a reasoning."""
 
-import re
 from itertools import pairwise
 from typing import Any
 
-# The end of a sentence in the scripts of the supported languages, or a line break.
-_SENTENCE_END = re.compile(r"[.!?…](?=\s)|[。！？।॥؟۔]|\n")
+from pbrlsvr.responses.markup import SENTENCE_END
 
 #: Shorter sentences ("1.", "So:", "x = 3.") say too little to be matched alone; they go to the sentence after them.
 SHORTEST_STEP = 12
@@ -20,7 +18,7 @@ def split_to_fit(text: str, tokenizer: Any, limit: int) -> list[tuple[str, int]]
     offsets = encoded["offset_mapping"]
     if len(offsets) <= limit:
         return [(text, max(len(offsets), 1))]
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    ends = [match.end() for match in SENTENCE_END.finditer(text)]
     pieces, start_token, start_char = [], 0, 0
     while start_token < len(offsets):
         stop_token = min(start_token + limit, len(offsets))
@@ -51,7 +49,7 @@ def split_steps(text: str, limit: int) -> list[str]:
         >>> split_steps("1. Ana has 17 apples. She gives away 6.5 kg of them.", 100)
         ['1. Ana has 17 apples.', 'She gives away 6.5 kg of them.']
     """
-    cuts = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    cuts = [0, *(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
     sentences = [text[start:stop].strip() for start, stop in pairwise(cuts)]
     steps: list[str] = []
     for sentence in filter(None, sentences):

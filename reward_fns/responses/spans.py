@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.sentences import is_denied
 from pbrlsvr.responses.shapes import last_bold
@@ -60,7 +61,6 @@ _InCode = Callable[[int], bool]
 _Find = Callable[[str, int, int, _InCode], _Found | None]
 
 _TAG = re.compile(r"<(/?)(?:final_)?(think|answer)>", re.IGNORECASE)
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _BRACE = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{|\\[{}]|[{}]")
 _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#]*)")
 _HEADING = re.compile(r"\d+[.)]\s+[^\W\d]")
@@ -204,21 +204,13 @@ def _is_quoted(text: str, tag: re.Match[str]) -> bool:
 
 
 def _code_test(text: str) -> Callable[[int], bool]:
-    """A function that tells whether a position is in fenced code: closed, and a closing fence has no info string."""
-    starts: list[int] = []
-    ends: list[int] = []
-    opening: re.Match[str] | None = None
-    for fence in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
-        if opening is None:
-            opening = fence
-        elif fence[1].startswith(opening[1]) and not fence[2].strip():
-            starts.append(opening.start())
-            ends.append(fence.end())
-            opening = None
+    """A function that tells whether a position is in a closed block of fenced code."""
+    blocks = [fence for fence in fences(text) if fence.closed]
+    starts = [block.start for block in blocks]
 
     def in_code(position: int) -> bool:
         block = bisect_right(starts, position) - 1
-        return block >= 0 and position < ends[block]
+        return block >= 0 and position < blocks[block].end
 
     return in_code
 

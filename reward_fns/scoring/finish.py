@@ -37,7 +37,7 @@ def finish(
         `acc`, 1.0 where the final answer is that of the row, which veRL reports for each data source in validation.
     """
     spoken = check_languages(rollout, language)
-    reference = rollout.pivot_reasoning() if guard.length is not None else ""
+    reference = str(rollout.row["pivot_reasoning"]) if guard.length is not None and rollout.pivot_reasoning() else ""
     guarded = guards.check(rollout.text, reference, guard)
     factors = {f"{span}_language": check.factor for span, check in spoken.items()} | guarded.factors()
     combined = Combined.of(components, combination, factors)
@@ -57,9 +57,11 @@ def check_languages(rollout: Rollout, options: LanguageOptions) -> dict[str, Lan
         DataError: a policy needs the row's language, and the row has none.
     """
     found = {}
-    for span, text, policy in (
-        ("reasoning", rollout.spans.reasoning, options.reasoning),
-        ("answer", rollout.spans.answer, options.answer),
+    names = {"question": "question", "reference": "pivot_reasoning"}
+    row = {name: str(rollout.row.get(key) or "") for name, key in names.items()}
+    for span, text, policy, beside in (
+        ("reasoning", rollout.spans.reasoning, options.reasoning, row),
+        ("answer", rollout.spans.answer, options.answer, {}),
     ):
         expected = policy.language or rollout.language
         if expected is None and policy.mode != "off":
@@ -67,5 +69,5 @@ def check_languages(rollout: Rollout, options: LanguageOptions) -> dict[str, Lan
                 f"{rollout.place} has no extra_info['language'], which the {span}'s language policy "
                 f"{policy.mode!r} needs. Write the BCP-47 code into each row, or set language.{span}.mode=off."
             )
-        found[span] = languages.check(text, expected or "en", policy)
+        found[span] = languages.check(text, expected or "en", policy, **beside)
     return found

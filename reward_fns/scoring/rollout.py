@@ -7,6 +7,7 @@ from typing import Any
 from pbrlsvr import answers
 from pbrlsvr.errors import DataError
 from pbrlsvr.languages import parse
+from pbrlsvr.languages.text import read
 from pbrlsvr.responses.spans import Spans, split
 
 
@@ -66,20 +67,20 @@ class Rollout:
 
     @property
     def reasoning(self) -> str:
-        """The reasoning, without the space around it."""
-        return self.spans.reasoning.strip()
+        """The reasoning as a similarity sees it: without words in places that no language policy judges."""
+        return read(self.spans.reasoning).seen.strip()
 
     @property
     def has_reasoning(self) -> bool:
         """The reasoning has a letter or a digit."""
-        return any(character.isalnum() for character in self.spans.reasoning)
+        return any(character.isalnum() for character in self.reasoning)
 
     def pivot_answer(self) -> str:
         """The pivot's final answer, else the ground truth; "" where the row has neither."""
         return str(self.row.get("pivot_answer") or self.truth).strip()
 
     def pivot_reasoning(self) -> str:
-        """The English reference.
+        """The English reference, as a similarity sees it.
 
         Raises:
             DataError: the row has none.
@@ -91,7 +92,7 @@ class Rollout:
                 f"compare with; extra_info has the keys {sorted(map(str, self.row))}. Write the reference into each "
                 "row, or drop the rows that have none."
             )
-        return reference
+        return read(reference).seen
 
     def question(self) -> str:
         """The question, in the row's language.

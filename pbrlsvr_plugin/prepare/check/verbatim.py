@@ -8,17 +8,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from pbrlsvr.responses import markup
+
 _SPAN = re.compile(
-    r"(?P<fence>```.*?```)"
-    r"|(?P<code>`[^`\n]{1,400}`)"
-    r"|(?P<display>\$\$(?:(?!\$\$).)+\$\$|\\\[(?:(?!\\[\[\]]).)*\\\]|\\\((?:(?!\\[()]).)*\\\))"
-    r"|(?P<environment>\\begin\{(?P<name>[a-z]{1,20}\*?)\}(?:(?!\\(?:begin|end)\{).)*\\end\{(?P=name)\})"
-    r"|(?P<inline>(?<!\\)\$(?![\s$])[^$\n]{1,400}?(?<![\s\\])\$(?!\d))"
-    r"|(?P<address>https?://[^\s<>\"'，。（）]{1,300}|[\w.+-]{1,64}@[\w-]{1,63}\.[A-Za-z.-]{1,63})"
+    rf"(?P<code>{markup.BLOCK_CODE}|{markup.INLINE_CODE})|(?P<display>{markup.DISPLAY}|{markup.ENVIRONMENT})"
+    rf"|(?P<inline>{markup.INLINE_MATH})|(?P<address>{markup.ADDRESS})"
     r"|(?P<command>\\(?:frac|dfrac|tfrac|sqrt|boxed|binom)(?:\s?(?:\{[^{}]{0,100}\}|\[[^\]]{0,20}\])){1,2})",
     re.DOTALL,
 )
-_TEXT = re.compile(r"\\(?:text\w{0,12}|mbox)\s{0,3}\{([^{}]*)\}")
 _FORMULA = re.compile(r"\\[A-Za-z{}|,;]|[\^_=<>+*/]|\A[^\w]*\w{1,3}[^\w]*\Z|\A[-+\d.,()\s]+\Z")
 _WORDS = re.compile(r"[^\W\d_]{3,}\s+[^\W\d_]{2,}")
 
@@ -81,26 +78,23 @@ def _places(text: str) -> list[tuple[int, int]]:
     if not any(mark in text for mark in "$\\`@:"):
         return places
     while span := _SPAN.search(text, position):
-        if span["inline"] is not None and not _is_formula(span["inline"][1:-1]):
+        if (span["inline"] or "").startswith("$") and not _is_formula(span["inline"][1:-1]):
             position = span.start() + 1
             continue
-        end = span.end()
-        if span["address"] is not None:
-            end -= len(span[0]) - len(span[0].rstrip(".,;:!?)"))
-        places.append((span.start(), end))
-        position = end
+        places.append(span.span())
+        position = span.end()
     return places
 
 
 def _is_formula(body: str) -> bool:
-    plain = _TEXT.sub(" ", body)
+    plain = markup.WORDS_IN_MATH.sub(" ", body)
     return _FORMULA.search(plain) is not None and ("\\" in plain or _WORDS.search(plain) is None)
 
 
 def _canonical(span: str) -> str:
     if span.startswith("```"):
         return span.strip()
-    return "".join(_TEXT.sub(r"\\text{}", span).split()).rstrip("/")
+    return "".join(markup.WORDS_IN_MATH.sub(r"\\text{}", span).split()).rstrip("/")
 
 
 def _short(span: str) -> str:

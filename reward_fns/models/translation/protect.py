@@ -13,17 +13,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import count
 
+from pbrlsvr.responses import markup
+
 #: Stands for a piece inside a sentence.
 INLINE = "\ue000"
 #: Stands for a piece that ends a sentence: a block of code, a displayed formula.
 BLOCK = "\ue001"
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)\n?", re.MULTILINE)
-_DISPLAY = (
-    r"\$\$(?:(?!\$\$).)+\$\$"
-    r"|\\\[(?:(?!\\[\[\]]).)*\\\]"
-    r"|\\begin\{(?P<name>[a-z]{1,20}\*?)\}(?:(?!\\(?:begin|end)\{).)*\\end\{(?P=name)\}"
-)
 _BRACED = r"\{[^{}]{0,400}(?:\{[^{}]{0,400}(?:\{[^{}]{0,400}\}[^{}]{0,400}){0,4}\}[^{}]{0,400}){0,8}\}"
 # Letters of alphabets: a number or a variable beside one is part of a word. A Han character beside it is not.
 _LETTER = "A-Za-zÀ-ɏͰ-ԯ"
@@ -32,18 +28,14 @@ _NUMBER = rf"[$€£¥₹]?\d+(?:[.,]\d+)*(?![.,]?\d)%?[A-Za-z]?(?![{_LETTER}_])
 _TERM = rf"[(\[]{{0,3}}[-+−]?(?:{_NUMBER}|[A-Za-z](?:_?\d)?(?![{_LETTER}\d_]))[)\]]{{0,3}}"
 _OPERATOR = r"[ \t]?(?:[-+−–*/×÷·⋅^=≈<>≤≥]|<=|>=|!=)[ \t]?"
 _INLINE = (
-    r"`[^`\n]{1,400}`"
-    r"|\\\((?:(?!\\[()]).)*\\\)"
-    # An amount of money is no formula: the closing $ follows no space and precedes no digit.
-    r"|\$(?![\s$])[^$\n]{0,400}(?<![\s\\$])\$(?!\d)"
+    rf"{markup.INLINE_CODE}|{markup.INLINE_MATH}"
     rf"|\\[A-Za-z]+(?:\[[^\[\]\n]{{0,40}}\])?(?:{_BRACED}){{0,3}}"
-    r"|https?://[^\s<>\"'）」]{1,400}[^\s<>\"'）」.,;:!?)\]。，]"
-    r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}"
-    r"|<<[^<>\n]{1,80}>>"
+    rf"|{markup.ADDRESS}|<<[^<>\n]{{1,80}}>>"
     rf"|(?<![{_LETTER}\d_.,]){_TERM}(?:{_OPERATOR}{_TERM})+"
     r"|[\ue000-\uf8ff]"
 )
-_PIECE = re.compile(rf"(?P<block>{_DISPLAY})|(?:{_INLINE})", re.DOTALL)
+_BLOCK = rf"{markup.BLOCK_CODE}|{markup.DISPLAY}|{markup.ENVIRONMENT}"
+_PIECE = re.compile(rf"(?P<block>{_BLOCK})|(?:{_INLINE})", re.DOTALL)
 _MARKS = re.compile(f"[{INLINE}{BLOCK}]")
 _ARITHMETIC = re.compile(r"[=<>≤≥≈]|\d")
 _SEPARATORS = str.maketrans({"٫": ".", "٬": ","})
@@ -134,7 +126,7 @@ def _touches(character: str) -> bool:
 def _found(text: str) -> Iterator[tuple[int, int, bool]]:
     """The pieces as `[start, stop)`, in order, with whether each is a block."""
     position = 0
-    for start, stop in [*_fenced(text), (len(text), len(text))]:
+    for start, stop, _ in [*markup.fences(text), (len(text), len(text), True)]:
         for piece in _PIECE.finditer(text, position, start):
             if piece["block"] is not None or not _is_plain(piece[0]):
                 yield piece.start(), piece.end(), piece["block"] is not None
@@ -148,18 +140,3 @@ def _is_plain(piece: str) -> bool:
     return (
         len(piece) > 1 and piece[0] not in "`\\$" and not re.search(r"@|://", piece) and not _ARITHMETIC.search(piece)
     )
-
-
-def _fenced(text: str) -> list[tuple[int, int]]:
-    """Blocks of fenced code, from the opening fence through the closing one; an open one runs to the end."""
-    blocks: list[tuple[int, int]] = []
-    opening: re.Match[str] | None = None
-    for fence in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
-        if opening is None:
-            opening = fence
-        elif fence[1].startswith(opening[1]) and not fence[2].strip():
-            blocks.append((opening.start(), fence.end()))
-            opening = None
-    if opening is not None:
-        blocks.append((opening.start(), len(text)))
-    return blocks
