@@ -17,15 +17,15 @@ from functools import partial
 from math import inf
 from pathlib import Path
 
-import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
 from pbrlsvr.languages import parse
 from pbrlsvr_plugin.attacks.problems import TEMPLATE, Case, Problem, builtin_problems, read_problems
 from pbrlsvr_plugin.attacks.responses import ATTACKS
 from pbrlsvr_plugin.attacks.rewards import Reward, named_reward, reward_of_config
+from pbrlsvr_plugin.terminal import Screen, say
 
 # A float32 model gives the same text slightly different vectors in different batches.
 TOLERANCE = 1e-3
@@ -98,17 +98,17 @@ def run(
         chosen, known = choose(read_problems(problems) if problems else None, wanted)
         findings = asyncio.run(attack(function, chosen, known, template=template, truth=truth))
     except PbrlsvrError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return 2
     if json_out is not None:
         report = {"reward": described, "truth": truth, "tolerance": tolerance, "findings": [*map(asdict, findings)]}
         json_out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    Console(width=None if Console().is_terminal else 200).print(table(findings, tolerance))
+    Screen().print(table(findings, tolerance))
     broken = [*unrewarded(findings), *violations(findings, tolerance)]
     for line in broken:
-        typer.echo(line)
+        say(line)
     count = sum(bool(finding.outranks(tolerance)) for finding in findings)
-    typer.echo(f"{described}: {len(findings)} attacks, of which {count} pay better than an honest response")
+    say(f"{described}: {len(findings)} attacks, of which {count} pay better than an honest response")
     return int(bool(broken))
 
 
@@ -233,11 +233,11 @@ def table(findings: Sequence[Finding], tolerance: float = TOLERANCE) -> Table:
     return drawn
 
 
-def _cell(findings: Sequence[Finding], tolerance: float) -> str:
+def _cell(findings: Sequence[Finding], tolerance: float) -> str | Text:
     if not findings:
         return "-"
     kept = ("correct", "wrong") if findings[0].wrong else ("correct",)
     margins = [min(finding.margin(honest) for finding in findings) for honest in kept]
     # Adding 0 turns -0.00 into 0.00.
     text = "/".join(f"{round(margin, 2) + 0.0:+.2f}" for margin in margins)
-    return f"[bold red]{text}![/]" if min(margins) < -tolerance else text
+    return Text(f"{text}!", style="bold red") if min(margins) < -tolerance else text

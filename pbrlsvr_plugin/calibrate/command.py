@@ -3,8 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import typer
-
 from pbrlsvr.calibration.calibration import Calibration
 from pbrlsvr.calibration.fit import POOR_AUC, collect, fit
 from pbrlsvr.calibration.pairs import read_parallel
@@ -12,6 +10,7 @@ from pbrlsvr.errors import PbrlsvrError
 from pbrlsvr.models.embedding.embedder import embedder
 from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr_plugin.terminal import say
 
 
 def calibrate(
@@ -71,13 +70,13 @@ def run(parallel: Path, out: Path, model: str, **settings: object) -> int:
         options, serving = EmbeddingOptions.of({"model": model, **encoder}), ServingOptions.of(place)
         calibration = calibrate(parallel, out, options, serving, **settings)  # type: ignore[arg-type]
     except PbrlsvrError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return 1
     for line in table(calibration):
-        typer.echo(line)
+        say(line)
     for line in warnings(calibration):
-        typer.echo(f"warning: {line}", err=True)
-    typer.echo(f"written to {out}")
+        say(f"warning: {line}", err=True)
+    say(f"written to {out}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What has to divide what in veRL 0.9.1, with the arithmetic and the mend."""
+"""What has to divide what in veRL 0.9.1, with the arithmetic and the fix."""
 
 import contextlib
 import io
@@ -19,25 +19,25 @@ class Check:
 
     Attributes:
         arithmetic: the requirement with the numbers in it.
-        mend: which key to change, and to what; empty where the requirement holds.
+        fix: which key to change, and to what; empty where the requirement holds.
         stops: whether veRL stops where it does not hold; otherwise it pads and wastes work.
     """
 
     what: str
     arithmetic: str
     ok: bool
-    mend: str = ""
+    fix: str = ""
     stops: bool = True
 
 
 def checks(settings: Settings) -> list[Check]:
-    """All requirements, those that do not hold with their mend."""
+    """All requirements, those that do not hold with their fix."""
     found = [*_world(settings), *_batches(settings), *_model(settings), *_lengths(settings)]
     found.append(_verls_own(settings))
     return found
 
 
-def divides(what: str, terms: str, whole: int, by: int, name: str, mend: str, stops: bool = True) -> Check:
+def divides(what: str, terms: str, whole: int, by: int, name: str, fix: str, stops: bool = True) -> Check:
     """`by` divides `whole`."""
     rest = whole % by
     result = f"{whole // by}" if rest == 0 else f"{whole // by} rest {rest}"
@@ -45,7 +45,7 @@ def divides(what: str, terms: str, whole: int, by: int, name: str, mend: str, st
         what,
         f"{terms} = {whole:,}; {whole:,} / {by:,} ({name}) = {result}",
         rest == 0,
-        "" if rest == 0 else mend,
+        "" if rest == 0 else fix,
         stops,
     )
 
@@ -166,14 +166,14 @@ def _model(settings: Settings) -> Iterator[Check]:
         split = sequence_parallel(config, key, fsdp)
         if split == 1:
             continue
-        mend = f"{key}.ulysses_sequence_parallel_size={_divisor(math.gcd(size.heads, size.kv_heads), split)}"
-        yield divides(f"{key}: heads by sequence parallel", "heads", size.heads, split, "ulysses", mend)
+        fix = f"{key}.ulysses_sequence_parallel_size={_divisor(math.gcd(size.heads, size.kv_heads), split)}"
+        yield divides(f"{key}: heads by sequence parallel", "heads", size.heads, split, "ulysses", fix)
         fits = size.kv_heads % split == 0 or split % size.kv_heads == 0
         yield Check(
             f"{key}: key-value heads by sequence parallel",
             f"{size.kv_heads} and {split}: one divides the other",
             fits,
-            "" if fits else mend,
+            "" if fits else fix,
         )
         model = config.critic.model if key == "critic" else config.actor_rollout_ref.model
         packed = bool(model.get("use_remove_padding", False))

@@ -1,13 +1,11 @@
 """`pbrlsvr plan`: the tables, the JSON, and the exit code."""
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pbrlsvr.errors import PbrlsvrError
 from pbrlsvr_plugin.plan.advice import Advice, advise
@@ -16,6 +14,7 @@ from pbrlsvr_plugin.plan.evaluate import Plan, evaluate, gib
 from pbrlsvr_plugin.plan.memory import GIB
 from pbrlsvr_plugin.plan.recipe import compose, settle
 from pbrlsvr_plugin.plan.settings import engines
+from pbrlsvr_plugin.terminal import Screen, plain, say_error
 
 FITS, DOES_NOT_FIT, ERROR = 0, 1, 2
 
@@ -48,7 +47,7 @@ def run(
         plan = evaluate(config, gpu_memory * GIB)
         checks, advice = plan.batches(), advise(plan)
     except PbrlsvrError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        say_error(error)
         return ERROR
     if as_json:
         print(json.dumps(as_dict(plan, checks, advice), indent=2))
@@ -86,7 +85,7 @@ def as_dict(plan: Plan, checks: list[Check], advice: Advice) -> dict[str, Any]:
 
 def show(plan: Plan, checks: list[Check], advice: Advice, *, explain: bool) -> None:
     """Print it for a reader."""
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Screen(piped_width=120)
     settings = plan.settings
     console.print(
         f"nodes {settings.nodes} · GPUs {settings.gpus} of {gib(plan.capacity):g} GiB. "
@@ -97,7 +96,7 @@ def show(plan: Plan, checks: list[Check], advice: Advice, *, explain: bool) -> N
         trained = size.count(trainable=True)
         adapter = "" if trained == size.count() else f", {trained:,} of them trained"
         console.print(
-            f"{engine.role}: {escape(size.name)}: {size.count():,} parameters{adapter} (embedding {size.embedding:,}, "
+            f"{engine.role}: {size.name}: {size.count():,} parameters{adapter} (embedding {size.embedding:,}, "
             f"{size.layers} layers of {size.layer:,})"
         )
     console.print(memory_table(plan))
@@ -129,7 +128,7 @@ def memory_table(plan: Plan) -> Table:
     table.add_section()
     table.add_row("sum", *(f"{gib(used):.1f}" for used in plan.phases.values()), style="bold")
     left = [plan.capacity - used for used in plan.phases.values()]
-    table.add_row("left", *(f"[red]{gib(free):.1f}[/]" if free < 0 else f"{gib(free):.1f}" for free in left))
+    table.add_row("left", *(Text(f"{gib(free):.1f}", style="red" if free < 0 else "") for free in left))
     return table
 
 
@@ -139,17 +138,18 @@ def formula_table(plan: Plan) -> Table:
     for name in ("", "bytes", "formula"):
         table.add_column(name, justify="right" if name == "bytes" else "left", overflow="fold")
     for part in plan.parts:
-        table.add_row(f"{part.component} {part.what}", f"{part.bytes:,.0f}", escape(part.formula))
+        table.add_row(f"{part.component} {part.what}", f"{part.bytes:,.0f}", part.formula)
     for scorer in plan.scorers:
-        table.add_row(f"scorer {escape(scorer.name)}", f"{scorer.gpu_bytes:,.0f}", escape(scorer.formula))
+        table.add_row(f"scorer {scorer.name}", f"{scorer.gpu_bytes:,.0f}", scorer.formula)
     return table
 
 
-def _show_verdict(console: Console, plan: Plan) -> None:
+def _show_verdict(console: Screen, plan: Plan) -> None:
     rollout = plan.settings.rollout
     fullest = max(plan.phases, key=lambda phase: plan.phases[phase])
-    verdict = "[green]fits[/]" if plan.fits else "[red]does not fit[/]"
-    console.print(f"{verdict}: the peak is {gib(plan.peak):.1f} of {gib(plan.capacity):g} GiB, in phase {fullest!r}")
+    verdict = Text("fits", style="green") if plan.fits else Text("does not fit", style="red")
+    peak = f": the peak is {gib(plan.peak):.1f} of {gib(plan.capacity):g} GiB, in phase {fullest!r}"
+    console.print(verdict.append(peak, style="default"))
     parallel, longest = rollout.tensor_parallel, rollout.sequence_length
     console.print(
         f"vLLM: {plan.settings.world // parallel} replicas of {parallel} GPUs; a replica's cache of {plan.kv_tokens:,} "
@@ -161,20 +161,20 @@ def _show_verdict(console: Console, plan: Plan) -> None:
     if own:
         console.print(f"scorers take {own:g} GPUs of their own, beside the {plan.settings.world} of the training")
     for scorer in plan.scorers:
-        console.print(f"scorer {escape(scorer.name)}: {escape(scorer.formula)}")
+        console.print(f"scorer {scorer.name}: {scorer.formula}")
 
 
-def _show_checks(console: Console, checks: list[Check], *, explain: bool) -> None:
+def _show_checks(console: Screen, checks: list[Check], *, explain: bool) -> None:
     wrong = [check for check in checks if not check.ok]
     for check in checks if explain else wrong:
-        mark = "ok" if check.ok else "[red]WRONG[/]" if check.stops else "[yellow]WASTE[/]"
-        console.print(f"{mark} {check.what}: {escape(check.arithmetic)}")
-        if check.mend:
-            console.print(f"   mend: {escape(check.mend)}")
+        mark, style = ("ok", "") if check.ok else ("WRONG", "red") if check.stops else ("WASTE", "yellow")
+        console.print(Text(mark, style=style).append(plain(f" {check.what}: {check.arithmetic}"), style="default"))
+        if check.fix:
+            console.print(f"   fix: {check.fix}")
     console.print(f"batches and shapes: {len(checks) - len(wrong)} of {len(checks)} requirements hold")
 
 
-def _show_advice(console: Console, plan: Plan, advice: Advice) -> None:
+def _show_advice(console: Screen, plan: Plan, advice: Advice) -> None:
     needed = [change for change in advice.changes if change.needed]
     if plan.fits:
         return
@@ -185,7 +185,7 @@ def _show_advice(console: Console, plan: Plan, advice: Advice) -> None:
             "No set of changes that this plan knows makes it fit: more GPUs, LoRA, or a smaller model. Closest:"
         )
     for change in needed:
-        console.print(f"  {escape(' '.join(change.overrides))}", soft_wrap=True)
+        console.print(f"  {' '.join(change.overrides)}", soft_wrap=True)
         console.print(
             f"    saves {gib(change.saves):.1f} GiB by itself in phase {change.phase!r}; costs: {change.cost}"
         )

@@ -11,6 +11,7 @@ import typer
 from omegaconf import DictConfig, OmegaConf
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
+from pbrlsvr_plugin.terminal import Screen, say_error
 from pbrlsvr_plugin.train import recipe_files
 from pbrlsvr_plugin.train.recipe_files import TRAINERS, Recipe
 from pbrlsvr_plugin.verl.required import require_paths
@@ -37,7 +38,7 @@ def train(recipe: str, overrides: Sequence[str], *, profile: str | None, dry_run
         if not dry_run:
             require_paths(config)
     except PbrlsvrError as error:
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        say_error(error)
         return 2
     typer.echo(shlex.join(["python", *arguments]))
     if not dry_run:
@@ -128,7 +129,6 @@ def list_recipes(context: typer.Context) -> None:
     """List the recipes; `show` and `copy` take one of them."""
     if context.invoked_subcommand:
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -137,7 +137,7 @@ def list_recipes(context: typer.Context) -> None:
     for one in recipe_files.packaged():
         table.add_row(one.name, one.hardware, one.what)
     # In a pipe or a file, a recipe is a line.
-    Console(width=None if sys.stdout.isatty() else 300).print(table, highlight=False)
+    Screen(piped_width=300).print(table)
 
 
 @recipes.command()
@@ -172,5 +172,5 @@ def copy(
 
 
 def _fail(error: PbrlsvrError) -> NoReturn:
-    typer.echo(f"{type(error).__name__}: {error}", err=True)
+    say_error(error)
     raise typer.Exit(2) from error

@@ -185,7 +185,7 @@ def test_a_recipe_whose_numbers_divide_has_no_complaints(planned):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "gpus", "what", "arithmetic", "mend"),
+    ("overrides", "gpus", "what", "arithmetic", "fix"),
     [
         (("actor_rollout_ref.rollout.tensor_model_parallel_size=4",), 6, "vLLM replicas",
          "6 / 4", "actor_rollout_ref.rollout.tensor_model_parallel_size=3"),
@@ -206,27 +206,27 @@ def test_a_recipe_whose_numbers_divide_has_no_complaints(planned):
          f"{ACTOR}: sequence parallel is for packed sequences", "False", f"{MODEL}.use_remove_padding=true"),
     ],
 )  # fmt: skip
-def test_what_does_not_divide_is_shown_with_its_mend(planned, overrides, gpus, what, arithmetic, mend):
+def test_what_does_not_divide_is_shown_with_its_fix(planned, overrides, gpus, what, arithmetic, fix):
     found = failing(planned(*overrides, gpus=gpus))
     assert what in found, found
     assert arithmetic in found[what].arithmetic
-    assert found[what].mend == mend
+    assert found[what].fix == fix
     assert found[what].stops
 
 
-def test_following_every_mend_leaves_nothing_to_mend(planned):
+def test_following_every_fix_leaves_nothing_to_fix(planned):
     overrides = (f"{ACTOR}.use_dynamic_bsz=false", f"{ACTOR}.ppo_micro_batch_size_per_gpu=5",
                  "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=7")  # fmt: skip
-    mends = [check.mend for check in failing(planned(*overrides)).values()]
-    assert len(mends) == 2
-    assert failing(planned(*overrides, *mends)) == {}
+    fixes = [check.fix for check in failing(planned(*overrides)).values()]
+    assert len(fixes) == 2
+    assert failing(planned(*overrides, *fixes)) == {}
 
 
 def test_a_batch_that_verl_pads_is_a_waste_not_a_stop(planned):
     found = failing(planned(f"{ACTOR}.ppo_mini_batch_size=24"))
     assert list(found) == ["batch in mini-batches"]
     # 64·8 = 512 rows, mini-batches of 24·8 = 192: veRL fills up to 576.
-    assert "veRL pads every batch by 64 rows" in found["batch in mini-batches"].mend
+    assert "veRL pads every batch by 64 rows" in found["batch in mini-batches"].fix
     assert not found["batch in mini-batches"].stops
 
 
