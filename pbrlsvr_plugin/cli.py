@@ -1,22 +1,32 @@
 """The `pbrlsvr` command. Each subcommand loads what it needs when it runs, so that `--help` is quick."""
 
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import pbrlsvr
-from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
-from pbrlsvr_plugin.prepare.cli import app as prepare
-from pbrlsvr_plugin.train.command import recipes
 
 app = typer.Typer(name="pbrlsvr", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.add_typer(prepare, name="prepare")
-app.add_typer(recipes, name="recipes")
+
+#: Commands with commands of their own, which must be there before the command line is read.
+GROUPS = {"prepare": "pbrlsvr_plugin.prepare.cli:app", "recipes": "pbrlsvr_plugin.train.command:recipes"}
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(pbrlsvr.__version__)
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Semantic rewards for multilingual reasoning, as a plug-in for veRL."""
 
 
@@ -54,7 +64,9 @@ def calibrate(
         typer.Argument(help="A folder in MGSM's layout, or TSV or JSONL with language, text, english."),
     ],
     out: Annotated[Path, typer.Option(help="The calibration file to write.")],
-    model: Annotated[str, typer.Option(help="The encoder: a folder or a hub name.")] = DEFAULT_ENCODER,
+    model: Annotated[
+        str | None, typer.Option(help="The encoder: a folder or a hub name; default: the rewards'.")
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Its revision on the hub.")] = None,
     prompt: Annotated[str | None, typer.Option(help="Text before each input; default: what its card asks for.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest piece encoded at once.")] = None,
@@ -71,11 +83,13 @@ def calibrate(
     date: Annotated[str | None, typer.Option(help="Written into the file; no clock is read.")] = None,
 ) -> None:
     """Fit, from parallel text, what turns a similarity into a probability that the texts match, for each language."""
+    from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
     from pbrlsvr_plugin.calibrate.command import run
 
     raise typer.Exit(
         run(
-            parallel, out, model, revision=revision, prompt=prompt, max_tokens=max_tokens, device=device, dtype=dtype,
+            parallel, out, model or DEFAULT_ENCODER,
+            revision=revision, prompt=prompt, max_tokens=max_tokens, device=device, dtype=dtype,
             batch_tokens=batch_tokens, align=align, floor=floor, ceiling=ceiling, shrinkage=shrinkage,
             shuffles=shuffles, date=date,
         )
@@ -165,8 +179,30 @@ def export(
     raise typer.Exit(run(checkpoint, out, check=check))
 
 
+_broken: Exception | None = None
+try:
+    for _name, _place in GROUPS.items():
+        _module, _, _attribute = _place.partition(":")
+        app.add_typer(getattr(import_module(_module), _attribute), name=_name)
+except Exception as _error:  # `pbrlsvr doctor` must run where the rest cannot
+    _broken = _error
+
+
 def main() -> None:
-    app()
+    """Run the command. Where the installation is broken, all but `doctor` say so and what to do."""
+    if _broken and sys.argv[1:2] != ["doctor"]:
+        _stop(_broken)
+    try:
+        app()
+    except (ImportError, SyntaxError) as error:
+        _stop(error)
+
+
+def _stop(error: BaseException) -> None:
+    from hydra_plugins.pbrlsvr_searchpath.plugin import explain
+
+    typer.echo(explain(error), err=True)
+    raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

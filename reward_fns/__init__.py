@@ -26,7 +26,14 @@ __all__ = ["REWARD_FUNCTIONS", "__version__", *NAMES]
 
 def __getattr__(name: str) -> Any:
     if name in NAMES:
-        return load(name)
+        try:
+            return load(name)
+        except Exception as error:
+            # veRL's reward worker asks with hasattr, which would hide an AttributeError and its cause.
+            raise ImportError(
+                f"pbrlsvr.{name} cannot be imported: {type(error).__name__}: {error}; run `pbrlsvr doctor` here",
+                name=getattr(error, "name", None),
+            ) from error
     raise AttributeError(f"module 'pbrlsvr' has no attribute {name!r}; its reward functions are {list(NAMES)}")
 
 

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
+from pbrlsvr_plugin.verl.compose import compose
 from pbrlsvr_plugin.verl.reward_option import MODULE, settle
 
 #: Takes what veRL gives to a reward function, by name, and returns the score.
@@ -46,21 +47,13 @@ def reward_of_config(path: Path, options: Sequence[str] = ()) -> tuple[Reward, s
         ConfigError: there is no such file, it cannot be composed, or it has no custom reward function.
         MissingDependencyError: veRL is not installed.
     """
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
-
     if find_spec("verl") is None:
         raise MissingDependencyError(f"config={str(path)!r} is composed on veRL's own; run `pip install verl`")
     place = path.expanduser().resolve()
     if not place.is_file():
         raise ConfigError(f"config={str(path)!r} is no file")
     overrides = [f"++reward.custom_reward_function.reward_kwargs.{option}" for option in options]
-    search = "hydra.searchpath=[pkg://verl.trainer.config,pkg://pbrlsvr_plugin.recipes]"
-    try:
-        with initialize_config_dir(str(place.parent), version_base=None):
-            config = compose(place.stem, overrides=[search, *overrides])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(f"config={str(path)!r} cannot be composed: {error}") from error
+    config = compose(place, overrides)
     target = OmegaConf.select(config, "reward.custom_reward_function")
     if target is None or not target.get("path"):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Every place where veRL 0.9.1 offers no hook and is changed at run time. `tests/plugin/test_cpu_patches.py` watches.
+"""Every place where veRL 0.9.1 offers no hook and is changed at run time; `test_cpu_patches.py` watches.
 
 A patch is applied when veRL imports its module, not before: importing the training engine costs seconds, and most of
 a run's processes never need it.

@@ -1,8 +1,6 @@
 """A recipe -> veRL's composed config -> the settings that decide about memory and batches."""
 
 import warnings
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,38 +10,10 @@ from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.plan.model_size import Lora, ModelSize, model_size
 from pbrlsvr_plugin.plan.settings import Engine, Rollout, Settings
 
-VERL = "verl.trainer.config"
-RECIPES = "pbrlsvr_plugin.recipes"
 BYTES = {
     "fp32": 4, "float32": 4, "float": 4, "32": 4, "bf16": 2, "bfloat16": 2, "fp16": 2, "float16": 2, "half": 2, "16": 2,
     "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "auto": 2,
 }  # fmt: skip
-
-
-def compose(recipe: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config that `python -m verl.trainer.main_ppo --config-name RECIPE OVERRIDES` would run.
-
-    Args:
-        recipe: a recipe's name, "ppo_trainer", or a Hydra file; a file of that name in this folder wins over a recipe.
-        overrides: as on veRL's command line.
-
-    Raises:
-        ConfigError: there is no such config, or it does not compose; with Hydra's reason.
-    """
-    import hydra
-    from hydra import initialize_config_dir, initialize_config_module
-    from hydra.errors import HydraException
-
-    file = Path(recipe) if recipe.endswith((".yaml", ".yml")) else Path(f"{recipe}.yaml")
-    path = [f"hydra.searchpath=[pkg://{VERL},pkg://{RECIPES}]"]
-    try:
-        if file.is_file():
-            with initialize_config_dir(str(file.resolve().parent), version_base=None):
-                return hydra.compose(file.stem, overrides=[*path, *overrides])
-        with initialize_config_module(VERL, version_base=None):
-            return hydra.compose(recipe, overrides=[*path, *overrides])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(f"recipe {recipe!r} does not compose on veRL's config: {error}") from error
 
 
 def settle(config: DictConfig, *, gpus: int | None, nodes: int | None, model: str | None) -> None:

@@ -12,9 +12,10 @@ from pbrlsvr_plugin.plan.advice import Advice, advise
 from pbrlsvr_plugin.plan.batches import Check
 from pbrlsvr_plugin.plan.evaluate import Plan, evaluate, gib
 from pbrlsvr_plugin.plan.memory import GIB
-from pbrlsvr_plugin.plan.recipe import compose, settle
+from pbrlsvr_plugin.plan.recipe import settle
 from pbrlsvr_plugin.plan.settings import engines
 from pbrlsvr_plugin.terminal import Screen, plain, say_error
+from pbrlsvr_plugin.verl.compose import compose
 
 FITS, DOES_NOT_FIT, ERROR = 0, 1, 2
 

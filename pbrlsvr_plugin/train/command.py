@@ -14,6 +14,7 @@ from pbrlsvr.errors import ConfigError, PbrlsvrError
 from pbrlsvr_plugin.terminal import Screen, say_error
 from pbrlsvr_plugin.train import recipe_files
 from pbrlsvr_plugin.train.recipe_files import TRAINERS, Recipe
+from pbrlsvr_plugin.verl.compose import compose as compose_on_verl
 from pbrlsvr_plugin.verl.required import require_paths
 
 #: What veRL's SFT trainer is started by on several nodes, as torchrun's own names have it.
@@ -49,14 +50,8 @@ def train(recipe: str, overrides: Sequence[str], *, profile: str | None, dry_run
 
 
 def compose(recipe: Recipe, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config that veRL would run.
-
-    Raises:
-        ConfigError: it does not compose; with Hydra's reason.
-    """
-    from pbrlsvr_plugin.plan.recipe import compose as compose_on_verl
-
-    return compose_on_verl(str(recipe.path) if not recipe.is_ours else recipe.name, overrides)
+    """The config that veRL would run; as `verl.compose.compose`."""
+    return compose_on_verl(recipe.name if recipe.is_ours else recipe.path, overrides)
 
 
 def with_profile(recipe: Recipe, overrides: Sequence[str], profile: str | None) -> list[str]:

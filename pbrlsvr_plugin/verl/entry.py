@@ -13,9 +13,10 @@ def _activate() -> None:
     from hydra.core.plugins import Plugins
 
     plugins = Plugins.instance()  # Hydra's own scan comes first: it executes the plug-in modules that it finds
-    from hydra_plugins.pbrlsvr_searchpath.plugin import PbrlsvrSearchPathPlugin
+    from hydra_plugins.pbrlsvr_searchpath.plugin import PbrlsvrSearchPathPlugin, look_after_composition
 
     plugins.register(PbrlsvrSearchPathPlugin)  # does nothing where the scan has found it
+    look_after_composition()
 
     if os.environ.get("VERL_PLATFORM", "").lower() == "cpu":
         from pbrlsvr_plugin import cpu
@@ -28,7 +29,7 @@ try:
 except Exception:
     print(
         f"pbrlsvr: the veRL plug-in failed to start, so its rewards and its CPU platform are missing here.\n"
-        f"{traceback.format_exc()}pbrlsvr: run `pbrlsvr doctor` for what is wrong and how to mend it.",
+        f"{traceback.format_exc()}pbrlsvr: run `pbrlsvr doctor` for what is wrong and how to fix it.",
         file=sys.stderr,
         flush=True,
     )

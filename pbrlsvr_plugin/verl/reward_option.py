@@ -2,50 +2,27 @@
 
 Hydra merges an option's fields only where the option stands in a defaults list (after `ppo_trainer`) or on the command
 line. Written as a plain value in a config's body, or before `ppo_trainer`, the same line changes nothing, and veRL
-trains on its own scorer without a word. So each composed config passes through `settle`: it carries out the choice
-that the config states, and raises where it cannot.
+trains on its own scorer without a word. So each composed config that names us passes through `settle`
+(`hydra_plugins/pbrlsvr_searchpath/plugin.py`): it carries out the choice that the config states, and raises where it
+cannot.
 """
 
 import re
 from difflib import get_close_matches
-from functools import wraps
 from importlib import resources
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError
-from pbrlsvr_plugin.verl import own_reward
+from pbrlsvr_plugin.verl import modules, own_reward
 
 PREFIX = "pbrlsvr."
 MODULE = "pkg://pbrlsvr"
 TARGET = own_reward.TARGET
 # The user's own reward: a file or a module, and the function in it.
 _OWN = re.compile(r"[^:]+:[A-Za-z_]\w*")
-
-
-def watch_composition() -> None:
-    """Pass every config that Hydra composes in this process through `settle`. Calling it again changes nothing."""
-    # Hydra has no public hook between composition and use: its callbacks must be named by the config itself.
-    compose = ConfigLoaderImpl.load_configuration
-    if getattr(compose, "_settles_reward_fn", False):
-        return
-
-    @wraps(compose)
-    def load_configuration(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> DictConfig:
-        config = compose(self, *args, **kwargs)
-        try:
-            settle(config)
-        except ConfigError as error:
-            # Hydra prints this kind as one message instead of a traceback through its own frames.
-            raise ConfigCompositionException(f"pbrlsvr: {error}") from error
-        return config
-
-    load_configuration._settles_reward_fn = True  # type: ignore[attr-defined]
-    ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]
 
 
 def reward_options() -> list[str]:
@@ -59,8 +36,9 @@ def settle(config: DictConfig) -> None:
 
     Raises:
         ConfigError: `reward_fn` names no reward, contradicts `reward.custom_reward_function`, stands where nothing
-            reads it, or has an option that does not exist.
+            reads it, or has an option that does not exist; a value names a module of ours that there is not.
     """
+    modules.require(config)
     if not OmegaConf.is_dict(config) or not OmegaConf.is_dict(OmegaConf.select(config, TARGET)):
         return
     _refuse_misplaced(config)
@@ -81,7 +59,24 @@ def _is_ours(chosen: Any) -> bool:
     return isinstance(chosen, str) and chosen.startswith(PREFIX)
 
 
+def require_rewards() -> None:
+    """Each reward can be imported; raises whatever keeps one from it."""
+    require_files()
+    for name in pbrlsvr.REWARD_FUNCTIONS:
+        getattr(pbrlsvr, name)
+
+
+def require_files() -> None:
+    """
+    Raises:
+        FileNotFoundError: the installation lacks the option of a reward that there is.
+    """
+    if lost := {f"{PREFIX}{name}" for name in pbrlsvr.REWARD_FUNCTIONS} - set(reward_options()):
+        raise FileNotFoundError(f"the installation lacks pbrlsvr_plugin/config/reward_fn/{min(lost)}.yaml")
+
+
 def _require_known(chosen: Any) -> None:
+    require_files()
     choices = reward_options()
     if chosen not in choices:
         close = get_close_matches(str(chosen), choices, n=1, cutoff=0.5)
@@ -129,6 +124,11 @@ def _refuse_misplaced(config: DictConfig) -> None:
         raise ConfigError(
             f"custom_reward_function={OmegaConf.to_container(legacy)} stands at the top level, which veRL's trainer no "
             f"longer reads; write `reward_fn: {PREFIX}<name>`, with a name out of {reward_options()}"
+        )
+    if (profile := OmegaConf.select(config, "profile")) in ("cpu", "cpu_sft"):
+        raise ConfigError(
+            f"profile: {profile!r} stands where it has no effect; choose it in the defaults list after ppo_trainer, or "
+            f"on the command line, as +profile={profile}"
         )
     for place, value in _choices_below_top(OmegaConf.to_container(config, resolve=False)):
         raise ConfigError(f"{place}: {value!r} is read by nothing; move it to the top level, `reward_fn: {value}`")

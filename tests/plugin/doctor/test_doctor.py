@@ -42,10 +42,32 @@ def test_a_model_that_is_not_there_is_wrong(tmp_path):
 def test_a_plugin_that_does_not_load_is_wrong():
     result = doctor(prelude="import sys; sys.modules['pbrlsvr_plugin.verl.reward_option'] = None")
     assert result.returncode == 1
-    assert "WRONG check_entry_point failed" in result.stdout
+    assert "WRONG check_reward_options failed" in result.stdout
+
+
+def test_the_other_checks_run_where_the_library_cannot_be_imported():
+    result = doctor(prelude="import sys; sys.modules['babel'] = None")
+    assert result.returncode == 1, result.stderr
+    assert "ok    veRL 0.9" in result.stdout
+    assert "babel" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_a_command_that_cannot_be_imported_names_the_cause_and_the_fix():
+    code = (
+        "import sys; sys.modules['babel'] = None; sys.argv = ['pbrlsvr', 'train', 'llama3.1_8b_sft']\n"
+        "from pbrlsvr_plugin.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 2
+    assert "babel" in result.stderr
+    assert "pbrlsvr doctor" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_command_is_installed():
     command = Path(sys.executable).with_name("pbrlsvr")
-    result = subprocess.run([command, "version"], capture_output=True, text=True, timeout=60, check=True)
-    assert result.stdout.strip() == "0.1.0"
+    for argument in ("version", "--version"):
+        result = subprocess.run([command, argument], capture_output=True, text=True, timeout=60, check=True)
+        assert result.stdout.strip() == "0.1.0"

@@ -15,7 +15,8 @@ from pbrlsvr_plugin.cli import app  # noqa: E402
 from pbrlsvr_plugin.plan.advice import advise  # noqa: E402
 from pbrlsvr_plugin.plan.evaluate import evaluate  # noqa: E402
 from pbrlsvr_plugin.plan.memory import GIB  # noqa: E402
-from pbrlsvr_plugin.plan.recipe import compose, settle  # noqa: E402
+from pbrlsvr_plugin.plan.recipe import settle  # noqa: E402
+from pbrlsvr_plugin.verl.compose import compose  # noqa: E402
 
 BASE = (
     "actor_rollout_ref.rollout.name=vllm",

@@ -249,3 +249,41 @@ def test_the_hybrid_has_few_enough_options_to_read():
 
     options = on_command_line("+reward_fn=pbrlsvr.hybrid").reward.custom_reward_function.reward_kwargs
     assert leaves(OmegaConf.to_container(options)) < 60
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "trainer: {v1: {sampler: {custom_sampler: {path: 'pkg://pbrlsvr_plugin.sampler', name: X}}}}",
+            r"sampler\.path: 'pkg://pbrlsvr_plugin\.sampler' has moved; write 'pkg://pbrlsvr_plugin\.verl\.strict_run'",
+        ),
+        (
+            "actor_rollout_ref: {rollout: {agent: {agent_loop_manager_class: pbrlsvr_plugin.agent_loop.Manager}}}",
+            r"write 'pbrlsvr_plugin\.verl\.strict_run\.Manager'",
+        ),
+        (
+            "data: {custom_cls: {path: pkg://pbrlsvr_plugin/sft_dataset, name: X}}",
+            r"write 'pkg://pbrlsvr_plugin\.verl\.sft_data'",
+        ),
+        (
+            "hydra: {callbacks: {paths: {_target_: pbrlsvr_plugin.required.RequirePaths}}}",
+            r"write 'pbrlsvr_plugin\.verl\.required\.RequirePaths'",
+        ),
+        (
+            "data: {custom_cls: {path: pkg://pbrlsvr_plugin.verl.nope}}",
+            r"there is no module 'pbrlsvr_plugin\.verl\.nope'",
+        ),
+        ("data: {custom_cls: {path: pkg://pbrlsvr_plugin.no.pe}}", r"there is no module 'pbrlsvr_plugin\.no\.pe'"),
+    ],
+)
+@pytest.mark.parametrize("base", ["ppo_trainer", "sft_trainer_engine"])
+def test_a_module_of_ours_that_is_not_there_stops_with_its_new_name(base, text, reason, own_config):
+    with pytest.raises(ConfigCompositionException, match=reason):
+        own_config(f"defaults: [{base}, _self_]\n{text}\n")
+
+
+@pytest.mark.parametrize("profile", ["cpu", "cpu_sft"])
+def test_a_profile_written_as_a_plain_value_stops(profile, own_config):
+    with pytest.raises(ConfigCompositionException, match=rf"on the command line, as \+profile={profile}"):
+        own_config(f"defaults: [ppo_trainer, _self_]\nprofile: {profile}\n")

@@ -1,6 +1,8 @@
-"""The strict replay buffer, on a real TransferQueue."""
+"""The strict replay buffer and agent loop workers, on a real TransferQueue and veRL's own registry of agent loops."""
 
+import asyncio
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -13,10 +15,13 @@ import torch  # noqa: E402
 from omegaconf import OmegaConf  # noqa: E402
 from tensordict import TensorDict  # noqa: E402
 
-from pbrlsvr_plugin.verl.strict_buffer import (  # noqa: E402
+from pbrlsvr_plugin.cpu.agent_loop import CPUAgentLoopWorker  # noqa: E402
+from pbrlsvr_plugin.verl.compose import compose  # noqa: E402
+from pbrlsvr_plugin.verl.strict_run import (  # noqa: E402
     REASON,
     WORKER_NAME,
     RolloutError,
+    StrictAgentLoopWorker,
     StrictReplayBuffer,
     StrictReplayBufferAsync,
 )
@@ -60,9 +65,9 @@ def put(queue):
         queue.kv_clear(keys=[key for key in keys if key in present], partition_id=partition)
 
 
-def buffer(cls=StrictReplayBuffer, refill=None, **sampler_kwargs):
-    return cls(
-        trainer_mode="sync", trainer_config=OmegaConf.create({}), max_off_policy_threshold=8,
+def buffer(mode="sync", refill=None, **sampler_kwargs):
+    return StrictReplayBuffer(
+        trainer_mode=mode, trainer_config=OmegaConf.create({}), max_off_policy_threshold=8,
         max_off_policy_strategy="drop", sampler_kwargs=OmegaConf.create(sampler_kwargs), refill_fn=refill,
     )  # fmt: skip
 
@@ -77,15 +82,15 @@ def test_finished_groups_are_sampled_whole(put):
     assert sorted(sample(buffer()).keys) == ["a_0_0", "a_1_0", "b_0_0", "b_1_0"]
 
 
-@pytest.mark.parametrize("cls", [StrictReplayBuffer, StrictReplayBufferAsync])
+@pytest.mark.parametrize("mode", ["sync", "colocate_async"])
 @pytest.mark.parametrize(("partition", "place"), [("train", "training"), ("val", "validation")])
-def test_a_failed_group_raises_with_the_reason_although_others_are_running(put, cls, partition, place):
+def test_a_failed_group_raises_with_the_reason_although_others_are_running(put, mode, partition, place):
     put("a", "running", partition)
     put("b", "failure", partition, reason="ServiceError: the scorer did not answer")
     with pytest.raises(
         RolloutError, match=f"1 prompts of a {place} batch failed.*ServiceError: the scorer did not answer"
     ):
-        sample(buffer(cls), partition)
+        sample(buffer(mode), partition)
 
 
 def test_without_a_noted_reason_the_error_says_where_to_look(put):
@@ -129,3 +134,78 @@ def test_groups_with_equal_rewards_are_filtered_when_dapo_asks_for_it(put):
 def test_dapo_without_a_batch_size_is_an_error():
     with pytest.raises(KeyError, match="train_batch_size"):
         buffer(filter_groups={"enable": True, "metric": "reward"})
+
+
+@pytest.mark.parametrize("mode", ["colocate_async", "separate_async"])
+def test_the_asynchronous_trainers_get_the_buffer_that_drops_what_is_too_old(mode):
+    assert type(buffer()) is StrictReplayBuffer
+    assert type(buffer(mode)) is StrictReplayBufferAsync
+
+
+OWN_LOOP = """
+import torch
+from verl.experimental.agent_loop.agent_loop import AgentLoopOutput
+from verl.experimental.agent_loop.single_turn_agent_loop import SingleTurnAgentLoop
+
+class Own(SingleTurnAgentLoop):
+    async def run(self, sampling_params, **kwargs):
+        if kwargs["raw_prompt"][0]["content"] == "fail":
+            raise ZeroDivisionError("no answer today")
+        fields = {"turn_scores": [], "tool_rewards": []}
+        return AgentLoopOutput(prompt_ids=[5], response_ids=[7, 7, 7], response_mask=[1, 1, 1], num_turns=2, metrics={},
+                               extra_fields=fields)
+"""
+
+
+@pytest.fixture(params=[StrictAgentLoopWorker, CPUAgentLoopWorker], ids=["gpu", "cpu"])
+def run_prompt(request, queue, tiny_policy, tmp_path, monkeypatch):
+    """Runs a prompt through a worker whose `agent_loop_config_path` replaces `single_turn_agent`."""
+    from verl.experimental.agent_loop import agent_loop
+    from verl.utils import tensordict_utils as tu
+
+    (tmp_path / "own_loop_of_a_user.py").write_text(OWN_LOOP)
+    (tmp_path / "loops.yaml").write_text("- {name: single_turn_agent, _target_: own_loop_of_a_user.Own}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(agent_loop, "_agent_loop_registry", dict(agent_loop._agent_loop_registry))
+    config = compose(
+        "ppo_trainer",
+        [
+            f"actor_rollout_ref.model.path={tiny_policy}/model", "actor_rollout_ref.rollout.n=1",
+            "actor_rollout_ref.rollout.name=hf",
+            f"actor_rollout_ref.rollout.agent.agent_loop_config_path={tmp_path}/loops.yaml",
+        ],
+    )  # fmt: skip
+
+    def run(uid, content):
+        async def whole():
+            worker = request.param(config, None)._worker
+            batch = tu.get_tensordict(
+                {"uid": [uid], "raw_prompt": [[{"role": "user", "content": content}]], "index": [0]},
+                non_tensor_dict={"global_steps": 1},
+            )
+            await worker.generate_sequences(batch)
+            await asyncio.gather(*worker.background_tasks)
+
+        queue.kv_batch_put(
+            keys=[uid], partition_id="train", tags=[{"is_prompt": True, "status": "pending", "global_steps": 1}]
+        )
+        asyncio.run(whole())
+        return queue.kv_list("train")["train"]
+
+    yield run
+    sys.modules.pop("own_loop_of_a_user", None)
+    left = (queue.kv_list("train") or {}).get("train", {})
+    queue.kv_clear(keys=list(left), partition_id="train")
+
+
+def test_an_agent_loop_that_replaces_the_single_turn_is_the_one_that_runs(run_prompt, queue):
+    assert run_prompt("own", "3+4=")["own"]["status"] == "finished"
+    fields = queue.kv_batch_get(keys=["own_0_0"], partition_id="train", select_fields=["responses"])
+    assert fields["responses"][0].tolist() == [7, 7, 7]
+
+
+def test_a_failed_agent_loop_leaves_its_error_on_the_prompt(run_prompt):
+    tag = run_prompt("bad", "fail")["bad"]
+    assert (tag["status"], tag[REASON]) == ("failure", "ZeroDivisionError: no answer today")
+    with pytest.raises(RolloutError, match="ZeroDivisionError: no answer today"):
+        sample(buffer(), size=1)
