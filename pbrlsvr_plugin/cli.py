@@ -126,6 +126,22 @@ def attack(
     )
 
 
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Parquet, jsonl or other table files to train on.")],
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="A file that is validated on, and shares no prompt; repeatable.")
+    ] = None,
+    reward: Annotated[str, typer.Option(help="What it reads of a row must be there.")] = "pbrlsvr.hybrid",
+    tokenizer: Annotated[str | None, typer.Option(help="The policy's: a folder or a hub name, for lengths.")] = None,
+    prompt_key: Annotated[str, typer.Option(help="veRL's data.prompt_key.")] = "prompt",
+) -> None:
+    """Look at data before a run does; exit with 1 where it would fail on them, 2 where a file cannot be read."""
+    from pbrlsvr_plugin.check.command import run
+
+    raise typer.Exit(run(files, validation=validation or (), reward=reward, tokenizer=tokenizer, prompt_key=prompt_key))
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a file.")],

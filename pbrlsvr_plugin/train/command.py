@@ -11,8 +11,9 @@ import typer
 from omegaconf import DictConfig, OmegaConf
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
-from pbrlsvr_plugin.terminal import Screen, say_error
+from pbrlsvr_plugin.terminal import Screen, say, say_error
 from pbrlsvr_plugin.train import recipe_files
+from pbrlsvr_plugin.train.preflight import preflight
 from pbrlsvr_plugin.train.recipe_files import TRAINERS, Recipe
 from pbrlsvr_plugin.verl.compose import compose as compose_on_verl
 from pbrlsvr_plugin.verl.required import require_paths
@@ -38,6 +39,8 @@ def train(recipe: str, overrides: Sequence[str], *, profile: str | None, dry_run
         arguments = command(found, config, options)
         if not dry_run:
             require_paths(config)
+        for note in preflight(config, found.trainer):
+            say(f"note: {note}", err=True)
     except PbrlsvrError as error:
         say_error(error)
         return 2

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("verl", reason="needs veRL's own config tree")
 
+import pandas
 from hydra import compose, initialize_config_dir, initialize_config_module
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
@@ -17,6 +18,24 @@ from pbrlsvr_plugin.train.recipe_files import packaged
 
 TREE = "verl.trainer.config"
 PATHS = ("data.train_files=train.parquet", "data.val_files=val.parquet")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path_factory, monkeypatch):
+    """The files of `PATHS` in the current folder, with enough rows for each recipe's batch."""
+    folder = tmp_path_factory.mktemp("data")
+    for split, start in (("train", 0), ("val", 10_000)):
+        rows = [
+            {
+                "data_source": "toy/sw",
+                "prompt": [{"role": "user", "content": f"{start + i}+1="}],
+                "reward_model": {"ground_truth": str(start + i + 1)},
+                "extra_info": {"language": "sw", "pivot_reasoning": "One more.", "pivot_answer": str(start + i + 1)},
+            }
+            for i in range(1024)
+        ]
+        pandas.DataFrame(rows).to_parquet(folder / f"{split}.parquet")
+    monkeypatch.chdir(folder)
 
 
 def pbrlsvr(*arguments):

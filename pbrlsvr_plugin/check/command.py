@@ -1,0 +1,96 @@
+"""`pbrlsvr check`: one table, what is wrong below it, and the exit code."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+from rich.table import Table
+
+from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
+from pbrlsvr_plugin.check.facts import SAMPLE, Facts, facts
+from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, doubtful, shared, wrong
+from pbrlsvr_plugin.terminal import Screen, say, say_error
+
+FINE, WRONG, ERROR = 0, 1, 2
+
+
+def run(
+    files: Sequence[Path], *, validation: Sequence[Path], reward: str, tokenizer: str | None, prompt_key: str
+) -> int:
+    """Look at the files and print. Returns 0, 1 where a run would fail on them, 2 where one cannot be read.
+
+    Args:
+        files: parquet, jsonl or another table file.
+        validation: files whose prompts must not be in `files`.
+        reward: as in `reward_fn`: what it reads of each row must be there.
+        tokenizer: a folder or hub name, for the lengths of prompts and references.
+        prompt_key: veRL's `data.prompt_key`.
+    """
+    try:
+        lengths = _tokenizer(tokenizer) if tokenizer else None
+        looked = [facts(path, prompt_key) for path in (*files, *validation)]
+        cells = [_cells(one, lengths) for one in looked]
+    except PbrlsvrError as error:
+        say_error(error)
+        return ERROR
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("")
+    for one in looked:
+        table.add_column(one.path.name, overflow="fold")
+    for name, *line in zip(_LINES, *cells, strict=True):
+        table.add_row(name, *line)
+    Screen().print(table)
+    needs = NEEDS.get(reward.removeprefix("pbrlsvr."), REFERENCE)
+    stops = [(one, text) for one in looked for text in wrong(one, needs)]
+    notes = [f"{one.path.name}: {text}" for one in looked for text in doubtful(one)]
+    for one, text in stops:
+        say(f"WRONG {one.path.name}: {text}")
+    for text in (*notes, *shared(looked[: len(files)], looked[len(files) :])):
+        say(f"note  {text}")
+    if any(one.rows > SAMPLE for one in looked):
+        say(f"answers, the language of references and lengths: of {SAMPLE} rows of each file, drawn at random")
+    if lengths is None:
+        say("lengths: not looked at; name your policy's tokenizer with --tokenizer")
+    return WRONG if stops else FINE
+
+
+_LINES = ("rows", "columns", "languages", "references", "answers that compare in any language", "prompt", "reference")
+
+
+def _cells(one: Facts, lengths: Any) -> list[str]:
+    count, truths = one.verifiable()
+    named = [f"{tag or '(none)'} {number:,}" for tag, number in one.languages.most_common(12)]
+    more = [f"{len(one.languages) - 12} more"] if len(one.languages) > 12 else []
+    cells = [
+        f"{one.rows:,}" + (f" and {one.lost:,} that cannot be read" if one.lost else ""),
+        ", ".join(one.columns[:20]) + (", ..." if len(one.columns) > 20 else ""),
+        ", ".join([*named, *more]),
+        f"{one.rows - one.no_reference.count:,}",
+        f"{count:,} of {truths:,} looked at",
+    ]
+    if lengths is None:
+        return [*cells, "-", "-"]
+    conversations = [prompt for _, prompt, *_ in one.sample if isinstance(prompt, list) and prompt]
+    try:
+        prompts = lengths.of_prompts(conversations)
+    except Exception as error:  # the template is the model's own program
+        raise DataError(f"{one.path.name}: the tokenizer's chat template refuses a prompt: {error}") from error
+    references = lengths.of_texts([reference for *_, reference, _, _ in one.sample if reference])
+    return [*cells, _spread(prompts), _spread(references)]
+
+
+def _spread(lengths: Sequence[int]) -> str:
+    if not lengths:
+        return "-"
+    high = quantiles(lengths, n=100)[98] if len(lengths) > 1 else lengths[0]
+    return f"{sorted(lengths)[len(lengths) // 2]:,} tokens, 99 % up to {high:,.0f}, longest {max(lengths):,}"
+
+
+def _tokenizer(name: str) -> Any:
+    from pbrlsvr_plugin.prepare.export.lengths import Lengths
+
+    try:
+        return Lengths(name)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("export.tokenizer", "--tokenizer")) from error

@@ -1,0 +1,157 @@
+"""What a run needs to know of a file's rows. What is costly is looked at in a sample, and said to be."""
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pbrlsvr import answers, languages
+from pbrlsvr.errors import DataError
+from pbrlsvr_plugin.check.columns import NEEDED, batches
+
+#: Rows whose answers, references and lengths are looked at, the same ones each time.
+SAMPLE = 500
+
+
+@dataclass
+class Rows:
+    """How many rows have something, and the first of them, from 1."""
+
+    count: int = 0
+    first: int = 0
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def add(self, row: int) -> None:
+        self.count += 1
+        self.first = self.first or row
+
+
+@dataclass
+class Facts:
+    """Of one file.
+
+    Attributes:
+        rows: that could be read.
+        unreadable: what is wrong with the others; at most ten texts are kept, `lost` counts them.
+        columns: the names in the file.
+        languages: tag -> rows; "" where a row has none.
+        no_prompt, no_reference, no_truth, no_answer: rows without it; no_answer: neither truth nor pivot answer.
+        repeated: rows whose prompt an earlier row has.
+        prompts: the hashes of the prompts.
+        sample: of (row, prompt, language, reference, truth, pivot answer).
+    """
+
+    path: Path
+    rows: int = 0
+    lost: int = 0
+    unreadable: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    languages: Counter[str] = field(default_factory=Counter)
+    no_prompt: Rows = field(default_factory=Rows)
+    no_reference: Rows = field(default_factory=Rows)
+    no_truth: Rows = field(default_factory=Rows)
+    no_answer: Rows = field(default_factory=Rows)
+    repeated: Rows = field(default_factory=Rows)
+    prompts: set[int] = field(default_factory=set)
+    sample: list[tuple[int, Any, str, str, str, str]] = field(default_factory=list)
+
+    @property
+    def missing_columns(self) -> list[str]:
+        return [name for name in NEEDED if name not in self.columns]
+
+    def bad_languages(self) -> dict[str, str]:
+        """The tags that are none -> why."""
+        found = {}
+        for tag in filter(None, self.languages):
+            try:
+                languages.parse(tag)
+            except DataError as error:
+                found[tag] = str(error)
+        return found
+
+    def not_english(self) -> Rows:
+        """Of the sample: references that are surely in another language."""
+        found = Rows()
+        for row, _, _, reference, _, _ in self.sample:
+            shares = languages.profile(reference, "en").languages if reference else {}
+            if shares.get("en", 0.0) < 0.5 < max((share for tag, share in shares.items() if tag != "en"), default=0.0):
+                found.add(row)
+        return found
+
+    def disagreeing(self) -> Rows:
+        """Of the sample: references whose answer is not the ground truth, where that says the same in any language."""
+        found = Rows()
+        for row, _, _, _, truth, pivot in self.sample:
+            if truth and pivot and answers.is_verifiable(truth) and not answers.equal(pivot, truth, "en"):
+                found.add(row)
+        return found
+
+    def verifiable(self) -> tuple[int, int]:
+        """Of the sample: how many truths say the same in any language, and how many rows have one."""
+        truths = [truth or pivot for *_, truth, pivot in self.sample if truth or pivot]
+        return sum(map(answers.is_verifiable, truths)), len(truths)
+
+
+def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
+    """Read a file.
+
+    Args:
+        prompt_key: veRL's `data.prompt_key`.
+        most: rows that veRL takes of the file, all if below 1.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    found, chance = Facts(path), random.Random(0)
+    for columns, leaves, bad in batches(path, prompt_key):
+        found.columns = list(dict.fromkeys([*found.columns, *columns]))
+        found.lost += len(bad)
+        found.unreadable += bad[: 10 - len(found.unreadable)]
+        names = ("prompt", "language", "reference", "truth", "pivot_answer")
+        for values in zip(*(leaves[name] for name in names), strict=True):
+            if 0 < most <= found.rows:
+                return found
+            _add(found, chance, *values)
+    return found
+
+
+def _add(found: Facts, chance: random.Random, prompt: Any, *texts: Any) -> None:
+    found.rows += 1
+    row = found.rows
+    language, reference, truth, pivot = map(_text, texts)
+    found.languages[language] += 1
+    if said := _said(prompt):
+        key = hash(said)
+        if key in found.prompts:
+            found.repeated.add(row)
+        found.prompts.add(key)
+    else:
+        found.no_prompt.add(row)
+    for lacks, rows in (
+        (not reference.strip(), found.no_reference),
+        (not truth.strip(), found.no_truth),
+        (not truth.strip() and not pivot.strip(), found.no_answer),
+    ):
+        if lacks:
+            rows.add(row)
+    one = (row, prompt, language, reference, truth, pivot)
+    if len(found.sample) < SAMPLE:
+        found.sample.append(one)
+    elif (place := int(chance.random() * row)) < SAMPLE:
+        found.sample[place] = one
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _said(prompt: Any) -> str:
+    """The texts of a prompt's messages; a text as it stands."""
+    if isinstance(prompt, str):
+        return prompt.strip()
+    messages: Iterable[Any] = prompt if isinstance(prompt, list) else []
+    return "\n".join(str(message.get("content") or "") for message in messages if isinstance(message, dict)).strip()

@@ -1,0 +1,75 @@
+"""Facts of files -> what is wrong with them, and what to do."""
+
+from collections.abc import Sequence
+
+from pbrlsvr_plugin.check.facts import SAMPLE, Facts, Rows
+
+#: What a reward reads of every row; the ones that are not listed need a reference as well.
+NEEDS = {
+    "exact_answer": "answer",
+    "comet_score": "answer",
+    "format": "",
+    "language_consistency": "language",
+}
+REFERENCE = "reference"
+
+
+def wrong(facts: Facts, needs: str = REFERENCE) -> list[str]:
+    """What stops a run on this file, or makes its rewards fail.
+
+    Args:
+        needs: what the reward reads of every row: "reference", "answer", "language" or "".
+    """
+    found = [f"{facts.lost:,} rows cannot be read; the first: {facts.unreadable[0]}"] if facts.lost else []
+    if not facts.rows:
+        return [*found, "it has no rows"]
+    if facts.missing_columns:
+        found.append(f"it lacks the columns {facts.missing_columns}; `pbrlsvr prepare` writes them")
+    if facts.no_prompt.count:
+        found.append(f"{_of(facts.no_prompt, facts)} have no prompt; leave them out")
+    for tag, why in list(facts.bad_languages().items())[:3]:
+        found.append(f"{facts.languages[tag]:,} rows have extra_info.language={tag[:40]!r}: {why}")
+    if needs == REFERENCE and facts.no_reference.count:
+        found.append(
+            f"{_of(facts.no_reference, facts)} have no extra_info.pivot_reasoning, the English reference that the "
+            f"reward compares with: `pbrlsvr prepare` writes it; or leave these rows out"
+        )
+    if needs == "answer" and facts.no_answer.count:
+        found.append(
+            f"{_of(facts.no_answer, facts)} have neither reward_model.ground_truth nor extra_info.pivot_answer"
+        )
+    if needs == "language" and facts.languages[""]:
+        found.append(f"{facts.languages['']:,} of {facts.rows:,} rows have no extra_info.language")
+    return found
+
+
+def doubtful(facts: Facts) -> list[str]:
+    """What a run survives, and its user may not want. Costly looks are at a sample."""
+    looked = min(SAMPLE, facts.rows)
+    found = []
+    if other := facts.not_english():
+        found.append(f"{_sampled(other, looked)} have a pivot_reasoning that is not English")
+    if other := facts.disagreeing():
+        found.append(f"{_sampled(other, looked)} have a pivot_answer that is not the ground truth")
+    if facts.repeated.count:
+        found.append(f"{_of(facts.repeated, facts)} have a prompt that an earlier row has")
+    return found
+
+
+def shared(train: Sequence[Facts], validation: Sequence[Facts]) -> list[str]:
+    """Prompts that are validated on and trained on."""
+    trained = set().union(*(facts.prompts for facts in train)) if train else set()
+    return [
+        f"{count:,} of {len(facts.prompts):,} prompts of {facts.path.name!r} are in the training files: validation "
+        f"would measure what was learnt by heart"
+        for facts in validation
+        if (count := len(facts.prompts & trained))
+    ]
+
+
+def _of(rows: Rows, facts: Facts) -> str:
+    return f"{rows.count:,} of {facts.rows:,} rows (the first is row {rows.first:,})"
+
+
+def _sampled(rows: Rows, looked: int) -> str:
+    return f"{rows.count:,} of {looked:,} rows looked at (among them row {rows.first:,})"

@@ -1,0 +1,129 @@
+"""What `pbrlsvr train` looks at before veRL starts: values, folders and data, in seconds instead of in a traceback."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr_plugin.check.facts import Facts, facts
+from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, shared, wrong
+from pbrlsvr_plugin.verl.compose import compose
+
+SFT = "sft_trainer_engine"
+_CONFIGS = ("config.json", "modules.json", "hparams.yaml", "model.bin", "params.json")
+
+
+def preflight(config: DictConfig, trainer: str) -> list[str]:
+    """
+    Args:
+        config: composed; `trainer` is the config of veRL's that it is made on.
+
+    Returns:
+        What the run survives, and its user may not want.
+
+    Raises:
+        ConfigError: a value has another type than veRL's, a model's folder is not there, or the rows do not fill one
+            batch; all that was found, in one message.
+        DataError: a file of rows is missing or lacks what the reward reads.
+    """
+    if found := [*_wrong_types(config, trainer), *_wrong_folders(config)]:
+        raise ConfigError("\n".join(found))
+    train, validation = (_look(config, key) for key in ("train", "val"))
+    needs = REFERENCE
+    if trainer != SFT:
+        target = OmegaConf.select(config, "reward.custom_reward_function")
+        ours = target.path == "pkg://pbrlsvr"
+        needs = NEEDS.get(str(target.name), REFERENCE) if ours else ""
+    if found := [f"{one.path}: {text}" for one in (*train, *validation) for text in wrong(one, needs)]:
+        raise DataError("\n".join(found))
+    return [*_steps(config, sum(one.rows for one in train)), *shared(train, validation)] if train else []
+
+
+def _steps(config: DictConfig, rows: int) -> list[str]:
+    """Whether the rows make the steps that are asked for; veRL drops what does not fill a batch."""
+    batch, epochs = int(config.data.train_batch_size), int(config.trainer.total_epochs)
+    if rows < batch:
+        smaller = " and actor_rollout_ref.actor.ppo_mini_batch_size" if "actor_rollout_ref" in config else ""
+        raise ConfigError(
+            f"data.train_files has {rows:,} rows, fewer than data.train_batch_size={batch:,}: there would not be one "
+            f"step; take more rows, or lower data.train_batch_size{smaller}"
+        )
+    asked = config.trainer.get("total_training_steps")
+    if asked is None or rows // batch * epochs >= int(asked):
+        return []
+    return [
+        f"trainer.total_training_steps={asked} is more than the rows make: {rows:,} rows // {batch:,} of a batch x "
+        f"{epochs} epochs = {rows // batch * epochs:,} steps; the run ends there, without its last checkpoint and "
+        f"validation. Set trainer.total_epochs={-(-int(asked) // (rows // batch))}"
+    ]
+
+
+def _look(config: DictConfig, split: str) -> list[Facts]:
+    given = OmegaConf.select(config, f"data.{split}_files")
+    files = [] if given is None else list(given) if OmegaConf.is_list(given) else [given]
+    local = [Path(str(file)).expanduser() for file in files if "://" not in str(file)]
+    if missing := [str(file) for file in local if not file.is_file()]:
+        raise DataError(f"data.{split}_files: {missing[0]!r} is no file")
+    most = int(config.data.get(f"{split}_max_samples") or -1)
+    return [facts(file, str(config.data.get("prompt_key") or "prompt"), most) for file in local]
+
+
+def _wrong_types(config: DictConfig, trainer: str) -> Iterator[str]:
+    """Values of another type than veRL's own default; Hydra takes any."""
+    for place, default in _leaves(compose(trainer)):
+        try:
+            value = OmegaConf.select(config, place)
+        except OmegaConfBaseException:
+            continue
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(default))
+        fits = isinstance(value, float | int) if isinstance(default, float) else isinstance(value, type(default))
+        if wanted and value is not None and (not fits or isinstance(value, bool) != isinstance(default, bool)):
+            yield f"{place}={value!r} is not {wanted}, as veRL's default {default!r} is"
+
+
+def _leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    for key in node:
+        here = f"{place}.{key}" if place else str(key)
+        below = node._get_node(key)
+        if OmegaConf.is_dict(below):
+            yield from _leaves(below, here)
+        elif not OmegaConf.is_config(below) and not OmegaConf.is_missing(node, key):
+            yield here, below._value()
+
+
+def _wrong_folders(config: DictConfig) -> Iterator[str]:
+    """Models that are named as a folder which is not there, or holds no model."""
+    kwargs = OmegaConf.select(config, "reward.custom_reward_function.reward_kwargs") or {}
+    places = ["actor_rollout_ref.model.path", "model.path"]
+    # As veRL's need_critic (verl/trainer/ppo/utils.py), which would take seconds to import.
+    enabled = OmegaConf.select(config, "critic.enable")
+    if enabled or (enabled is None and OmegaConf.select(config, "algorithm.adv_estimator") == "gae"):
+        places.append("critic.model.path")
+    places += [f"reward.custom_reward_function.reward_kwargs.{name}" for name in _models(kwargs)]
+    for place in places:
+        try:
+            path = OmegaConf.select(config, place)
+        except OmegaConfBaseException:
+            continue
+        if not isinstance(path, str) or not path or "://" in path:
+            continue
+        folder = Path(path).expanduser()
+        # A hub's name has one slash at most, and does not begin with a dot.
+        if not folder.exists():
+            if folder.is_absolute() or path.startswith((".", "~")) or path.count("/") > 1:
+                yield f"{place}={path!r} is no folder; name one with a model in it, or a model of the hub"
+        elif folder.is_dir() and not any((folder / name).exists() for name in _CONFIGS):
+            yield f"{place}={path!r} holds no config.json: it is no model's folder"
+
+
+def _models(node: Any, place: str = "") -> Iterator[str]:
+    if OmegaConf.is_dict(node):
+        for key in node:
+            here = f"{place}.{key}" if place else str(key)
+            if key == "model" and isinstance(node._get_node(key)._value(), str):
+                yield here
+            elif OmegaConf.is_dict(node._get_node(key)):
+                yield from _models(node[key], here)

@@ -1,0 +1,131 @@
+"""`pbrlsvr check` on files with every kind of damage, and on hostile ones."""
+
+import json
+
+import pandas
+import pytest
+from typer.testing import CliRunner
+
+from pbrlsvr_plugin.cli import app
+
+
+def row(i, **extra_info):
+    return {
+        "data_source": "toy/sw",
+        "prompt": [{"role": "user", "content": f"Swali la {i}"}],
+        "reward_model": {"style": "pivot", "ground_truth": str(i)},
+        "extra_info": {
+            "language": "sw",
+            "pivot_reasoning": f"First we count the apples in the basket, and there are {i} of them in all.",
+            "pivot_answer": str(i),
+            **extra_info,
+        },
+    }
+
+
+@pytest.fixture(params=["parquet", "jsonl"])
+def write(request, tmp_path):
+    def file(rows, name="train"):
+        path = tmp_path / f"{name}.{request.param}"
+        if request.param == "parquet":
+            pandas.DataFrame(rows).to_parquet(path)
+        else:
+            path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+        return path
+
+    return file
+
+
+def check(*arguments):
+    return CliRunner().invoke(app, ["check", *map(str, arguments)])
+
+
+def test_sound_files_pass_with_their_facts_in_a_table(write):
+    result = check(write([row(i) for i in range(30)]), "--validation", write([row(i) for i in range(30, 40)], "val"))
+    assert result.exit_code == 0, result.output
+    assert "sw 30" in result.stdout
+    assert "30 of 30 looked at" in result.stdout
+    assert "WRONG" not in result.stdout
+    assert "name your policy's tokenizer with --tokenizer" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"pivot_reasoning": " "}, "1 of 6 rows (the first is row 4) have no extra_info.pivot_reasoning"),
+        ({"pivot_reasoning": None}, "1 of 6 rows (the first is row 4) have no extra_info.pivot_reasoning"),
+        ({"language": "swahilli"}, "1 rows have extra_info.language='swahilli'"),
+    ],
+)
+def test_a_row_that_would_fail_a_reward_is_wrong_with_its_number(write, change, reason):
+    result = check(write([row(i, **(change if i == 3 else {})) for i in range(6)]))
+    assert result.exit_code == 1
+    assert reason in result.stdout
+
+
+def test_a_reward_that_reads_no_reference_needs_none(write):
+    file = write([row(i, pivot_reasoning=None) for i in range(3)])
+    assert check(file).exit_code == 1
+    assert check(file, "--reward", "pbrlsvr.exact_answer").exit_code == 0
+
+
+def test_missing_columns_and_prompts_are_wrong(write):
+    result = check(write([{"prompt": [], "extra_info": {"language": "sw", "pivot_reasoning": "One."}}]))
+    assert result.exit_code == 1
+    assert "it lacks the columns ['data_source', 'reward_model']" in result.stdout
+    assert "1 of 1 rows (the first is row 1) have no prompt" in result.stdout
+
+
+def test_what_a_run_survives_is_a_note(write):
+    rows = [row(i) for i in range(6)]
+    rows[1]["extra_info"]["pivot_reasoning"] = "Zuerst zählen wir die Äpfel im Korb, und dann sind es insgesamt sieben."
+    rows[2]["extra_info"]["pivot_answer"] = "77"
+    rows[5]["prompt"] = rows[0]["prompt"]
+    result = check(write(rows), "--validation", write([row(4)], "val"))
+    assert result.exit_code == 0
+    assert "1 of 6 rows looked at (among them row 2) have a pivot_reasoning that is not English" in result.stdout
+    assert "1 of 6 rows looked at (among them row 3) have a pivot_answer that is not the ground truth" in result.stdout
+    assert "1 of 6 rows (the first is row 6) have a prompt that an earlier row has" in result.stdout
+    assert "1 of 1 prompts of 'val." in result.stdout
+
+
+def test_lengths_are_in_the_tokens_of_the_policy(write, tiny_policy):
+    result = check(write([row(3)]), "--tokenizer", tiny_policy / "model")
+    # "<bos>user: Swali la 3<eos><bos>assistant: ", a token per byte.
+    assert "30 tokens" in result.stdout, result.output
+
+
+@pytest.mark.parametrize("content", ["", "nonsense\n", '{"prompt": 3}\n', '["list"]\n', '{"extra_info": "text"}\n'])
+def test_a_file_that_holds_no_rows_of_ours_is_wrong_without_a_traceback(content, tmp_path):
+    (tmp_path / "odd.jsonl").write_text(content)
+    result = check(tmp_path / "odd.jsonl")
+    assert result.exit_code == 1, result.output
+    assert "WRONG odd.jsonl: " in result.stdout
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
+    (tmp_path / "odd.parquet").write_text("PAR1")
+    (tmp_path / "notes.txt").write_text("")
+    for name in ("odd.parquet", "notes.txt", "missing.jsonl", "missing.parquet"):
+        result = check(tmp_path / name)
+        assert result.exit_code == 2, (name, result.output)
+        assert name in result.stderr
+
+
+def test_hostile_text_does_not_reach_the_terminal(write):
+    result = check(write([row(1, language="\x1b[2J[bold]"), {**row(2), "\x1b]0;x": 1}]))
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    assert "[bold]" in result.stdout
+
+
+def test_a_text_that_a_million_rows_share_is_in_memory_once(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from pbrlsvr_plugin.check.facts import facts
+
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 300_000, pa.int32()), pa.array(["x" * 1_000_000]))
+    pq.write_table(pa.table({"prompt": text, "data_source": text}), tmp_path / "bomb.parquet")
+    found = facts(tmp_path / "bomb.parquet")
+    assert (found.rows, found.repeated.count) == (300_000, 299_999)
