@@ -55,7 +55,8 @@ class StrictReplayBuffer(ReplayBuffer):
 
     def __new__(cls, *args: Any, trainer_mode: str = "sync", **kwargs: Any) -> "StrictReplayBuffer":
         # As veRL chooses its own: the asynchronous one also drops what has become too old.
-        return super().__new__(cls if trainer_mode == "sync" else StrictReplayBufferAsync)
+        buffer: StrictReplayBuffer = super().__new__(cls if trainer_mode == "sync" else StrictReplayBufferAsync)
+        return buffer
 
     def __init__(self, *args: Any, sampler_kwargs: Any = None, **kwargs: Any) -> None:
         options = dict(sampler_kwargs or {})
