@@ -12,10 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
 from pbrlsvr_plugin.terminal import Screen, say, say_error
-from pbrlsvr_plugin.train import recipe_files
 from pbrlsvr_plugin.train.preflight import preflight
-from pbrlsvr_plugin.train.recipe_files import TRAINERS, Recipe
+from pbrlsvr_plugin.verl import recipe_files
 from pbrlsvr_plugin.verl.compose import compose as compose_on_verl
+from pbrlsvr_plugin.verl.recipe_files import TRAINERS, Recipe
 from pbrlsvr_plugin.verl.required import require_paths
 
 #: What veRL's SFT trainer is started by on several nodes, as torchrun's own names have it.

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr_plugin.train import recipe_files
+from pbrlsvr_plugin.verl import recipe_files
 
 VERL = "verl.trainer.config"
 RECIPES = "pbrlsvr_plugin.recipes"

@@ -7,6 +7,7 @@ leave the run without its reward, so a failure is printed here before veRL hides
 import os
 import sys
 import traceback
+from importlib import import_module
 
 
 def _activate() -> None:
@@ -19,9 +20,8 @@ def _activate() -> None:
     look_after_composition()
 
     if os.environ.get("VERL_PLATFORM", "").lower() == "cpu":
-        from pbrlsvr_plugin import cpu
-
-        cpu.activate()
+        # By name: the rooms below import no room above them, and this is where a process begins.
+        import_module("pbrlsvr_plugin.cpu").activate()
 
 
 try:

@@ -19,8 +19,8 @@ import yaml
 pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr_plugin.train import recipe_files
 from pbrlsvr_plugin.train.command import compose
+from pbrlsvr_plugin.verl import recipe_files
 
 CLUSTERS = Path(__file__).parents[2] / "examples" / "clusters"
 SCRIPTS = ("ray.sh", "slurm.sbatch")

@@ -70,7 +70,10 @@ def test_a_missing_reference_is_one_message_with_its_rows(data):
         ("actor_rollout_ref.actor.optim.lr=fast", "actor_rollout_ref.actor.optim.lr='fast' is not a number"),
         ("trainer.val_before_train=perhaps", "trainer.val_before_train='perhaps' is not true or false"),
         ("actor_rollout_ref.model.path=/no/such/folder", "actor_rollout_ref.model.path='/no/such/folder' is no folder"),
-        ("reward.custom_reward_function.reward_kwargs.model=./gone", "reward_kwargs.model='./gone' is no folder"),
+        (
+            "reward.custom_reward_function.reward_kwargs.embedding.model=./gone",
+            "reward_kwargs.embedding.model='./gone' is no folder",
+        ),
         ("data.train_files=/no/such.parquet", "data.train_files: '/no/such.parquet' is no file"),
     ],
 )

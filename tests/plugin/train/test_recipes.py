@@ -15,8 +15,8 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 import pbrlsvr
-from pbrlsvr_plugin.train import recipe_files
-from pbrlsvr_plugin.train.recipe_files import packaged
+from pbrlsvr_plugin.verl import recipe_files
+from pbrlsvr_plugin.verl.recipe_files import packaged
 
 RECIPES = packaged()
 RL = [recipe.name for recipe in RECIPES if recipe.trainer == "ppo_trainer"]

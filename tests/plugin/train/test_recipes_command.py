@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
 from pbrlsvr_plugin.cli import app
-from pbrlsvr_plugin.train import recipe_files
-from pbrlsvr_plugin.train.recipe_files import packaged
+from pbrlsvr_plugin.verl import recipe_files
+from pbrlsvr_plugin.verl.recipe_files import packaged
 
 TREE = "verl.trainer.config"
 PATHS = ("data.train_files=train.parquet", "data.val_files=val.parquet")

@@ -27,7 +27,7 @@ pytest.importorskip("transfer_queue", reason="needs TransferQueue: pip install p
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from pbrlsvr_plugin.train.recipe_files import packaged
+from pbrlsvr_plugin.verl.recipe_files import packaged
 
 LONGEST_RUN = 600  # seconds
 KWARGS = "reward.custom_reward_function.reward_kwargs"

@@ -17,7 +17,7 @@ pytest.importorskip("verl", reason="needs veRL's own config tree")
 
 import pbrlsvr
 import pbrlsvr_plugin
-from pbrlsvr_plugin.train import recipe_files
+from pbrlsvr_plugin.verl import recipe_files
 
 TREE = Path(find_spec("verl").origin).parent / "trainer" / "config"
 RECIPE = "llama3.1_8b_grpo_embed"
