@@ -189,6 +189,8 @@ def explain(error: BaseException, ours: str = "") -> str:
 
 
 def _fix(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
     installed = _installed()
     name = str(getattr(error, "name", None) or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError):
