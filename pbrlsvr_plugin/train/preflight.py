@@ -16,6 +16,12 @@ SFT = "sft_trainer_engine"
 _CONFIGS = ("config.json", "modules.json", "hparams.yaml", "model.bin", "params.json")
 
 
+# Words that veRL takes where its default is a number (verl/trainer/sft_trainer.py:191), and engines do.
+_WORDS = ("after_each_epoch", "auto")
+# What counts something; another whole default, such as a temperature of 0, may be a fraction as well.
+_COUNTS = ("batch_size", "_length", "_samples", "nnodes", "n_gpus_per_node", "total_epochs", "rollout.n")
+
+
 def preflight(config: DictConfig, trainer: str) -> list[str]:
     """
     Args:
@@ -78,9 +84,15 @@ def _wrong_types(config: DictConfig, trainer: str) -> Iterator[str]:
             value = OmegaConf.select(config, place)
         except OmegaConfBaseException:
             continue
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(default))
-        fits = isinstance(value, float | int) if isinstance(default, float) else isinstance(value, type(default))
-        if wanted and value is not None and (not fits or isinstance(value, bool) != isinstance(default, bool)):
+        if value is None or value in _WORDS or not isinstance(default, bool | int | float):
+            continue
+        if isinstance(default, bool):
+            wanted, fits = "true or false", isinstance(value, bool)
+        elif isinstance(default, int) and place.endswith(_COUNTS):
+            wanted, fits = "a whole number", isinstance(value, int) and not isinstance(value, bool)
+        else:
+            wanted, fits = "a number", isinstance(value, float | int) and not isinstance(value, bool)
+        if not fits:
             yield f"{place}={value!r} is not {wanted}, as veRL's default {default!r} is"
 
 

@@ -8,6 +8,9 @@ pytest.importorskip("verl", reason="needs veRL's own config tree")
 from typer.testing import CliRunner
 
 from pbrlsvr_plugin.cli import app
+from pbrlsvr_plugin.train.command import compose
+from pbrlsvr_plugin.train.preflight import preflight
+from pbrlsvr_plugin.verl.recipe_files import packaged
 
 RECIPE = "llama3.1_8b_grpo_embed"
 
@@ -93,3 +96,8 @@ def test_an_unknown_recipe_of_the_plan_lists_the_recipes():
     result = CliRunner().invoke(app, ["plan", "nope"])
     assert result.exit_code == 2
     assert RECIPE in result.stderr
+
+
+@pytest.mark.parametrize("recipe", packaged(), ids=lambda recipe: recipe.name)
+def test_no_recipe_of_ours_is_refused(recipe):
+    assert preflight(compose(recipe), recipe.trainer) == []
