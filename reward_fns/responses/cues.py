@@ -97,7 +97,7 @@ CUES: dict[str, Cue] = {
         "τουλάχιστον, το πολύ, περισσότερο, περισσότερα, λιγότερο, λιγότερα, μεγαλύτερ*, μικρότερ*, "
         "μεταξύ, πάνω από, κάτω από"),
     "en": _row("answer, ans., ans:, final result, final solution, ans", "is, equals, be, was, becomes, comes",
-        "result, solution, conclusion, total", "option, choice, alternative, choose, select, statement",
+        "result, solution, conclusion, total:", "option, choice, alternative, choose, select, statement",
         "correct, right, best, true",
         "not, never, no, none, cannot, *n't, *n’t, maybe, perhaps, might, could, may, possibly, "
         "either, unless, unclear, unknown, anything but, neither, hardly, scarcely, almost, nearly, " "nobody",
@@ -112,7 +112,7 @@ CUES: dict[str, Cue] = {
         "fewer than, smaller than, lower than, higher than, over, under, above, below, between, "
         "no more, up to, or more, or less, or fewer, exceeds, beyond, half of, twice, double"),
     "es": _row("respuesta, resp.:, resp., resp:, r:, r.:, rta.:, rta:, rpta:, rpta.:, r/, r.",
-        "es, sería, son, será, da", "resultado, solución, conclusión, total",
+        "es, sería, son, será, da", "resultado, solución, conclusión, total:",
         "opción, alternativa, elección, letra, inciso", "correct*, adecuad*",
         "no, nunca, tampoco, quizá, quizás, podría, puede, tal vez, acaso, posiblemente, sea, ni",
         "incorrect*, errón*, equivocad*, fals*, error*, mal",
@@ -135,7 +135,7 @@ CUES: dict[str, Cue] = {
         "vähintään, enintään, korkeintaan, ainakin, yli, alle, enemmän kuin, vähemmän kuin, "
         "suurempi kuin, pienempi kuin"),
     "fr": _row("réponse, rép., rép.:, r:, résultat final", "est, serait, vaut, sera, sont, _",
-        "résultat, solution, conclusion, total", "option, choix, proposition, lettre",
+        "résultat, solution, conclusion, total :, total:", "option, choix, proposition, lettre",
         "correct*, bonne, bon, exact*, juste",
         "pas, non, jamais, ni, peut-être, pourrait, peut, n'est, n’est, ne, aucun*, est-elle, "
         "est-ce, soit, semble", "incorrect*, faux, fausse*, erron*, erreur*, inexact*, mauvais*, attends, attendez",
@@ -181,7 +181,7 @@ CUES: dict[str, Cue] = {
     "ig": _row("azịza", "bụ", "nsonaazụ", "nhọrọ", "ziri ezi", "abụghị", "adịghị mma", "ọ bụrụ, nzọụkwụ",
         "opekata mpe"),
     "it": _row("risposta, risp., risp.:, r:", "è, e', sarebbe, sarà, sono",
-        "risultato, soluzione, conclusione, totale", "opzione, alternativa, scelta, lettera",
+        "risultato, soluzione, conclusione, totale:", "opzione, alternativa, scelta, lettera",
         "corrett*, giust*, esatt*", "non, mai, forse, potrebbe, può, nessun*, magari",
         "sbagliat*, errat*, scorrett*, errore, fals*, aspetta",
         "se, supponiamo, passo, passaggio, parziale, intermedi*, prima, quando, dubito, possibile, "
@@ -232,7 +232,7 @@ CUES: dict[str, Cue] = {
     "ne": _row("उत्तर, जवाफ", "हो, …", "नतिजा, परिणाम, समाधान", "विकल्प", "सही", "होइन, छैन, सायद", "गलत",
         "यदि, चरण, के, उदाहरण, मानौं", "कम्तीमा, बढीमा, भन्दा"),
     "nl": _row("antwoord, eindantwoord, antw.:", "is, luidt, bedraagt, zijn, wordt, zou",
-        "resultaat, oplossing, uitkomst, conclusie, eindresultaat, totaal", "optie, keuze",
+        "resultaat, oplossing, uitkomst, conclusie, eindresultaat, totaal:", "optie, keuze",
         "juiste, correcte, goede, juist, correct, goed", "niet, geen, nooit, misschien, wellicht, zou kunnen, kan",
         "fout*, onjuist*, verkeerd*, incorrect*, wacht",
         "als, indien, of, stel, stap, tussen*, deel, wanneer, betwijfel, mogelijk, misschien, zegt, "
@@ -254,7 +254,7 @@ CUES: dict[str, Cue] = {
         "mniej niż, między, pomiędzy, powyżej, poniżej, większ*, mniejsz*"),
     "ps": _row("ځواب", "دی, _", "پایله", "انتخاب", "سم", "نه, ښايي", "غلط", "که, ګام", "لږ تر لږه"),
     "pt": _row("resposta, resp., resp.:, gabarito, r:", "é, seria, são, será, fica",
-        "resultado, solução, conclusão, total", "opção, alternativa, escolha, letra, item", "corret*, cert*",
+        "resultado, solução, conclusão, total:", "opção, alternativa, escolha, letra, item", "corret*, cert*",
         "não, nunca, talvez, pode, poderia, possivelmente, nenhum*, acaso",
         "incorret*, errad*, err*, fals*, equivocad*",
         "se, suponha, supondo, passo, parcial, intermedi*, primeira, quando, duvido, possível, "
