@@ -18,7 +18,7 @@ comparison of languages) say what English earns for the same content.
 
 The default encoder, all-MiniLM-L6-v2, knows English only: it stands in for an encoder that is far better at English
 than at the rest, and says nothing about how well a multilingual encoder does. Its Bengali is near chance, and no
-calibration can mend that: it can only say so.
+calibration can fix that: it can only say so.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
 from pbrlsvr_plugin.verl.compose import compose
-from pbrlsvr_plugin.verl.reward_option import MODULE, settle
+from pbrlsvr_plugin.verl.reward_option import MODULE, apply_choice
 
 #: Takes what veRL gives to a reward function, by name, and returns the score.
 Reward = Callable[..., Awaitable[float]]
@@ -34,7 +34,7 @@ def named_reward(name: str, options: Sequence[str] = ()) -> tuple[Reward, str]:
         raise ConfigError(f"option: {list(options)!r} is no list of <option>=<value>: {error}") from error
     target = {"path": None, "name": None, "reward_kwargs": own}
     config = OmegaConf.create({"reward_fn": name, "reward": {"custom_reward_function": target}})
-    settle(config)
+    apply_choice(config)
     return _of_pbrlsvr(config.reward.custom_reward_function), " ".join([name, *options])
 
 

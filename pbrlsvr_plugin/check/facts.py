@@ -150,7 +150,7 @@ def _text(value: Any) -> str:
 
 
 def _said(prompt: Any) -> str:
-    """The texts of a prompt's messages; a text as it stands."""
+    """The texts of a prompt's messages; a text as it is."""
     if isinstance(prompt, str):
         return prompt.strip()
     messages: Iterable[Any] = prompt if isinstance(prompt, list) else []

@@ -16,7 +16,7 @@ BYTES = {
 }  # fmt: skip
 
 
-def settle(config: DictConfig, *, gpus: int | None, nodes: int | None, model: str | None) -> None:
+def set_hardware(config: DictConfig, *, gpus: int | None, nodes: int | None, model: str | None) -> None:
     """Write what the command line says into the config, so that what refers to it follows."""
     given = {"trainer.n_gpus_per_node": gpus, "trainer.nnodes": nodes}
     if model is not None:

@@ -12,7 +12,7 @@ from pbrlsvr_plugin.plan.advice import Advice, advise
 from pbrlsvr_plugin.plan.batches import Check
 from pbrlsvr_plugin.plan.evaluate import Plan, evaluate, gib
 from pbrlsvr_plugin.plan.memory import GIB
-from pbrlsvr_plugin.plan.recipe import settle
+from pbrlsvr_plugin.plan.recipe import set_hardware
 from pbrlsvr_plugin.plan.settings import engines
 from pbrlsvr_plugin.terminal import Screen, plain, say_error
 from pbrlsvr_plugin.verl.compose import compose
@@ -44,7 +44,7 @@ def run(
     """
     try:
         config = compose(recipe, overrides)
-        settle(config, gpus=gpus, nodes=nodes, model=model)
+        set_hardware(config, gpus=gpus, nodes=nodes, model=model)
         plan = evaluate(config, gpu_memory * GIB)
         checks, advice = plan.batches(), advise(plan)
     except PbrlsvrError as error:

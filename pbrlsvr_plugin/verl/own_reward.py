@@ -17,7 +17,7 @@ from pbrlsvr.errors import ConfigError
 TARGET = "reward.custom_reward_function"
 
 
-def settle(config: DictConfig, chosen: str) -> None:
+def apply_choice(config: DictConfig, chosen: str) -> None:
     """Make this reward what veRL will train on, in place.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Hydra merges an option's fields only where the option stands in a defaults list (after `ppo_trainer`) or on the command
 line. Written as a plain value in a config's body, or before `ppo_trainer`, the same line changes nothing, and veRL
-trains on its own scorer without a word. So each composed config that names us passes through `settle`
+trains on its own scorer without a word. So each composed config that names us passes through `apply_choice`
 (`hydra_plugins/pbrlsvr_searchpath/plugin.py`): it carries out the choice that the config states, and raises where it
 cannot.
 """
@@ -31,7 +31,7 @@ def reward_options() -> list[str]:
     return sorted(entry.name[: -len(".yaml")] for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
-def settle(config: DictConfig) -> None:
+def apply_choice(config: DictConfig) -> None:
     """Make the config's `reward_fn` what veRL will train on, in place. A config that is not veRL's is left alone.
 
     Raises:
@@ -45,7 +45,7 @@ def settle(config: DictConfig) -> None:
     chosen = config.get("reward_fn")
     target = config.reward.custom_reward_function
     if isinstance(chosen, str) and _OWN.fullmatch(chosen):
-        own_reward.settle(config, chosen)
+        own_reward.apply_choice(config, chosen)
     elif chosen is not None and (_is_ours(chosen) or target.path is None):
         _require_known(chosen)
         _merge_choice(config, chosen)

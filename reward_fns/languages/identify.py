@@ -232,7 +232,7 @@ class _Tally:
             return None
         return best if joined or best not in _neighbours(self.expected) else None
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Judge the doubtful words of each script together."""
         for script, found in self._doubtful.items():
             if script == "Hani":
@@ -301,7 +301,7 @@ def profile(text: str, expected: str | None = None) -> LanguageProfile:
     shown, excluded, invisible = prose(text)
     for segment in segments(shown):
         tally.read(segment)
-    tally.settle()
+    tally.finish()
     letters = tally.of_script.total()
     shares = {"-".join(key): weight / letters for key, weight in tally.letters.items() if weight}
     return LanguageProfile(

@@ -49,7 +49,7 @@ class LanguagePolicy(Options):
     """The language that is expected; null takes the row's own. "en" on the reasoning and null on the answer asks for
     English thinking and a native answer."""
     min_letters: int = Field(20, ge=1)
-    """Spans with fewer letters that could be judged are undetermined, and lose nothing."""
+    """Spans with fewer letters that could be judged are judged by their few words."""
 
     @classmethod
     def from_bare(cls, value: Any) -> Any:

@@ -73,10 +73,10 @@ def parse(code: str, *, error: type[DataError] | type[ConfigError] = DataError) 
     tag = _canonical(code) if isinstance(code, str) and len(code) <= 64 else None
     if tag is not None:
         return tag
-    mend = "write a BCP-47 code such as 'en', 'sw' or 'zh-Hant'"
+    fix = "write a BCP-47 code such as 'en', 'sw' or 'zh-Hant'"
     if isinstance(code, str) and code.strip() and len(code) <= 64 and (near := _closest(code)):
-        mend = "did you mean " + " or ".join(repr(tag) for tag in near) + "?"
-    raise error(f"no language has the code {code if not isinstance(code, str) else code[:64]!r}; {mend}")
+        fix = "did you mean " + " or ".join(repr(tag) for tag in near) + "?"
+    raise error(f"no language has the code {code if not isinstance(code, str) else code[:64]!r}; {fix}")
 
 
 def base(code: str, *, error: type[DataError] | type[ConfigError] = DataError) -> str:

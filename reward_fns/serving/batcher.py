@@ -50,7 +50,7 @@ class Batcher(Generic[Item, Result]):
         cache_bytes: memory for results; the least recently used leave first.
         max_waiting: items that may be in flight at the same time.
         threads: how many calls of `run` may be in flight at the same time.
-        mend: what a user can do where there is no result in time; called from another thread than the event loop's.
+        fix: what a user can do where there is no result in time; called from another thread than the event loop's.
         tokens: how many tokens the model has computed, without and with padding; for the metrics.
         damaged: how many results on disk were not what had been written; for the metrics.
 
@@ -68,13 +68,13 @@ class Batcher(Generic[Item, Result]):
         cache_bytes: int = 2**28,
         max_waiting: int = 16_384,
         threads: int = 1,
-        mend: Callable[[], str] = lambda: "raise serving.timeout_s",
+        fix: Callable[[], str] = lambda: "raise serving.timeout_s",
         tokens: Callable[[], tuple[int, int]] = lambda: (0, 0),
         damaged: Callable[[], int] = lambda: 0,
     ):
         self.name = name
         self._metrics = Metrics(name, tokens, damaged)
-        self._mend = mend
+        self._fix = fix
         self._run = run
         self._max_waiting = max_waiting
         self._cache: LruCache[Item, Result] = LruCache(cache_bytes)
@@ -96,7 +96,7 @@ class Batcher(Generic[Item, Result]):
         A caller that is cancelled takes no other caller of the item with it.
 
         Raises:
-            ServiceError: there was no result within `timeout_s`; names the model, the queue and the mend.
+            ServiceError: there was no result within `timeout_s`; names the model, the queue and the fix.
         """
         asked = time.monotonic()
         deadline = None if timeout_s is None else asked + timeout_s
@@ -170,7 +170,7 @@ class Batcher(Generic[Item, Result]):
         if done:
             return waiter.result()
         waited = time.monotonic() - asked
-        advice = await asyncio.to_thread(self._mend)
+        advice = await asyncio.to_thread(self._fix)
         raise ServiceError(
             f"{self.name} gave no result within {waited:.1f} s (serving.timeout_s): {self._backlog()}\n{advice}"
         )

@@ -29,7 +29,7 @@ from pbrlsvr.errors import ConfigError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.exchange import Answer, ExchangeError, exchange, new_client
 from pbrlsvr.serving.failover import Attempts, Server, retry_after
-from pbrlsvr.serving.fixes import mend, shown
+from pbrlsvr.serving.fixes import fix, shown
 from pbrlsvr.serving.keys import Secrets, keep_out_of_logs, key_for, key_variable
 
 __all__ = ["BadResponse", "BusyError", "Endpoint", "EndpointOptions", "RejectedError"]
@@ -277,7 +277,7 @@ class _Request:
 
     def _advice(self, url: str, status: int | None, said: str, location: str | None = None) -> str:
         variable = key_variable(url, self.options.api_key_env)
-        return mend(status, said, variable, bool(self.keys.get(url)), location and shown(location, self.secrets))
+        return fix(status, said, variable, bool(self.keys.get(url)), location and shown(location, self.secrets))
 
     async def _until_open(self, server: Server) -> None:
         closed = server.open_at - time.monotonic()

@@ -51,7 +51,7 @@ class Server:
             # Once in a while: a server that fails now and then would fill the log.
             log.warning("%s failed, others are asked first for a while: %s", self.url, reason)
             self.silent_until = now + LONGEST_REST_S
-        if now >= self.rested_at:  # what was under way when it failed is the same failure
+        if now >= self.rested_at:  # what was in flight when it failed is the same failure
             self.failures += 1
             self.rested_at = now + min(REST_S * 2 ** min(self.failures - 1, 16), LONGEST_REST_S)
         if retry_after is not None:

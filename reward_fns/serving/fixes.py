@@ -16,7 +16,7 @@ def shown(text: str, secrets: Secrets) -> str:
     return line if len(line) <= _CLIP else f"{line[:_CLIP]}..."
 
 
-def mend(status: int | None, said: str, key_variable: str | None, has_key: bool, location: str | None = None) -> str:
+def fix(status: int | None, said: str, key_variable: str | None, has_key: bool, location: str | None = None) -> str:
     """What a user can do about a status, or about no status at all."""
     if status in (401, 403):
         if has_key:

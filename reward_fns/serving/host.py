@@ -37,7 +37,7 @@ class ModelOptions(Protocol):
         """The loaded model. It is called once, where the model is to run.
 
         Raises:
-            ModelError: the model cannot be loaded; with what failed and the mend.
+            ModelError: the model cannot be loaded; with what failed and the fix.
             MissingDependencyError: an optional package is not installed.
         """
 

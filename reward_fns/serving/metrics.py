@@ -35,7 +35,7 @@ class Metrics:
         self._logged = time.monotonic()
 
     def hit(self) -> None:
-        """A request for something that was computed before, or is under way already."""
+        """A request for something that was computed before, or is in flight already."""
         self._hits += 1
 
     def miss(self) -> None:

@@ -91,7 +91,7 @@ class ServingOptions(Options):
         endpoint = self.endpoint.model_copy(update={"urls": (f"http://{router}/v1",)})
         return self.model_copy(update={"endpoint": endpoint})
 
-    def settled(self) -> "ServingOptions":
+    def resolved(self) -> "ServingOptions":
         """These options with the place that "auto" means in this process."""
         if self.place != "auto":
             return self

@@ -33,7 +33,7 @@ PREFIX = "pbrlsvr-"
 # What each client process keeps for itself, of the texts that it asks for again and again.
 _CLIENT_CACHE_BYTES = 32 * 2**20
 
-# Calls that one client has under way to one replica. While they are, the next one gathers what comes in.
+# Calls that one client has in flight to one replica. While they are, the next one gathers what comes in.
 _CALLS_IN_FLIGHT = 4
 
 # Calls of all clients that a replica takes in at the same time; what they bring forms one window.
@@ -59,7 +59,7 @@ def client(options: ModelOptions, serving: ServingOptions, index: int) -> Batche
         cache_bytes=min(_CLIENT_CACHE_BYTES, serving.cache_mib * 2**20),
         max_waiting=max(1, serving.max_waiting // serving.replicas),
         threads=_CALLS_IN_FLIGHT,
-        mend=replica.mend,
+        fix=replica.fix,
     )
 
 
@@ -144,7 +144,7 @@ class Replica:
         digest = hashlib.sha256(f"{self._options!r} {shared!r}".encode()).hexdigest()[:12]
         return f"{PREFIX}{self._job}-{digest}-{self._index}"
 
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What the actor is doing, and so what to do about one that does not answer in time."""
         with self._asking:  # of many callers that run out of time together, one asks
             asked, said = self._state

@@ -60,7 +60,7 @@ def _local(options: ModelOptions, serving: ServingOptions) -> Batcher[Any, Any]:
         name=f"{type(options).__name__} {options.model!r} in this process",
         cache_bytes=serving.cache_mib * 2**20,
         max_waiting=serving.max_waiting,
-        mend=lambda: "Take a smaller model, run it where there is a GPU (serving.place), or raise serving.timeout_s.",
+        fix=lambda: "Take a smaller model, run it where there is a GPU (serving.place), or raise serving.timeout_s.",
         tokens=host.tokens,
         damaged=host.damaged,
     )
@@ -71,7 +71,7 @@ _lock = Lock()
 
 def scorer(options: ModelOptions, serving: ServingOptions) -> Scorer[Any, Any]:
     """The one scorer of this process for these options; the model is loaded at its first item."""
-    serving = serving.settled()
+    serving = serving.resolved()
     if serving.place == "endpoint":
         if not hasattr(options, "served_by"):
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""The quickstart's command line: bad input is named with its mend, and what was done before is not done again."""
+"""The quickstart's command line: bad input is named with its fix, and what was done before is not done again."""
 
 import json
 import sys

@@ -80,8 +80,8 @@ def _look_here_last() -> None:
 
 
 def _guard_composition() -> None:
-    """Pass every config that names us through `pbrlsvr_plugin.verl.reward_option.settle`, or stop where that fails."""
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    """Pass every config that names us through `pbrlsvr_plugin.verl.reward_option.apply_choice`, or stop where that
+    fails.""" from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra.errors import MissingConfigException
 
     # Hydra has no public hook between composition and use: its callbacks must be named by the config itself.
@@ -100,7 +100,7 @@ def _guard_composition() -> None:
                 raise
             raise type(error)(f"{error}\n{explain(cause)}", error.missing_cfg_file, error.options) from cause
         if ours := next(iter(mentions(config)), None):
-            _settle(config, ours)
+            _apply_choice(config, ours)
         return config
 
     load_configuration._is_pbrlsvrs = True  # type: ignore[attr-defined]
@@ -140,18 +140,18 @@ def _texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(value, place)
 
 
-def _settle(config: Any, ours: str) -> None:
+def _apply_choice(config: Any, ours: str) -> None:
     # Hydra prints this kind as one message instead of a traceback through its own frames.
     from hydra.errors import ConfigCompositionException
 
     try:
         _require_hydra()
         from pbrlsvr.errors import ConfigError
-        from pbrlsvr_plugin.verl.reward_option import settle
+        from pbrlsvr_plugin.verl.reward_option import apply_choice
     except Exception as error:
         raise ConfigCompositionException(explain(error, ours)) from error
     try:
-        settle(config)
+        apply_choice(config)
     except ConfigError as error:
         raise ConfigCompositionException(f"pbrlsvr: {error}") from error
     except Exception as error:

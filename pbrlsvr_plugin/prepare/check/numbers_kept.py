@@ -72,7 +72,7 @@ _ALWAYS = frozenset({Fraction(0), Fraction(1)})
 
 @dataclass(frozen=True)
 class Written:
-    """A number in digits, as it stands in the cleaned text, and what it may mean."""
+    """A number in digits, as it is in the cleaned text, and what it may mean."""
 
     text: str
     readings: Readings

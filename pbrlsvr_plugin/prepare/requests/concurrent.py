@@ -1,7 +1,7 @@
-"""Many requests under way at once, their answers kept in the journal, their results in the order of the rows.
+"""Many requests in flight at once, their answers kept in the journal, their results in the order of the rows.
 
 in_order(rows, work, window)   runs the coroutine `work(row)` for up to `window` rows at a time
-Answers                        asks each request once: journal, then requests under way, then the service
+Answers                        asks each request once: journal, then requests in flight, then the service
 RateLimit                      so many requests and tokens a minute
 Failures                       tells a bad row from a service that is down
 """
@@ -60,7 +60,7 @@ class Failures:
         if self._count >= self._limit:
             raise ServiceError(
                 f"{self._count} requests in a row have failed; the last: {error} What was answered so far is kept: "
-                "mend it and run the same command again"
+                "fix it and run the same command again"
             ) from error
 
 
@@ -95,7 +95,7 @@ def in_order(
         Each item with its result, or with the error of this item; in the order of the items.
 
     Raises:
-        PbrlsvrError: a failure that is not of one item. What is under way is let go.
+        PbrlsvrError: a failure that is not of one item. What is in flight is let go.
     """
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, name="pbrlsvr-requests", daemon=True)
@@ -165,7 +165,7 @@ def _end(loop: asyncio.AbstractEventLoop, thread: Thread, close: Callable[[], Aw
 
 
 class Answers:
-    """Asks each request once: what is in the journal, or under way for another row, is not asked again.
+    """Asks each request once: what is in the journal, or in flight for another row, is not asked again.
 
     Attributes:
         asked: requests that went to the service.

@@ -124,7 +124,7 @@ class Journal:
             return int(self._reader.execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def close(self) -> None:
-        """Writes what is under way, and closes the file."""
+        """Writes what is in flight, and closes the file."""
         self._queue.put(None)
         self._thread.join()
         with self._lock, self._read_lock:

@@ -50,7 +50,7 @@ class TextTokenizer:
     """Texts -> token ids, as the fast tokenizers of transformers 4 give them.
 
     transformers 5 rebuilds the tokenizers of these encoders from their vocabulary alone, with another normalisation
-    than that in `tokenizer.json`; other ids would be other scores, so that file is read as it stands.
+    than that in `tokenizer.json`; other ids would be other scores, so that file is read as it is.
     """
 
     def __init__(self, architecture: Architecture, source: str):

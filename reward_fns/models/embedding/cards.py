@@ -26,7 +26,7 @@ class Encoder:
         licence: of the weights, as an SPDX identifier.
         prompt: put before each text; `None` leaves it to the model's own configuration.
         warning: what a user should hear when the model is loaded.
-        refused: why it cannot be used, with the mend.
+        refused: why it cannot be used, with the fix.
     """
 
     pattern: str

@@ -196,18 +196,18 @@ def _load(options: "EncoderSpec") -> "SentenceTransformer":
             trust_remote_code=False,
         ).eval()
     except Exception as error:
-        mend = (
+        fix = (
             "Give an existing folder or a model name on the Hugging Face hub, and download it to every node beforehand "
             "where nodes have no network."
         )
         if "trust_remote_code" in str(error):
-            mend = (
+            fix = (
                 "pbrlsvr does not run code from a model's repository (trust_remote_code). Take an encoder whose "
                 "architecture is part of transformers, such as 'BAAI/bge-m3' or 'intfloat/multilingual-e5-small'."
             )
         raise ModelError(
             f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a "
-            f"sentence-transformers model: {type(error).__name__}: {clip(error)}\n{mend}"
+            f"sentence-transformers model: {type(error).__name__}: {clip(error)}\n{fix}"
         ) from error
     known = known_encoder(options.model)
     if known and known.warning:

@@ -15,7 +15,7 @@ from pbrlsvr_plugin.cli import app  # noqa: E402
 from pbrlsvr_plugin.plan.advice import advise  # noqa: E402
 from pbrlsvr_plugin.plan.evaluate import evaluate  # noqa: E402
 from pbrlsvr_plugin.plan.memory import GIB  # noqa: E402
-from pbrlsvr_plugin.plan.recipe import settle  # noqa: E402
+from pbrlsvr_plugin.plan.recipe import set_hardware  # noqa: E402
 from pbrlsvr_plugin.verl.compose import compose  # noqa: E402
 
 BASE = (
@@ -54,7 +54,7 @@ def planned(llama_8b):
     @cache
     def plan(*overrides, gpus=8, nodes=1, gib=80):
         config = compose("ppo_trainer", (*BASE, *overrides))
-        settle(config, gpus=gpus, nodes=nodes, model=llama_8b)
+        set_hardware(config, gpus=gpus, nodes=nodes, model=llama_8b)
         return evaluate(config, gib * GIB)
 
     return plan

@@ -1,4 +1,4 @@
-"""The command: flags and files build the same configuration; errors end with the mend and exit code 1."""
+"""The command: flags and files build the same configuration; errors end with the fix and exit code 1."""
 
 import io
 import json

@@ -87,7 +87,7 @@ def test_killed_at_random_moments_it_goes_on_to_the_same_bytes(tmp_path, chat_se
     assert process.returncode == 0, output.decode()
     assert kills >= 3
     assert digests(out) == digests(calm)
-    # Only what was under way at a kill may have been answered and not kept: at most the concurrency of each kill.
+    # Only what was in flight at a kill may have been answered and not kept: at most the concurrency of each kill.
     assert 120 <= len(server.asked) <= 120 + 4 * kills
 
 

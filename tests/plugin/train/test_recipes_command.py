@@ -52,6 +52,7 @@ def own_grpo(tmp_path):
     """A user's file with the name of one of ours."""
     (tmp_path / "llama3.1_8b_grpo_hybrid.yaml").write_text(
         "defaults: [_common, _grpo, {reward_fn: pbrlsvr.exact_answer}, _self_]\ndata: {train_batch_size: 24}\n"
+        "actor_rollout_ref: {model: {path: org/model}}\n"
     )
     return tmp_path
 
@@ -97,9 +98,7 @@ def test_show_prints_what_the_recipe_sets_and_no_default_of_verl():
     shown = OmegaConf.create(result.stdout)
     assert shown.reward_fn == "pbrlsvr.hybrid"
     assert shown.data.train_batch_size == shown.trainer.v1.sampler.sampler_kwargs.train_batch_size == 64
-    assert shown.reward.custom_reward_function == {
-        "reward_kwargs": {"serving": {"share_gpu": True}}
-    }
+    assert shown.reward.custom_reward_function == {"reward_kwargs": {"serving": {"share_gpu": True}}}
     assert "temperature" not in result.stdout
     # What is shown, laid over veRL's defaults, is the recipe.
     base = composed("ppo_trainer", "+reward_fn=pbrlsvr.hybrid")

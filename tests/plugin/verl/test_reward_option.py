@@ -16,7 +16,7 @@ from omegaconf import OmegaConf  # noqa: E402
 
 import pbrlsvr  # noqa: E402
 import pbrlsvr_plugin.config  # noqa: E402
-from pbrlsvr_plugin.verl.reward_option import reward_options, settle  # noqa: E402
+from pbrlsvr_plugin.verl.reward_option import apply_choice, reward_options  # noqa: E402
 
 TREE = "verl.trainer.config"
 CONFIG = Path(pbrlsvr_plugin.config.__file__).parent / "reward_fn"
@@ -154,7 +154,7 @@ def test_a_config_without_our_reward_is_left_alone(own_config):
 
 def test_a_config_of_another_application_is_left_alone():
     other = OmegaConf.create({"reward_fn": "pbrlsvr.nope", "reward": 3})
-    settle(other)
+    apply_choice(other)
     assert other == {"reward_fn": "pbrlsvr.nope", "reward": 3}
 
 

@@ -1,4 +1,4 @@
-"""Language codes: canonical tags, and errors that name the code and the mend."""
+"""Language codes: canonical tags, and errors that name the code and the fix."""
 
 import pytest
 from hypothesis import given
@@ -57,10 +57,10 @@ def test_what_is_no_string_is_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "mend"), [("english", "'en'"), ("Swahilli", "'sw'"), ("spanish", "'es'"), ("zh-Xxxx", "'zh'")]
+    ("code", "fix"), [("english", "'en'"), ("Swahilli", "'sw'"), ("spanish", "'es'"), ("zh-Xxxx", "'zh'")]
 )
-def test_the_error_proposes_the_closest_code(code: str, mend: str) -> None:
-    with pytest.raises(DataError, match=f"did you mean.*{mend}"):
+def test_the_error_proposes_the_closest_code(code: str, fix: str) -> None:
+    with pytest.raises(DataError, match=f"did you mean.*{fix}"):
         languages.parse(code)
 
 

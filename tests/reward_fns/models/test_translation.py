@@ -181,9 +181,9 @@ def test_options_are_keys_and_travel_between_processes():
 
 
 def test_a_model_that_is_not_there_is_named_with_the_mend(tmp_path):
-    for engine, mend in (("seq2seq", "tokenizer"), ("ctranslate2", "engines.ct2")):
+    for engine, fix in (("seq2seq", "tokenizer"), ("ctranslate2", "engines.ct2")):
         pytest.importorskip("transformers" if engine == "seq2seq" else "ctranslate2")
-        with pytest.raises(ModelError, match=rf"(?s)no-model.*{mend}"):
+        with pytest.raises(ModelError, match=rf"(?s)no-model.*{fix}"):
             TranslatorLoader.of(TranslationOptions(str(tmp_path / "no-model"), engine=engine)).load()
 
 

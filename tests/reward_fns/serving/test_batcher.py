@@ -147,7 +147,7 @@ async def test_callers_who_leave_while_they_wait_for_room_do_not_block_the_other
 
 @pytest.mark.parametrize("max_waiting", [1, 100])
 async def test_an_item_that_takes_too_long_is_an_error_with_the_queue_in_it(max_waiting, gate):
-    batcher = Batcher(gate, name="model 'm'", max_waiting=max_waiting, mend=lambda: "Buy another.")
+    batcher = Batcher(gate, name="model 'm'", max_waiting=max_waiting, fix=lambda: "Buy another.")
     first = asyncio.create_task(batcher.ask("first"))
     await until_busy(gate)
     with pytest.raises(

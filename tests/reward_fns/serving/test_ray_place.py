@@ -100,7 +100,7 @@ LENGTHS = [float(len(text)) for text in TEXTS]
 
 
 def test_place_auto_is_ray_where_the_process_is_connected():
-    assert ServingOptions().settled().place == "ray"
+    assert ServingOptions().resolved().place == "ray"
 
 
 def test_embed_cosine_scores_alike_here_and_in_ray(minilm):
@@ -154,7 +154,7 @@ def test_it_is_started_once_however_many_race_for_it(lengths):
 def test_requests_of_a_worker_travel_together(tmp_path):
     slow = Lengths(str(tmp_path), "slow", seconds=0.2)
     assert ask(slow, TEXTS) == LENGTHS
-    assert len(noted(slow, "run")) <= 5  # four calls under way, and one that gathered meanwhile
+    assert len(noted(slow, "run")) <= 5  # four calls in flight, and one that gathered meanwhile
 
 
 def test_every_replica_takes_its_share_and_an_item_always_goes_to_the_same(lengths):

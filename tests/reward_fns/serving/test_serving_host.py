@@ -250,7 +250,7 @@ def test_equal_serving_options_from_a_config_are_one():
 
 
 def test_place_auto_is_local_without_a_connection_to_ray():
-    assert ServingOptions().settled().place == "local"
+    assert ServingOptions().resolved().place == "local"
 
 
 def test_a_cache_without_room_remembers_nothing_and_still_answers():
