@@ -80,8 +80,8 @@ def _look_here_last() -> None:
 
 
 def _guard_composition() -> None:
-    """Pass every config that names us through `pbrlsvr_plugin.verl.reward_option.apply_choice`, or stop where that
-    fails.""" from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    """Pass every config that names us through `reward_option.apply_choice`, or stop where that fails."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra.errors import MissingConfigException
 
     # Hydra has no public hook between composition and use: its callbacks must be named by the config itself.
