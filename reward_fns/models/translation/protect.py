@@ -48,7 +48,7 @@ def protect(text: str) -> tuple[str, list[str]]:
     `\\boxed{...}`; web and mail addresses; equations and arithmetic with digits ("17 - 6 = 11").
     A number alone is no piece: engines copy ASCII digits, and need them for the grammar around.
 
-    `restore(*protect(text)) == text` for every text.
+    The pieces put back, the first for the first mark, give the text again.
 
     >>> protect("So 17 - 6 = 11 apples remain.")
     ('So \\ue000 apples remain.', ['17 - 6 = 11'])
@@ -59,18 +59,6 @@ def protect(text: str) -> tuple[str, list[str]]:
         pieces.append(text[start:stop])
         position = stop
     return "".join([*masked, text[position:]]), pieces
-
-
-def restore(masked: str, pieces: Sequence[str]) -> str:
-    """The text with its pieces back, the first piece for the first mark.
-
-    Raises:
-        ValueError: there are not as many marks as pieces.
-    """
-    kept, marks = _MARKS.split(masked), len(_MARKS.findall(masked))
-    if marks != len(pieces):
-        raise ValueError(f"a text with {marks} marks cannot take {len(pieces)} pieces")
-    return kept[0] + "".join(piece + text for piece, text in zip(pieces, kept[1:], strict=True))
 
 
 def ascii_digits(text: str) -> str:
