@@ -37,7 +37,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr.languages import base, parse, profile
-from pbrlsvr.languages.words import in_another_language
+from pbrlsvr.languages.short_text import in_another_language
 from pbrlsvr.models.embedding.cards import card_prompt, last_part
 from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.models.files import brief, clip, read_json

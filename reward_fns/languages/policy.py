@@ -8,9 +8,9 @@ from pydantic import field_validator
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages.identify import LanguageProfile, known_languages, profile, reported_as, scripts_of, shared_credit
+from pbrlsvr.languages.short_text import english_sentences, english_share, in_another_language, likely_in
 from pbrlsvr.languages.tags import parse
 from pbrlsvr.languages.text import read
-from pbrlsvr.languages.words import english_sentences, english_share, in_another_language, likely_in
 from pbrlsvr.options import Field, Options
 
 Mode = Literal["gate", "penalty", "off"]
@@ -131,14 +131,15 @@ def check(
 
     share = (letters in `language`, in one of its scripts) / (letters in any language). Names, units, formulas, code,
     numbers and text too short to judge are in neither. English words among those of another language are wrong, if they
-    have a tenth of the letters (`pbrlsvr.languages.words.english_share`). With fewer than `policy.min_letters` letters
-    in any language, an empty text among them, the span is undetermined: share 1, factor 1.
+    have a tenth of the letters (`pbrlsvr.languages.short_text.english_share`). With fewer than `policy.min_letters`
+    letters in any language, an empty text among them, the span is undetermined: share 1, factor 1.
 
     Beside a reference with twice as many letters a span should have words, too. An undetermined one is then
     judged by the words in its code, formulas and addresses (`pbrlsvr.languages.text.Reading.hidden`), if they are in
     `language`, or English sentences. Else, unless its few words are likely in `language`, it is in it as likely as not:
     with n letters, w = n / `min_letters`, share = (1 + w) / 2 and factor = share * factor(1) + (1 - share) * factor(0).
-    With a question or a reference, a few words that are hardly in `language` are wrong (`pbrlsvr.languages.words`).
+    With a question or a reference, a few words that are hardly in `language` are wrong
+    (`pbrlsvr.languages.short_text`).
 
     Args:
         text: the span: the reasoning, or the answer.

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pbrlsvr.responses.cue_patterns import Words, is_cased, nouns_of_all, reasons, words_of
 from pbrlsvr.responses.sentences import (
     SENTENCE,
     SENTENCE_BEGIN,
@@ -29,7 +30,6 @@ from pbrlsvr.responses.values import (
     has_value,
     value_first,
 )
-from pbrlsvr.responses.words import Words, is_cased, nouns_of_all, reasons, words_of
 
 #: Phrases are looked for in so many last characters of a response: what stands before them is not final.
 WINDOW = 8_192

@@ -2,8 +2,8 @@
 
 import re
 
+from pbrlsvr.responses.cue_patterns import Words, any_language
 from pbrlsvr.responses.values import NUMBER, VALUE
-from pbrlsvr.responses.words import Words, any_language
 
 #: Longer sentences, in characters, are read up to here.
 SENTENCE = 1_000

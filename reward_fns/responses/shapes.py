@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
+from pbrlsvr.responses.cue_patterns import nouns_of_all
 from pbrlsvr.responses.sentences import SENTENCE, is_denied, lower_case
 from pbrlsvr.responses.values import LETTER_FIRST, NUMBER, TOKEN, value_first
-from pbrlsvr.responses.words import nouns_of_all
 
 BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
 # "**Step 3**", "3. ", "Step 3:", a heading, an item of a list: no last sentence.

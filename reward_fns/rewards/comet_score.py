@@ -6,7 +6,7 @@ from typing import ClassVar
 from pbrlsvr.errors import DataError
 from pbrlsvr.scoring.base import RIGHT_ANSWER, SemanticReward, verl_function
 from pbrlsvr.scoring.combine import CombineOptions
-from pbrlsvr.scoring.comet import CometSpan, Measured, measure
+from pbrlsvr.scoring.comet_span import CometSpan, Measured, measure
 from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr.serving.options import MOVED_TO_SERVING
 

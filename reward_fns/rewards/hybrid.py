@@ -10,7 +10,7 @@ from pbrlsvr.responses import format as formats
 from pbrlsvr.responses.format import FormatOptions
 from pbrlsvr.scoring.base import RIGHT_ANSWER, SemanticReward, verl_function
 from pbrlsvr.scoring.combine import CombineOptions
-from pbrlsvr.scoring.comet import CometAnswer, Measured, measure
+from pbrlsvr.scoring.comet_span import CometAnswer, Measured, measure
 from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr.scoring.similarity import (
     CalibratedEmbedding,

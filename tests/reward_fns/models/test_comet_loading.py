@@ -12,7 +12,7 @@ from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr.models.comet.cards import CARDS, known_card
 from pbrlsvr.models.comet.comet import CometLoader
 from pbrlsvr.models.comet.options import CometOptions
-from pbrlsvr.scoring.comet import CometSpan
+from pbrlsvr.scoring.comet_span import CometSpan
 from pbrlsvr.serving.options import ServingOptions
 
 _spec = importlib.util.spec_from_file_location(

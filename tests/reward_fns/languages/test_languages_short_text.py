@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pbrlsvr.languages import check
-from pbrlsvr.languages.words import english_sentences, english_share, in_another_language
+from pbrlsvr.languages.short_text import english_sentences, english_share, in_another_language
 from pbrlsvr_plugin.attacks.disguises import mixed
 from pbrlsvr_plugin.attacks.problems import builtin_problems
 
