@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pandas
 import psutil
 import pytest
 import yaml
@@ -89,6 +90,17 @@ class Machine:
             "RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES": str(80 * 2**20),
             "NO_PROXY": "127.0.0.1",
         }
+        # On the storage that all nodes see; enough rows for the recipe's batch.
+        self.data = []
+        for split, start in (("train", 0), ("val", 10_000)):
+            pivot = {"language": "sw", "pivot_reasoning": "One more.", "pivot_answer": "1"}
+            rows = [
+                {"data_source": "toy/sw", "prompt": [{"role": "user", "content": f"{start + i}+1="}],
+                 "reward_model": {"ground_truth": "1"}, "extra_info": {"index": i, **pivot}}
+                for i in range(512)
+            ]  # fmt: skip
+            pandas.DataFrame(rows).to_parquet(self.shared / f"{split}.parquet")
+            self.data.append(f"data.{split}_files={self.shared}/{split}.parquet")
 
     def run(self, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -142,16 +154,21 @@ def test_a_script_has_no_complaint_of_shellcheck(script: str) -> None:
 
 
 def test_slurm_waits_for_all_nodes_and_runs_the_recipe_on_them(machine: Machine) -> None:
-    run = machine.sbatch(2, RECIPE, *DATA, "data.seed=7", "--dry-run")
+    run = machine.sbatch(2, RECIPE, *machine.data, "data.seed=7", "--dry-run")
     assert run.returncode == 0, run.stdout
     # The cluster as it was when the run started: both nodes, with the GPUs that Slurm gave them.
     assert json.loads(machine.noted("cluster")[-1]) == [[8.0, True]] * 2
     # `pbrlsvr train` has composed the recipe on veRL's own tree before it prints this.
     command = next(line for line in run.stdout.splitlines() if "verl.trainer.main_ppo" in line)
     arguments = shlex.split(command)
-    assert {"--config-name", RECIPE, "trainer.nnodes=2", "trainer.n_gpus_per_node=8", *DATA, "data.seed=7"} < set(
-        arguments
-    )
+    assert {
+        "--config-name",
+        RECIPE,
+        "trainer.nnodes=2",
+        "trainer.n_gpus_per_node=8",
+        *machine.data,
+        "data.seed=7",
+    } < set(arguments)
     folder = f"{machine.shared}/checkpoints/${{trainer.project_name}}/${{trainer.experiment_name}}"
     assert f"trainer.default_local_dir={folder}" in arguments
     starts = [line for line in machine.noted("srun") if "ray start" in line]
@@ -193,10 +210,10 @@ def test_ray_sh_starts_a_cluster_submits_a_recipe_and_stops_it(machine: Machine)
     assert "0.0/" in up.stdout  # of the GPUs that Ray's status, which lags behind, has seen so far
     assert machine.noted("ssh") == ["node2", "node3"]
 
-    submitted = machine.run("ray.sh", "submit", RECIPE, *DATA, "--dry-run", **options)
+    submitted = machine.run("ray.sh", "submit", RECIPE, *machine.data, "--dry-run", **options)
     assert submitted.returncode == 0, submitted.stdout
     command = next(line for line in submitted.stdout.splitlines() if line.startswith("python -m verl.trainer.main_ppo"))
-    assert {RECIPE, "trainer.nnodes=3", "trainer.n_gpus_per_node=4", *DATA} < set(shlex.split(command))
+    assert {RECIPE, "trainer.nnodes=3", "trainer.n_gpus_per_node=4", *machine.data} < set(shlex.split(command))
 
     short = machine.run("ray.sh", "submit", RECIPE, **options, NODES="4")
     assert short.returncode == 1, short.stdout

@@ -84,7 +84,7 @@ def test_a_file_of_the_user_goes_before_the_built_in_one(tmp_path):
         ("layout: '{instruction}'\n", "must be a text with {question} in it"),
         ("prompts: {}\n", "it may have 'layout' and 'instructions'"),
         ("- 1\n", "it may have 'layout' and 'instructions'"),
-        ("a: [", "is not YAML"),
+        ("a: [", "is no YAML"),
     ],
 )
 def test_what_is_wrong_in_a_users_file_is_named(content, said, tmp_path):

@@ -115,7 +115,8 @@ class Run:
                     left.kill()
             shutil.rmtree(ray_folder, ignore_errors=True)
         assert process.returncode == 0, self.log[-8000:]
-        assert self.log.startswith("python -m ")
+        # Notes on the data stand before the command.
+        assert re.search(r"(?m)^python -m ", self.log), self.log[:2000]
 
     def metric(self, step, name):
         values = re.findall(rf"step:{step} - .*?{re.escape(name)}:(?:np\.float64\()?(-?[\d.e-]+|nan)", self.log)
@@ -295,8 +296,9 @@ def translator():
 
 def test_qwen_with_grpo_and_the_translation_reward(toy, minilm, translator, tmp_path):
     reward = [
-        f"{KWARGS}.translation.engine=openai", f"{KWARGS}.translation.model=toy",
-        f"{KWARGS}.translation.endpoint.urls=[{translator}]", f"{KWARGS}.embedding.model={minilm}",
+        f"{KWARGS}.translation.model=toy", f"{KWARGS}.embedding.model={minilm}",
+        f"+{KWARGS}.translation.serving.place=endpoint",
+        f"+{KWARGS}.translation.serving.endpoint.urls=[{translator}]",
         # One of the recipe's eight: they would share two cores.
         f"{KWARGS}.translation.serving.replicas=1",
     ]  # fmt: skip
