@@ -4,7 +4,7 @@ Files of one folder are joined by line (MGSM), configurations by the data set's 
 first are read side by side; the second pass through a temporary file on the disk, so that memory stays flat.
 """
 
-import pickle
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -75,7 +75,7 @@ class IdJoin:
         self._id = id_column
         self._db = sqlite3.connect(scratch / "translations.sqlite", isolation_level=None)
         self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("CREATE TABLE records (id TEXT, language TEXT, record BLOB, PRIMARY KEY (id, language))")
+        self._db.execute("CREATE TABLE records (id TEXT, language TEXT, record TEXT, PRIMARY KEY (id, language))")
         for language, sources in others.items():
             self._db.execute("BEGIN")
             self._db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", self._entries(language, sources))
@@ -89,13 +89,12 @@ class IdJoin:
             found = self._db.execute(query, (text_of(lookup(record, self._id)),))
         except KeyError:
             return {}
-        # The pickles are our own, from a file that is removed after the stage.
-        return {language: pickle.loads(entry) for language, entry in found}
+        return {language: json.loads(entry) for language, entry in found}
 
     def end(self) -> None:
         self._db.close()
 
-    def _entries(self, language: str, sources: Sequence[Source]) -> Iterator[tuple[str, str, bytes]]:
+    def _entries(self, language: str, sources: Sequence[Source]) -> Iterator[tuple[str, str, str]]:
         for source in sources:
             for line, record in source.records():
                 if isinstance(record, Malformed):
@@ -104,7 +103,7 @@ class IdJoin:
                     key = text_of(lookup(record, self._id))
                 except KeyError as error:
                     raise DataError(f"{source.name}:{line}: there is no column {self._id!r} to join by") from error
-                yield key, language, pickle.dumps(record)
+                yield key, language, json.dumps(record, default=str)
 
 
 def files_by_language(folder: Path, pattern: str) -> dict[str, Source]:
