@@ -198,6 +198,11 @@ def _kinds(annotation: Any) -> list[Any]:
     return [annotation]
 
 
+def _blocks(field: FieldInfo) -> list[type[Options]]:
+    """The blocks that a field may hold."""
+    return [kind for kind in _kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, Options)]
+
+
 def _bounds(field: FieldInfo) -> str:
     words = {"ge": "of {} or more", "gt": "above {}", "le": "of {} or less", "lt": "below {}"}
     if any(getattr(bound, "min_length", None) or getattr(bound, "pattern", None) for bound in field.metadata):
@@ -244,10 +249,9 @@ def _report(block: type[Options], error: ValidationError, place: str) -> str:
 def _mistakes(block: type[Options], error: ValidationError, place: str) -> Iterator[str]:
     for mistake in error.errors(include_url=False):
         path, value, kind = [str(part) for part in mistake["loc"]], mistake["input"], mistake["type"]
-        holder, field, entry = _find(block, path)
+        holder, field, depth, entry = _find(block, path)
         if kind == "missing" and entry:  # of a list that is too short, the list is at fault
             entry = []
-        depth = len(path) if field is None else _depth(block, path)
         where = ".".join(filter(None, (place, *path[:depth], *entry)))
         shown = "" if _is_secret(path, field) else f"={_clipped(value)}"
         if kind == "extra_forbidden":
@@ -268,33 +272,22 @@ def _mistakes(block: type[Options], error: ValidationError, place: str) -> Itera
             yield f"{where}{shown} must be {expected}{', and finite' if kind == 'finite_number' else ''}"
 
 
-def _find(block: type[Options], path: Sequence[str]) -> tuple[type[Options], FieldInfo | None, list[str]]:
-    """The block that a path's last option stands in, its field, and the entry of its value, as in `weights.answer`."""
+def _find(block: type[Options], path: Sequence[str]) -> tuple[type[Options], FieldInfo | None, int, list[str]]:
+    """The block that a path's last option stands in, its field, how many parts of the path are options, and the entry
+    of the value that the rest names, as in `weights.answer`."""
     field = None
     for depth, part in enumerate(path):
         if field is not None:
-            inner = [kind for kind in _kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, Options)]
+            inner = _blocks(field)
             if not inner:
                 several = len([kind for kind in _kinds(field.annotation) if kind is not type(None)]) > 1
                 # Of several kinds, pydantic names the one that it tried.
-                return block, field, [one for one in path[depth:] if one.isdecimal() or not several]
+                return block, field, depth, [one for one in path[depth:] if one.isdecimal() or not several]
             block = inner[0]
         field = block.model_fields.get(part)
         if field is None:
             break
-    return block, field, []
-
-
-def _depth(block: type[Options], path: Sequence[str]) -> int:
-    """How many parts of a path are options; what follows is inside a value."""
-    depth = 0
-    while (
-        depth < len(path) and _find(block, path[: depth + 1])[1] is not None and not _find(block, path[: depth + 1])[2]
-    ):
-        depth += 1
-        if depth < len(path) and _find(block, path[: depth + 1])[1] is _find(block, path[:depth])[1]:
-            break
-    return depth
+    return block, field, len(path), []
 
 
 def _entry_kind(annotation: Any) -> Any:
@@ -321,8 +314,7 @@ def _is_secret(path: Sequence[str], field: FieldInfo | None) -> bool:
     """Whether a value may be a key, or hold one: then no error repeats it."""
     if field is None:
         return bool(path and _SECRET.search(path[-1]))
-    inner = [kind for kind in _kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, Options)]
-    return marked(field, SECRET) or any(_holds_secrets(kind) for kind in inner)
+    return marked(field, SECRET) or any(_holds_secrets(kind) for kind in _blocks(field))
 
 
 def _holds_secrets(block: type[Options]) -> bool:

@@ -193,13 +193,14 @@ def _summary(kind: type[Options]) -> str:
 
 
 def main() -> int:
-    stale = [path for path, text in files().items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    found = files()
+    stale = [path for path, text in found.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
             print(f"stale: {path.relative_to(ROOT)}; run `make config`")
         return int(bool(stale))
     for path in stale:
-        path.write_text(files()[path], encoding="utf-8")
+        path.write_text(found[path], encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
     return 0
 

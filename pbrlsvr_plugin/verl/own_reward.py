@@ -27,11 +27,7 @@ def apply_choice(config: DictConfig, chosen: str) -> None:
     is_file = place.endswith(".py")
     path = str(Path(place).expanduser().resolve()) if is_file else f"pkg://{place}"
     target = config.reward.custom_reward_function
-    if target.path is not None and (target.path, target.name) != (path, name):
-        raise ConfigError(
-            f"reward_fn: {chosen!r} contradicts {TARGET}.path={target.path!r} with name={target.name!r}: veRL would "
-            "train on the latter. Remove one of the two."
-        )
+    refuse_another(target, chosen, path, name)
     try:
         module = _module_of_file(Path(path)) if is_file else import_module(place)
     except Exception as error:
@@ -48,6 +44,18 @@ def apply_choice(config: DictConfig, chosen: str) -> None:
     with open_dict(config):
         target.path, target.name = path, name
     reward.of(options(target), f"{TARGET}.reward_kwargs")
+
+
+def refuse_another(target: DictConfig, chosen: str, path: str, name: str) -> None:
+    """
+    Raises:
+        ConfigError: the config names another function than the one that `reward_fn` stands for.
+    """
+    if target.path is not None and (target.path, target.name) != (path, name):
+        raise ConfigError(
+            f"reward_fn: {chosen!r} contradicts {TARGET}.path={target.path!r} with name={target.name!r}: veRL would "
+            "train on the latter. Remove one of the two."
+        )
 
 
 def options(target: DictConfig) -> Any:

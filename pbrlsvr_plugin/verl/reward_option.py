@@ -89,15 +89,11 @@ def _merge_choice(config: DictConfig, chosen: str) -> None:
     target = config.reward.custom_reward_function
     option = _load_option(chosen)
     wanted = option.reward.custom_reward_function
+    own_reward.refuse_another(target, chosen, wanted.path, wanted.name)
     if target.path is None:
         own = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}))
         with open_dict(config):
             config.reward.custom_reward_function = OmegaConf.merge(wanted, {"reward_kwargs": own})
-    elif (target.path, target.name) != (wanted.path, wanted.name):
-        raise ConfigError(
-            f"reward_fn: {chosen!r} contradicts {TARGET}.path={target.path!r} with name={target.name!r}: veRL would "
-            f"train on the latter. Remove one of the two."
-        )
 
 
 def _load_option(chosen: str) -> DictConfig:
