@@ -12,7 +12,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -76,6 +76,25 @@ class BusyError(ServiceError):
     def __init__(self, message: str, seconds: float):
         super().__init__(message)
         self.seconds = seconds
+
+
+async def until_one_fails(requests: Iterable[Coroutine[Any, Any, None]]) -> PbrlsvrError | None:
+    """Runs requests side by side, and ends the others where one fails for good; the failure, or None.
+
+    Each of the others would go through all its retries too, only to say the same. An exception that is not ours is
+    raised.
+    """
+    tasks = [asyncio.create_task(request) for request in requests]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException as error:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if not isinstance(error, PbrlsvrError):
+            raise
+        return error
+    return None
 
 
 class Endpoint:

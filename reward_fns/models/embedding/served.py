@@ -16,7 +16,7 @@ from pbrlsvr.models.embedding.dimension import dimension_of
 from pbrlsvr.models.embedding.pooling import LARGEST_NORM, SMALLEST_NORM, are_usable, norms, plain_text, pooled
 from pbrlsvr.models.embedding.text_splitter import TextSplitter
 from pbrlsvr.serving.batcher import Failure
-from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError
+from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, until_one_fails
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 if TYPE_CHECKING:
@@ -98,17 +98,9 @@ class EndpointEncoder:
                 await self._settle_format()
             except PbrlsvrError as error:
                 return [Failure(error)] * len(pieces)
-        tasks = [asyncio.create_task(self._embed(batch, pieces, results)) for batch in self._batches(pieces)]
-        try:
-            await asyncio.gather(*tasks)
-        except BaseException as error:
-            # Each of the others would go through all its retries too, only to say the same.
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            if not isinstance(error, PbrlsvrError):
-                raise
-            return [Failure(error) if result is None else result for result in results]
+        failure = await until_one_fails(self._embed(batch, pieces, results) for batch in self._batches(pieces))
+        if failure is not None:
+            return [Failure(failure) if result is None else result for result in results]
         return [result for result in results if result is not None]
 
     def _batches(self, pieces: list[str]) -> Iterator[list[int]]:

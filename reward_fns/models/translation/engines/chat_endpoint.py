@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pbrlsvr.errors import PbrlsvrError
 from pbrlsvr.languages import english_name
 from pbrlsvr.models.translation.engines import Request, Translation
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.chat import chat
-from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError
+from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, until_one_fails
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 if TYPE_CHECKING:
@@ -55,16 +54,9 @@ class ChatEngine:
             except (BadResponse, RejectedError) as error:
                 results[request] = Failure(error)
 
-        tasks = [asyncio.create_task(one(request)) for request in requests]
-        try:
-            await asyncio.gather(*tasks)
-        except BaseException as error:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            if not isinstance(error, PbrlsvrError):
-                raise
-            return [results.get(request, Failure(error)) for request in requests]
+        failure = await until_one_fails(map(one, requests))
+        if failure is not None:
+            return [results.get(request, Failure(failure)) for request in requests]
         return [results[request] for request in requests]
 
     async def _one(self, request: Request) -> Translation:
