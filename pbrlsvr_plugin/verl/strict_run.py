@@ -60,8 +60,10 @@ class StrictReplayBuffer(ReplayBuffer):
 
     def __init__(self, *args: Any, sampler_kwargs: Any = None, **kwargs: Any) -> None:
         options = dict(sampler_kwargs or {})
-        # veRL's poll of 2 s is longer than a small model's whole step.
-        kwargs["poll_interval"] = float(options.get("poll_interval", 0.05))
+        if "poll_interval" in options or kwargs.get("trainer_mode", "sync") == "sync":
+            # veRL's poll of 2 s is longer than a small model's whole step. The asynchronous trainers keep it: to them
+            # a longer wait than one poll is an idle trainer (trainer_separate_async.py: _step_had_idle).
+            kwargs["poll_interval"] = float(options.get("poll_interval", 0.05))
         super().__init__(*args, sampler_kwargs=sampler_kwargs, **kwargs, **_group_filter(options))
         self._workers: set[str] = set()
         self._next_check = 0.0

@@ -47,8 +47,8 @@ def put(queue):
     """Writes prompts and their trajectories as veRL's agent loop does, and clears them afterwards."""
     written = {}
 
-    def put_group(uid, status, partition="train", reason=None, rewards=(1.0, 0.0)):
-        tag = dict(is_prompt=True, status=status, global_steps=1, **({REASON: reason} if reason else {}))
+    def put_group(uid, status, partition="train", reason=None, rewards=(1.0, 0.0), step=1):
+        tag = dict(is_prompt=True, status=status, global_steps=step, **({REASON: reason} if reason else {}))
         queue.kv_batch_put(keys=[uid], partition_id=partition, tags=[tag])
         written.setdefault(partition, []).append(uid)
         if status == "finished":
@@ -140,6 +140,34 @@ def test_dapo_without_a_batch_size_is_an_error():
 def test_the_asynchronous_trainers_get_the_buffer_that_drops_what_is_too_old(mode):
     assert type(buffer()) is StrictReplayBuffer
     assert type(buffer(mode)) is StrictReplayBufferAsync
+
+
+@pytest.mark.parametrize("mode", ["sync", "colocate_async", "separate_async"])
+def test_verls_trainer_builds_a_recipes_buffer_which_replaces_what_is_too_old_in_asynchronous_modes(put, mode):
+    from verl.trainer.ppo.v1.trainer_colocate_async import PPOTrainerColocateAsync
+    from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+
+    refilled = []
+
+    def refill(count):
+        refilled.append(count)
+        put("new", "finished", step=10)
+
+    trainer = object.__new__(PPOTrainerSync if mode == "sync" else PPOTrainerColocateAsync)
+    trainer.config, trainer.trainer_mode = compose("llama3.1_8b_grpo_embed", [f"trainer.v1.trainer_mode={mode}"]), mode
+    trainer._add_prompts_to_generate = refill
+    replay_buffer = trainer._build_replay_buffer()
+    put("old", "finished", step=1)
+    put("recent", "finished", step=4)
+    batch, metrics = replay_buffer.sample(global_steps=10, partition_id="train", batch_size=2)
+    sampled = {key.partition("_")[0] for key in batch.keys}
+    if mode == "sync":
+        assert (sampled, refilled, metrics) == ({"old", "recent"}, [], {})
+    else:  # policies 1 to 10 are ten, and veRL's max_off_policy_threshold is 8; 4 to 10 are seven
+        assert (sampled, refilled) == ({"recent", "new"}, [1])
+        assert metrics["training/off_policy/evicted_samples"] == 1
+    # A longer wait than one poll is an idle trainer to veRL's asynchronous modes.
+    assert replay_buffer.poll_interval == (0.05 if mode == "sync" else 2.0)
 
 
 OWN_LOOP = """
