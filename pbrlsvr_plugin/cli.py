@@ -127,6 +127,37 @@ def attack(
 
 
 @app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="Responses: .jsonl, .json, .csv, .tsv or .parquet.")],
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(help="The reward's options, as combine.rule=sum, or a YAML file.", metavar="[KEY=VALUE]"),
+    ] = None,
+    reward: Annotated[str, typer.Option(help="A reward of pbrlsvr, or my_file.py:my_function.")] = "embed_cosine",
+    config: Annotated[Path | None, typer.Option(help="Score with the reward of this veRL config instead.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A copy of the file with the results: .jsonl or .parquet.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="What a column is, as response=completion; repeatable.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="The language of all rows, as sw.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Of the new columns; default: the reward's name and _.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many rows.")] = None,
+    window: Annotated[int, typer.Option(help="Rows that are scored at the same time.")] = 256,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the summary to this file.")] = None,
+) -> None:
+    """Score a file of responses with any reward, without a trainer; exit with 1 where rows have no score."""
+    from pbrlsvr_plugin.score.command import run
+
+    raise typer.Exit(
+        run(
+            file, tuple(options or ()),
+            reward=reward, config=config, out=out, column=tuple(column or ()), language=language, prefix=prefix,
+            limit=limit, window=window, json_out=json_out,
+        )
+    )  # fmt: skip
+
+
+@app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(help="Parquet, jsonl or other table files to train on.")],
     validation: Annotated[

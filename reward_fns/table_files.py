@@ -318,10 +318,12 @@ def _parquet(path: Path) -> Iterator[tuple[int, Record]]:
         largest = max((_group_bytes(group) // max(1, group.num_rows) for group in groups), default=0)
         rows = max(1, min(_BATCH_ROWS, 8 * ROW_BYTES // max(1, largest)))
         with pq.ParquetFile(path, buffer_size=1 << 20, read_dictionary=texts) as file:
-            for batch in file.iter_batches(batch_size=rows):
-                for row in rows_of(batch, unpacked):
-                    number += 1
-                    yield number, row
+            # A group at a time: nested texts that are read as dictionaries cannot go from one group into the next.
+            for place in range(len(groups)):
+                for batch in file.iter_batches(batch_size=rows, row_groups=[place]):
+                    for row in rows_of(batch, unpacked):
+                        number += 1
+                        yield number, row
     except (pa.ArrowException, OSError, MemoryError) as error:
         why = str(error) or "out of memory"
         raise DataError(f"{path.name!r} is no parquet file that can be read, after row {number:,}: {why}") from error

@@ -69,11 +69,12 @@ def _parquet(path: Path, prompt_key: str) -> Iterator[tuple[list[str], Columns, 
         texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
         per_batch = max(1, min(_ROWS, _BATCH_BYTES * max(1, rows) // max(1, size)))
         with pq.ParquetFile(path, read_dictionary=texts) as file:
-            for batch in file.iter_batches(
-                per_batch, columns=[*wanted, *([prompt_key] if prompt_key in names else [])]
-            ):
-                found = {name: _values(batch, place) for name, place in LEAVES.items()}
-                yield names, {**found, "prompt": _values(batch, (prompt_key,))}, []
+            chosen = [*wanted, *([prompt_key] if prompt_key in names else [])]
+            # A group at a time: nested texts that are read as dictionaries cannot go from one group into the next.
+            for place in range(len(groups)):
+                for batch in file.iter_batches(per_batch, row_groups=[place], columns=chosen):
+                    found = {name: _values(batch, path) for name, path in LEAVES.items()}
+                    yield names, {**found, "prompt": _values(batch, (prompt_key,))}, []
         if not rows:
             yield names, {name: [] for name in (*LEAVES, "prompt")}, []
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:

@@ -23,19 +23,10 @@ def apply_choice(config: DictConfig, chosen: str) -> None:
     Raises:
         ConfigError: there is no such reward, it contradicts `reward.custom_reward_function`, or an option cannot work.
     """
-    place, _, name = chosen.rpartition(":")
-    is_file = place.endswith(".py")
-    path = str(Path(place).expanduser().resolve()) if is_file else f"pkg://{place}"
+    path, name = _place(chosen)
     target = config.reward.custom_reward_function
     refuse_another(target, chosen, path, name)
-    try:
-        module = _module_of_file(Path(path)) if is_file else import_module(place)
-    except Exception as error:
-        raise ConfigError(
-            f"reward_fn: {chosen!r} cannot be imported: {type(error).__name__}: {error}. Write "
-            "`<file>.py:<function>`, from where the run starts, or `<module>:<function>`."
-        ) from error
-    reward = getattr(getattr(module, name, None), "reward", None)
+    reward = getattr(load(chosen), "reward", None)
     if reward is None:
         raise ConfigError(
             f"reward_fn: {chosen!r} is no reward made with `verl_function` (examples/own_reward.py shows one); "
@@ -44,6 +35,25 @@ def apply_choice(config: DictConfig, chosen: str) -> None:
     with open_dict(config):
         target.path, target.name = path, name
     reward.of(options(target), f"{TARGET}.reward_kwargs")
+
+
+def load(chosen: str) -> Any:
+    """The function that `<file>.py:<function>` or `<module>:<function>` names.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
+    path, name = _place(chosen)
+    try:
+        module = (
+            import_module(path.removeprefix("pkg://")) if path.startswith("pkg://") else _module_of_file(Path(path))
+        )
+    except Exception as error:
+        raise ConfigError(
+            f"reward_fn: {chosen!r} cannot be imported: {type(error).__name__}: {error}. Write "
+            "`<file>.py:<function>`, from where the run starts, or `<module>:<function>`."
+        ) from error
+    return getattr(module, name, None)
 
 
 def refuse_another(target: DictConfig, chosen: str, path: str, name: str) -> None:
@@ -61,6 +71,12 @@ def refuse_another(target: DictConfig, chosen: str, path: str, name: str) -> Non
 def options(target: DictConfig) -> Any:
     """The options that a config gives its reward, as plain Python."""
     return OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}), resolve=True)
+
+
+def _place(chosen: str) -> tuple[str, str]:
+    """The path that veRL takes, and the function's name."""
+    place, _, name = chosen.rpartition(":")
+    return str(Path(place).expanduser().resolve()) if place.endswith(".py") else f"pkg://{place}", name
 
 
 def _module_of_file(path: Path) -> ModuleType:

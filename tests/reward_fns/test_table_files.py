@@ -190,3 +190,10 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_read_or_refused_in_bounded_me
     assert last.startswith("refused") or last == "too_long", last
     if "unpacks" in last:
         assert f"{(tmp_path / name).stat().st_size:,} bytes" in last
+
+
+def test_nested_columns_are_read_across_row_groups(tmp_path):
+    """As veRL's data are, written in several groups."""
+    rows = [{"prompt": "q", "extra_info": {"language": "sw", "index": n}} for n in range(250)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "data.parquet", row_group_size=70)
+    assert [row for _, row in records(tmp_path / "data.parquet")] == rows

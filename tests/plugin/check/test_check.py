@@ -28,7 +28,7 @@ def write(request, tmp_path):
     def file(rows, name="train"):
         path = tmp_path / f"{name}.{request.param}"
         if request.param == "parquet":
-            pandas.DataFrame(rows).to_parquet(path)
+            pandas.DataFrame(rows).to_parquet(path, row_group_size=12)
         else:
             path.write_text("".join(json.dumps(one) + "\n" for one in rows))
         return path

@@ -1,0 +1,293 @@
+"""`pbrlsvr score`: reads rows, scores many at once, keeps each result, prints what they were per language.
+
+With `--out`, each result goes into `<out>.partial` as it comes (`kept`), and at the end into a copy of the file, with a
+column for each number: `<prefix>score`, `<prefix><component>`, and `<prefix>error` where rows have no score. Memory
+does not grow with the file. Exit codes: 0; 1 where rows have no score; 2 for an error; 130 for Ctrl-C.
+"""
+
+import asyncio
+import json
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pbrlsvr
+from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
+from pbrlsvr.table_files import COMPRESSED, Malformed, Record, ending, records
+from pbrlsvr.yaml_files import read_yaml
+from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE
+from pbrlsvr_plugin.prepare.load.mapping import names
+from pbrlsvr_plugin.score.columns import Columns, columns_of
+from pbrlsvr_plugin.score.kept import Kept
+from pbrlsvr_plugin.score.progress import counted
+from pbrlsvr_plugin.score.summary import Summary
+from pbrlsvr_plugin.score.writing import write_copy
+from pbrlsvr_plugin.terminal import Screen, say, say_error
+from pbrlsvr_plugin.verl import chosen_reward
+
+FINE, UNSCORED, ERROR, STOPPED = 0, 1, 2, 130
+#: Rows that are looked at to find the columns.
+_PEEK = 100
+_NAMED_ERRORS = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is scored, and how."""
+
+    file: Path
+    function: chosen_reward.Function
+    described: str
+    columns: Columns
+    limit: int | None
+    window: int
+
+    def rows(self, skip: int = 0) -> Iterator[tuple[int, Record]]:
+        """Number and record of each row, behind the first `skip`."""
+        return islice(records(self.file), skip, self.limit)
+
+
+def run(
+    file: Path,
+    arguments: Sequence[str] = (),
+    *,
+    reward: str = "embed_cosine",
+    config: Path | None = None,
+    out: Path | None = None,
+    column: Sequence[str] = (),
+    language: str | None = None,
+    prefix: str | None = None,
+    limit: int | None = None,
+    window: int = 256,
+    json_out: Path | None = None,
+) -> int:
+    """`score` for the command line.
+
+    Args:
+        file: .jsonl, .json, .csv, .tsv or .parquet; a response on each row.
+        arguments: options of the reward, as `key=value`, or a YAML file of them; later ones go before earlier ones.
+        reward: a reward of pbrlsvr, or `file.py:function`, as veRL calls it.
+        config: a veRL config whose reward is taken instead.
+        out: where the copy with the results goes.
+        column: `name=column`, where the name of a column is not guessed right: see `score.columns.PLACES`.
+        language: the language of all rows.
+        prefix: of the new columns; by default the reward's name and "_".
+        limit: only so many rows.
+        window: rows that are scored at the same time.
+        json_out: a file for the summary.
+    """
+    try:
+        job, short = _job(file, arguments, reward, config, column, language, limit, window)
+        prefix = f"{short}_" if prefix is None else prefix
+        say(f"{job.described} on {file.name!r}: {job.columns.described()}")
+        total, digest = _measured(file)
+        if out is None:
+            return _finish(job, _score(job, None, total), json_out)
+        _require_out(job, out, prefix)
+        made_with = {"reward": job.described, "columns": dict(job.columns.of), "language": job.columns.language,
+                     "limit": limit, "file": digest}  # fmt: skip
+        with Kept(Path(f"{out}.partial"), made_with) as kept:
+            if kept.rows:
+                say(f"{kept.rows:,} rows were scored before; going on behind them")
+            found = _score(job, kept, total)
+            write_copy(job.rows(), kept.entries, out, prefix, file)
+        Path(f"{out}.partial").unlink()
+        say(f"written: {out}")
+        return _finish(job, found, json_out)
+    except PbrlsvrError as error:
+        say_error(error)
+        if out is not None and Path(f"{out}.partial").exists() and not isinstance(error, ConfigError):
+            say(f"what was scored is kept in {out}.partial; the same command goes on from there", err=True)
+        return ERROR
+    except KeyboardInterrupt:
+        kept_in = f"what was scored is kept in {out}.partial; the same command goes on from there"
+        say(f"stopped; {kept_in if out else 'with --out, what was scored is kept'}", err=True)
+        return STOPPED
+
+
+def _job(
+    file: Path,
+    arguments: Sequence[str],
+    reward: str,
+    config: Path | None,
+    column: Sequence[str],
+    language: str | None,
+    limit: int | None,
+    window: int,
+) -> tuple[Job, str]:
+    """What to do, and the reward's short name."""
+    if not file.is_file():
+        raise ConfigError(f"there is no file {str(file)!r}")
+    for name, value in (("limit", limit), ("window", window)):
+        if value is not None and value < 1:
+            raise ConfigError(f"--{name} {value} must be 1 or more")
+    options, more = _options(arguments)
+    if config is not None:
+        if more:
+            raise ConfigError("a YAML file of options cannot stand beside --config; set them as key=value")
+        function, described = chosen_reward.of_config(config, options)
+        short = config.stem
+    else:
+        function, described = chosen_reward.named(reward, options, more, plain=True)
+        described += f" with {json.dumps(more, sort_keys=True, default=str)}" if more else ""
+        short = re.split(r"[.:]", reward)[-1]
+    given = _pairs(column)
+    first = [row for _, row in islice(records(file), _PEEK) if not isinstance(row, Malformed)]
+    if not first:
+        raise DataError(f"{file.name!r} has no row that can be read in its first {_PEEK}")
+    ours = short in pbrlsvr.REWARD_FUNCTIONS and ":" not in reward and config is None
+    columns = columns_of(first, given, language, NEEDS.get(short, REFERENCE) if ours else "")
+    return Job(file, function, described, columns, limit, window), short
+
+
+def _options(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """`key=value` pairs, and the options of YAML files."""
+    pairs: list[str] = []
+    more: dict[str, Any] = {}
+    for argument in arguments:
+        if "=" in argument:
+            pairs.append(argument)
+            continue
+        if not argument.endswith((".yaml", ".yml")):
+            raise ConfigError(f"{argument!r} is neither key=value nor a .yaml file of the reward's options")
+        found = read_yaml(Path(argument), f"the options {argument!r}")
+        if not isinstance(found, Mapping):
+            raise ConfigError(f"the options {argument!r} must be `option: value` pairs, found {found!r:.80}")
+        if {"reward_fn", "reward", "defaults"} & found.keys():
+            raise ConfigError(f"{argument!r} is a config of veRL; give it as --config {argument}")
+        more |= found
+    return pairs, more
+
+
+def _pairs(column: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for pair in column:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise ConfigError(f"--column {pair!r} is not <name>=<column>, as in --column response=completion")
+        found[name] = value
+    return found
+
+
+def _require_out(job: Job, out: Path, prefix: str) -> None:
+    kinds = [".jsonl", ".jsonl.gz", *([".parquet"] if ending(job.file) == ".parquet" else [])]
+    if not str(out).endswith(tuple(kinds)):
+        raise ConfigError(f"--out {str(out)!r} must end with one of {kinds}, for a file like {job.file.name!r}")
+    if out.exists():
+        raise ConfigError(f"--out {str(out)!r} exists; move it away, or give another name")
+    first = (row for _, row in islice(records(job.file), _PEEK) if not isinstance(row, Malformed))
+    present = dict.fromkeys(name for row in first for name in names(row) if "." not in name)
+    if taken := [name for name in present if name in (f"{prefix}score", f"{prefix}error")]:
+        raise ConfigError(f"{job.file.name!r} has a column {taken[0]!r} already; give another --prefix than {prefix!r}")
+
+
+def _measured(file: Path) -> tuple[int | None, str]:
+    """How many rows there are, where that is quickly said, and the digest of the file."""
+    digest, lines = sha256(), 0
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)
+            lines += block.count(b"\n")
+    if ending(file) == ".parquet":
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(file) as table:
+            return table.metadata.num_rows, digest.hexdigest()
+    plain = ending(file) == ".jsonl" and file.suffix not in COMPRESSED
+    return lines if plain else None, digest.hexdigest()
+
+
+@dataclass
+class Found:
+    """The summary, and the first errors."""
+
+    summary: Summary
+    errors: list[str]
+
+    def add(self, job: Job, row: Record, entry: Mapping[str, Any]) -> None:
+        result = entry.get("result")
+        self.summary.add(_language(job, row), result)
+        if result is None and len(self.errors) < _NAMED_ERRORS:
+            self.errors.append(f"{job.file.name}:{entry['row']}: {entry['error']}")
+
+
+def _score(job: Job, kept: Kept | None, total: int | None) -> Found:
+    found = Found(Summary(), [])
+    done = kept.rows if kept else 0
+    if kept:
+        for (_, row), entry in zip(job.rows(), kept.entries(), strict=False):
+            found.add(job, row, entry)
+    total = total if job.limit is None or total is None else min(total, job.limit)
+
+    async def go() -> None:
+        with counted("scored", total, done) as count:
+            async for number, row, entry in _in_order(job, done):
+                if kept:
+                    kept.add(number, entry)
+                found.add(job, row, {"row": number, **entry})
+                count(1)
+
+    asyncio.run(go())
+    return found
+
+
+async def _in_order(job: Job, skip: int) -> AsyncIterator[tuple[int, Record, dict[str, Any]]]:
+    """The rows with their results, in order; `window` of them are in flight."""
+    waiting: deque[tuple[int, Record, asyncio.Task[dict[str, Any]]]] = deque()
+    try:
+        for number, row in job.rows(skip):
+            waiting.append((number, row, asyncio.ensure_future(_entry(job, number, row))))
+            while len(waiting) >= job.window or (waiting and waiting[0][2].done()):
+                number, row, task = waiting.popleft()
+                yield number, row, await task
+            await asyncio.sleep(0)
+        while waiting:
+            number, row, task = waiting.popleft()
+            yield number, row, await task
+    finally:
+        for *_, task in waiting:
+            task.cancel()
+        await asyncio.gather(*(task for *_, task in waiting), return_exceptions=True)
+
+
+async def _entry(job: Job, number: int, row: Record) -> dict[str, Any]:
+    """{"result": ...} or, where the fault is the row's, {"error": ...}.
+
+    Raises:
+        PbrlsvrError: all rows would fail like this.
+    """
+    if isinstance(row, Malformed):
+        return {"error": row.detail}
+    try:
+        return {"result": await chosen_reward.result(job.function, **job.columns.sample(row, number))}
+    except (DataError, chosen_reward.NoScore) as error:
+        return {"error": str(error)}
+    except (ConfigError, ModelError, ServiceError, MissingDependencyError) as error:
+        raise type(error)(f"{job.file.name}:{number}: {error}") from error
+    except Exception as error:  # the reward may be the user's own
+        return {"error": f"{type(error).__name__}: {error}"[:1_000]}
+
+
+def _language(job: Job, row: Record) -> str:
+    return "?" if isinstance(row, Malformed) else str(job.columns.about(row, 0)[0].get("language") or "?")
+
+
+def _finish(job: Job, found: Found, json_out: Path | None) -> int:
+    function = getattr(job.function, "func", job.function)
+    first = getattr(getattr(function, "reward", None), "COMPONENTS", {})
+    Screen().print(found.summary.table(first))
+    if json_out is not None:
+        content = {"reward": job.described, "file": job.file.name, **found.summary.as_json()}
+        json_out.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for line in found.errors:
+        say(line)
+    failed = found.summary.all.failed
+    if failed:
+        more = f"; the first {len(found.errors)} stand above" if failed > len(found.errors) else ""
+        say(f"{failed:,} of {found.summary.all.rows:,} rows have no score{more}")
+    return UNSCORED if failed else FINE

@@ -1,0 +1,120 @@
+"""The reward that a command is given: one of pbrlsvr, a function of the user's, or what a veRL config trains on."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from math import isfinite
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+import pbrlsvr
+from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
+from pbrlsvr_plugin.verl import own_reward
+from pbrlsvr_plugin.verl.compose import compose
+from pbrlsvr_plugin.verl.reward_option import MODULE, PREFIX, apply_choice, reward_options
+
+#: Takes what veRL gives to a reward function, by name; sync or async; returns a score or a dictionary with one.
+Function = Callable[..., Any]
+
+
+def named(
+    name: str, options: Sequence[str] = (), more: Mapping[str, Any] | None = None, plain: bool = False
+) -> tuple[Function, str]:
+    """A reward by its name, with the options of its config and those that are given; and its description.
+
+    Args:
+        name: "pbrlsvr.hybrid", or "hybrid"; or "file.py:function" or "module:function", a reward of the user's.
+        options: `<option>=<value>`, which go before `more`.
+        more: options as a mapping.
+        plain: also take a function that was not made with `verl_function`: its options are not checked.
+
+    Raises:
+        ConfigError: the reward or an option does not exist, or a value cannot work.
+    """
+    try:
+        own = OmegaConf.merge(OmegaConf.create(dict(more or {})), OmegaConf.from_dotlist(list(options)))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"option: {list(options)!r} is no list of <option>=<value>: {error}") from error
+    if f"{PREFIX}{name}" in reward_options():
+        name = f"{PREFIX}{name}"
+    target = {"path": None, "name": None, "reward_kwargs": own}
+    config = OmegaConf.create({"reward_fn": name, "reward": {"custom_reward_function": target}})
+    described = " ".join([name, *options])
+    if ":" in name:
+        function = own_reward.load(name)
+        if hasattr(function, "reward") or not (plain and callable(function)):
+            apply_choice(config)  # which says what is missing
+        return partial(function, **_kwargs(config.reward.custom_reward_function)), described
+    apply_choice(config)
+    return _of_pbrlsvr(config.reward.custom_reward_function), described
+
+
+def of_config(path: Path, options: Sequence[str] = ()) -> tuple[Function, str]:
+    """The reward that veRL would train on with this config, and its description.
+
+    The config is composed as veRL's trainer composes it, with `options` set under `reward_kwargs`; nothing is started.
+
+    Raises:
+        ConfigError: there is no such file, it cannot be composed, or it has no custom reward function.
+        MissingDependencyError: veRL is not installed.
+    """
+    if find_spec("verl") is None:
+        raise MissingDependencyError(f"config={str(path)!r} is composed on veRL's own; run `pip install verl`")
+    place = path.expanduser().resolve()
+    if not place.is_file():
+        raise ConfigError(f"config={str(path)!r} is no file")
+    overrides = [f"++reward.custom_reward_function.reward_kwargs.{option}" for option in options]
+    config = compose(place, overrides)
+    target = OmegaConf.select(config, "reward.custom_reward_function")
+    if target is None or not target.get("path"):
+        raise ConfigError(
+            f"config={str(path)!r} chooses no reward; write `reward_fn: pbrlsvr.<name>`, or set "
+            "reward.custom_reward_function.path and name"
+        )
+    described = " ".join([f"{target.path}:{target.name} of {path.name}", *options])
+    return _of_pbrlsvr(target) if target.path == MODULE else _of_verl(config), described
+
+
+class NoScore(ModelError):  # noqa: N818
+    """A reward has returned something else than a score for a sample."""
+
+
+async def result(function: Function, **sample: Any) -> dict[str, Any]:
+    """What the reward says of a sample, as a dictionary whose `score` is a finite float.
+
+    Raises:
+        NoScore: it returns something else.
+        Exception: what the reward raises.
+    """
+    if inspect.iscoroutinefunction(function):
+        found = await function(**sample)
+    else:
+        found = await asyncio.to_thread(function, **sample)
+        found = await found if inspect.isawaitable(found) else found
+    score = found.get("score") if isinstance(found, Mapping) else found
+    if not isinstance(score, Real) or not isfinite(score):
+        raise NoScore(f"the reward returned {found!r:.200} for {sample['solution_str'][:80]!r}, no finite score")
+    return {**(found if isinstance(found, Mapping) else {}), "score": float(score)}
+
+
+def _of_pbrlsvr(target: DictConfig) -> Function:
+    return partial(getattr(pbrlsvr, target.name), **_kwargs(target))
+
+
+def _kwargs(target: DictConfig) -> dict[str, Any]:
+    options = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}), resolve=True)
+    assert isinstance(options, dict)
+    return {str(name): value for name, value in options.items()}
+
+
+def _of_verl(config: DictConfig) -> Function:
+    from verl.trainer.ppo.reward import get_custom_reward_fn
+
+    function: Function = get_custom_reward_fn(config)
+    return function
