@@ -9,12 +9,13 @@ from omegaconf import DictConfig, OmegaConf
 from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.plan.evaluate import Plan, evaluate
 from pbrlsvr_plugin.plan.memory import GIB
-from pbrlsvr_plugin.plan.recipe import sequence_length
+from pbrlsvr_plugin.plan.recipe import CRITIC_TOKENS, critic_budget, sequence_length, sequence_parallel
 from pbrlsvr_plugin.plan.settings import Settings
 
 # Less than this is not worth a change, unless it is the last bit.
 LEAST = 0.05 * GIB
 ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
+CRITIC_UPDATE = "critic.ppo_max_token_len_per_gpu"
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ def _free(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         if engine is not None and not engine.checkpointing:
             key = "actor_rollout_ref.model" if engine is actor else "critic.model"
             yield (f"{key}.enable_gradient_checkpointing=true",), "about a third more time per update"
+    longest = sequence_length(settings.config)
+    if rollout.is_vllm and rollout.context > longest:
+        yield (f"{ROLLOUT}.max_model_len={longest}",), "none: no text is longer"
     if not rollout.sleeps:
         yield (f"{ROLLOUT}.free_cache_engine=true",), "some seconds per step to sleep and wake"
     if actor.entropy_eager and not actor.entropy_chunk:
@@ -126,12 +130,12 @@ def _slower(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
             "smaller micro-batches",
         )
     if settings.critic is not None:
-        critic = settings.config.critic
-        if critic.use_dynamic_bsz and critic.ppo_max_token_len_per_gpu // 2 >= longest:
-            yield (
-                (f"critic.ppo_max_token_len_per_gpu={critic.ppo_max_token_len_per_gpu // 2}",),
-                "smaller micro-batches",
-            )
+        names = (f"++critic.{CRITIC_TOKENS}", *(() if settings.config.trainer.use_v1 else (CRITIC_UPDATE,)))
+        budget = max(critic_budget(settings.config, stage) for stage in ("ppo", "forward")) // 2
+        split = sequence_parallel(settings.config, "critic", "fsdp")
+        while budget * split >= longest:
+            yield tuple(f"{name}={budget}" for name in names), "smaller micro-batches"
+            budget //= 2
     for utilization in (0.7, 0.6, 0.5, 0.4, 0.3):
         if utilization < settings.rollout.utilization:
             yield (f"{ROLLOUT}.gpu_memory_utilization={utilization}",), "fewer sequences are generated at a time"

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from omegaconf import DictConfig, OmegaConf
 
-from pbrlsvr_plugin.plan.recipe import sequence_length, sequence_parallel
+from pbrlsvr_plugin.plan.recipe import CRITIC_TOKENS, critic_budget, sequence_length, sequence_parallel
 from pbrlsvr_plugin.plan.settings import Settings
 
 
@@ -103,7 +103,7 @@ def _batches(settings: Settings) -> Iterator[Check]:
             "" if mini <= batch else f"{key}.ppo_mini_batch_size={batch}",
         )
         needed += [data_parallel, mini * n]
-        if mini * n % data_parallel == 0:
+        if mini * n % data_parallel == 0 and key != "critic":
             terms_of = f"rows of a mini-batch per rank, {mini}·{n}/{data_parallel}"
             yield from _micro(config, key, "ppo", mini * n // data_parallel, terms_of)
         if rows % data_parallel == 0:
@@ -133,8 +133,7 @@ def _batches(settings: Settings) -> Iterator[Check]:
 
 def _forward_batches(settings: Settings, key: str, rows: int, terms: str) -> Iterator[Check]:
     if key == "critic":
-        yield from _micro(settings.config, key, "forward", rows, terms)
-        return
+        return  # its micro-batches are cut by tokens: critic_budget
     yield from _micro(settings.config, "actor_rollout_ref.rollout", "log_prob", rows, terms)
     if settings.ref is not None:
         yield from _micro(settings.config, "actor_rollout_ref.ref", "log_prob", rows, terms)
@@ -191,31 +190,59 @@ def _lengths(settings: Settings) -> Iterator[Check]:
     longest = sequence_length(config)
     prompt, response = config.data.max_prompt_length, config.data.max_response_length
     terms = f"max_prompt_length {prompt} + max_response_length {response} = {longest:,}"
-    context = config.actor_rollout_ref.rollout.max_model_len or settings.actor.size.max_positions
+    context, limit = settings.rollout.context, settings.actor.size.max_positions
     if context:
         yield Check(
             "sequence in the model's context",
             f"{terms} ≤ {context:,}",
             longest <= context,
-            "" if longest <= context else f"data.max_response_length={context - prompt}",
+            "" if longest <= context else _longer_context(longest, context, limit, prompt),
+        )
+    if context and limit:
+        yield Check(
+            "max_model_len in the model's context",
+            f"actor_rollout_ref.rollout.max_model_len {context:,} ≤ max_position_embeddings {limit:,}",
+            context <= limit,
+            "" if context <= limit else f"actor_rollout_ref.rollout.max_model_len={min(longest, limit)}",
         )
     for key, fsdp, name, switch in (
         ("actor_rollout_ref.actor", "fsdp_config", "ppo_max_token_len_per_gpu", "use_dynamic_bsz"),
         ("actor_rollout_ref.rollout", "", "log_prob_max_token_len_per_gpu", "log_prob_use_dynamic_bsz"),
-        ("critic", "fsdp", "ppo_max_token_len_per_gpu", "use_dynamic_bsz"),
     ):
         options = OmegaConf.select(config, key)
-        if not options.get(switch, False) or (key == "critic" and settings.critic is None):
-            continue
-        split = sequence_parallel(config, key if fsdp else "actor_rollout_ref.actor", fsdp or "fsdp_config")
-        budget = options[name] * split
-        fits = longest <= budget
-        yield Check(
-            f"{key}: a sequence in a micro-batch",
-            f"{terms} ≤ {name} {options[name]:,} · ulysses {split} = {budget:,}",
-            fits,
-            "" if fits else f"{key}.{name}={math.ceil(longest / split)}",
+        if options.get(switch, False):
+            split = sequence_parallel(config, key if fsdp else "actor_rollout_ref.actor", fsdp or "fsdp_config")
+            yield _in_a_micro_batch(terms, longest, key, name, options[name], split)
+    if settings.critic is not None:
+        split = sequence_parallel(config, "critic", "fsdp")
+        stages = (
+            {CRITIC_TOKENS: "forward"}
+            if config.trainer.use_v1
+            else {
+                "ppo_max_token_len_per_gpu": "ppo",
+                CRITIC_TOKENS: "forward",
+            }
         )
+        for name, stage in stages.items():
+            yield _in_a_micro_batch(terms, longest, "critic", name, critic_budget(config, stage), split)
+
+
+def _longer_context(longest: int, context: int, limit: int, prompt: int) -> str:
+    if longest <= limit:
+        return f"actor_rollout_ref.rollout.max_model_len={longest}"
+    return f"data.max_response_length={min(context, limit or context) - prompt}"
+
+
+def _in_a_micro_batch(terms: str, longest: int, key: str, name: str, tokens: int, split: int) -> Check:
+    budget = tokens * split
+    fits = longest <= budget
+    added = "++" if name == CRITIC_TOKENS else ""  # which veRL's YAML does not have
+    return Check(
+        f"{key}: a sequence in a micro-batch",
+        f"{terms} ≤ {name} {tokens:,} · ulysses {split} = {budget:,}",
+        fits,
+        "" if fits else f"{added}{key}.{name}={math.ceil(longest / split)}",
+    )
 
 
 def _verls_own(settings: Settings) -> Check:

@@ -63,20 +63,25 @@ class Plan:
 
     @property
     def lacks(self) -> float:
-        """Bytes that are missing: the sum over the phases, and what vLLM needs for one sequence."""
+        """Bytes that are missing: the sum over the phases, and what vLLM needs for one text of its context."""
         over = sum(max(0.0, used - self.capacity) for used in self.phases.values())
         rollout = self.settings.rollout
-        cache = max(0, rollout.sequence_length - self.kv_tokens) * kv_bytes_per_token(rollout)
+        cache = max(0, rollout.cache_must_hold - self.kv_tokens) * kv_bytes_per_token(rollout)
         weights = vllm_weights(rollout) + vllm_work(rollout) - rollout.utilization * self.capacity
         return over + cache + max(0.0, weights)
 
     @property
     def fits(self) -> bool:
-        """Every phase fits into the GPU, and vLLM can hold a sequence."""
+        """Every phase fits into the GPU, and vLLM can hold the longest text that it expects."""
         return self.lacks == 0
 
+    @property
+    def starts(self) -> bool:
+        """Whether the cache holds one text of the context: vLLM refuses to start otherwise."""
+        return self.kv_tokens >= self.settings.rollout.cache_must_hold
+
     def batches(self) -> list[Check]:
-        """What has to divide what."""
+        """What has to divide what, and what has to fit into what."""
         return checks(self.settings)
 
 

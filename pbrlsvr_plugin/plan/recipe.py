@@ -15,6 +15,9 @@ BYTES = {
     "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "auto": 2,
 }  # fmt: skip
 
+#: What veRL's V1 trainer takes for the critic's passes and its updates, in place of ppo_max_token_len_per_gpu.
+CRITIC_TOKENS = "ppo_infer_max_token_len_per_gpu"
+
 
 def set_hardware(config: DictConfig, *, gpus: int | None, nodes: int | None, model: str | None) -> None:
     """Write what the command line says into the config, so that what refers to it follows."""
@@ -134,8 +137,8 @@ def _critic(config: DictConfig, world: int) -> Engine:
         optimizer_state=_optimizer_state(config, "critic", "critic.fsdp"),
         checkpointing=bool(critic.model.get("enable_gradient_checkpointing", True)),
         activation_offload=bool(critic.model.get("enable_activation_offload", False)),
-        train_tokens=_tokens(critic, "ppo", config, split, world, critic.ppo_mini_batch_size),
-        infer_tokens=_tokens(critic, "forward", config, split, world, config.data.train_batch_size),
+        train_tokens=most_tokens(config, split, world, critic.ppo_mini_batch_size, critic_budget(config, "ppo")),
+        infer_tokens=most_tokens(config, split, world, config.data.train_batch_size, critic_budget(config, "forward")),
         vocabulary=False, temperature_copy=False, fused_logits=False, train_entropy=False,
     )  # fmt: skip
 
@@ -144,6 +147,7 @@ def _rollout(config: DictConfig, size: ModelSize) -> Rollout:
     rollout = _get(config, "actor_rollout_ref.rollout")
     weight = _bytes(rollout.dtype, "actor_rollout_ref.rollout.dtype")
     kv = OmegaConf.select(rollout, "engine_kwargs.vllm.kv_cache_dtype") or "auto"
+    told = OmegaConf.select(rollout, "engine_kwargs.vllm.max_model_len")  # goes to vLLM in place of veRL's own
     return Rollout(
         size=size, tensor_parallel=rollout.tensor_model_parallel_size,
         weight=1 if rollout.quantization == "fp8" else weight,
@@ -152,6 +156,8 @@ def _rollout(config: DictConfig, size: ModelSize) -> Rollout:
         graphs=not rollout.enforce_eager, batched_tokens=rollout.max_num_batched_tokens, sequences=rollout.max_num_seqs,
         sequence_length=sequence_length(config),
         bucket=rollout.checkpoint_engine.update_weights_bucket_megabytes << 20,
+        # veRL: the model's own where it is not set (vllm_async_server.py: _validate_configs).
+        context=int(told or rollout.max_model_len or size.max_positions), is_vllm=rollout.name == "vllm",
     )  # fmt: skip
 
 
@@ -175,12 +181,31 @@ def _tokens(options: DictConfig, stage: str, config: DictConfig, split: int, wor
         split: GPUs that share a sequence.
         prompts: of the batch that is cut into micro-batches.
     """
-    sequence, n = sequence_length(config), _get(config, "actor_rollout_ref.rollout.n")
-    most = int(max(prompts * n * sequence // world, sequence // split))
     if options.get("log_prob_use_dynamic_bsz" if stage == "log_prob" else "use_dynamic_bsz", False):
-        return min(most, int(options[f"{stage}_max_token_len_per_gpu"]))
-    rows = options.get(f"{stage}_micro_batch_size_per_gpu") or options.get(f"{stage}_micro_batch_size") or 1
-    return min(most, int(rows) * sequence // split)
+        budget = int(options[f"{stage}_max_token_len_per_gpu"])
+    else:
+        rows = options.get(f"{stage}_micro_batch_size_per_gpu") or options.get(f"{stage}_micro_batch_size") or 1
+        budget = int(rows) * sequence_length(config) // split
+    return most_tokens(config, split, world, prompts, budget)
+
+
+def most_tokens(config: DictConfig, split: int, world: int, prompts: int, budget: int) -> int:
+    """A budget of tokens, or what the prompts make at most on one GPU, where that is less."""
+    sequence, n = sequence_length(config), int(_get(config, "actor_rollout_ref.rollout.n"))
+    return min(budget, int(max(prompts * n * sequence // world, sequence // split)))
+
+
+def critic_budget(config: DictConfig, stage: str) -> int:
+    """Tokens of the critic's micro-batches. veRL cuts them by tokens whatever `critic.use_dynamic_bsz` says, because
+    nothing hands that on to the critic's engine, whose own default is true (workers/config/engine.py: EngineConfig).
+
+    Args:
+        stage: "ppo", its updates, or "forward", its passes.
+    """
+    if stage == "ppo" and not config.trainer.use_v1:  # ray_trainer.py: init_workers
+        return int(config.critic.ppo_max_token_len_per_gpu)
+    # trainer_base.py: _setup. The key is in no YAML file of veRL's; its class has the default.
+    return int(config.critic.get(CRITIC_TOKENS, 32768))
 
 
 def _optimizer_state(config: DictConfig, key: str, fsdp: str) -> int:

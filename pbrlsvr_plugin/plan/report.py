@@ -76,7 +76,10 @@ def as_dict(plan: Plan, checks: list[Check], advice: Advice) -> dict[str, Any]:
              "host": part.host, "formula": part.formula}
             for part in plan.parts
         ],
-        "rollout": {"kv_tokens": plan.kv_tokens, "sequences": plan.sequences},
+        "rollout": {
+            "kv_tokens": plan.kv_tokens, "sequences": plan.sequences, "context": plan.settings.rollout.context,
+            "starts": plan.starts,
+        },
         "scorers": [vars(scorer) for scorer in plan.scorers],
         "checks": [vars(check) for check in checks],
         "changes": [vars(change) for change in advice.changes],
@@ -156,6 +159,10 @@ def _show_verdict(console: Screen, plan: Plan) -> None:
         f"vLLM: {plan.settings.world // parallel} replicas of {parallel} GPUs; a replica's cache of {plan.kv_tokens:,} "
         f"tokens holds {plan.sequences:.1f} sequences of {longest:,} tokens at a time, of at most {rollout.sequences}"
     )
+    if not plan.starts:
+        unset = "" if plan.settings.config.actor_rollout_ref.rollout.max_model_len else " (the model's own)"
+        wrong = f" vLLM does not start: this cache cannot hold one text of max_model_len {rollout.context:,}{unset}"
+        console.print(Text("WRONG", style="red").append(plain(wrong), style="default"))
     if plan.host:
         console.print(f"host: {gib(plan.host):.1f} GiB per node for what is offloaded and for the reference")
     own = sum(scorer.own_gpus for scorer in plan.scorers)
@@ -187,6 +194,5 @@ def _show_advice(console: Screen, plan: Plan, advice: Advice) -> None:
         )
     for change in needed:
         console.print(f"  {' '.join(change.overrides)}", soft_wrap=True)
-        console.print(
-            f"    saves {gib(change.saves):.1f} GiB by itself in phase {change.phase!r}; costs: {change.cost}"
-        )
+        saves = f"saves {gib(change.saves):.1f} GiB by itself in phase {change.phase!r}; " if change.saves > 0 else ""
+        console.print(f"    {saves}costs: {change.cost}")

@@ -55,7 +55,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class Rollout:
-    """What vLLM holds: see `actor_rollout_ref.rollout` in veRL's config."""
+    """What vLLM holds: see `actor_rollout_ref.rollout` in veRL's config.
+
+    Attributes:
+        sequence_length: tokens of the longest prompt and response.
+        context: tokens of the longest text that the backend is told to expect: `max_model_len`, or the model's own.
+        is_vllm: vLLM does not start where its cache cannot hold one text of `context` tokens.
+    """
 
     size: ModelSize
     tensor_parallel: int
@@ -68,6 +74,13 @@ class Rollout:
     sequences: int
     sequence_length: int
     bucket: int
+    context: int = 0
+    is_vllm: bool = True
+
+    @property
+    def cache_must_hold(self) -> int:
+        """Tokens, or vLLM does not start (`check_enough_kv_cache_memory` in its v1/core/kv_cache_utils.py)."""
+        return max(self.context, self.sequence_length) if self.is_vllm else self.sequence_length
 
 
 @dataclass(frozen=True)

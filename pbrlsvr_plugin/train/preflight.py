@@ -10,6 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.check.facts import Facts, facts
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, shared, wrong
+from pbrlsvr_plugin.train import long_prompts
+from pbrlsvr_plugin.verl import rows as rows_of
 from pbrlsvr_plugin.verl.compose import compose
 
 SFT = "sft_trainer_engine"
@@ -45,35 +47,40 @@ def preflight(config: DictConfig, trainer: str) -> list[str]:
         needs = NEEDS.get(str(target.name), REFERENCE) if ours else ""
     if found := [f"{one.path}: {text}" for one in (*train, *validation) for text in wrong(one, needs)]:
         raise DataError("\n".join(found))
-    return [*_steps(config, sum(one.rows for one in train)), *shared(train, validation)] if train else []
+    return [*_rows(config, train, validation), *shared(train, validation)]
 
 
-def _steps(config: DictConfig, rows: int) -> list[str]:
-    """Whether the rows make the steps that are asked for; veRL drops what does not fill a batch."""
-    batch, epochs = int(config.data.train_batch_size), int(config.trainer.total_epochs)
-    if rows < batch:
-        smaller = " and actor_rollout_ref.actor.ppo_mini_batch_size" if "actor_rollout_ref" in config else ""
-        raise ConfigError(
-            f"data.train_files has {rows:,} rows, fewer than data.train_batch_size={batch:,}: there would not be one "
-            f"step; take more rows, or lower data.train_batch_size{smaller}"
-        )
-    asked = config.trainer.get("total_training_steps")
-    if asked is None or rows // batch * epochs >= int(asked):
-        return []
-    return [
-        f"trainer.total_training_steps={asked} is more than the rows make: {rows:,} rows // {batch:,} of a batch x "
-        f"{epochs} epochs = {rows // batch * epochs:,} steps; the run ends there, without its last checkpoint and "
-        f"validation. Set trainer.total_epochs={-(-int(asked) // (rows // batch))}"
-    ]
+def _rows(config: DictConfig, train: list[Facts], validation: list[Facts]) -> list[str]:
+    """Whether the rows make the steps that are asked for, and what becomes of the prompts that are too long."""
+    notes: list[str] = []
+    left: dict[str, int] = {}
+    is_sft = "actor_rollout_ref" not in config
+    for split, looked in (("train", train), ("val", validation)):
+        if not looked or len(looked) < len(rows_of.named(config, split)):
+            continue  # some of the rows are elsewhere
+        total = sum(one.rows for one in looked)
+        rows = rows_of.taken(config, split, total)
+        long = 0 if is_sft else long_prompts.count(config, [one.path for one in looked])
+        if long:
+            limit = f"data.max_prompt_length={config.data.max_prompt_length:,} tokens"
+            notes.append(f"data.{split}_files: {long:,} of {total:,} prompts are longer than {limit}; veRL omits them")
+        # Of a part that veRL draws, it is not known how many are too long.
+        long = long if rows == total else 0
+        left[split] = rows - long
+        if split == "train":
+            rows_of.require_a_step(config, rows, long)
+        elif left[split] == 0:
+            raise ConfigError(f"data.val_files: nothing is left to validate on. {notes[-1] if notes else ''}".rstrip())
+    return [*notes, *rows_of.warnings(config, left["train"], left.get("val"))] if "train" in left else notes
 
 
 def _look(config: DictConfig, split: str) -> list[Facts]:
-    given = OmegaConf.select(config, f"data.{split}_files")
-    files = [] if given is None else list(given) if OmegaConf.is_list(given) else [given]
-    local = [Path(str(file)).expanduser() for file in files if "://" not in str(file)]
+    files = rows_of.named(config, split)
+    local = [Path(file).expanduser() for file in files if "://" not in file]
     if missing := [str(file) for file in local if not file.is_file()]:
         raise DataError(f"data.{split}_files: {missing[0]!r} is no file")
-    most = int(config.data.get(f"{split}_max_samples") or -1)
+    # Of `train_max_samples` veRL draws which by chance, unless data.shuffle is off.
+    most = -1 if config.data.get("shuffle", True) else int(config.data.get(f"{split}_max_samples") or -1)
     return [facts(file, str(config.data.get("prompt_key") or "prompt"), most) for file in local]
 
 

@@ -53,6 +53,30 @@ def apply_choice(config: DictConfig) -> None:
     if target.path == MODULE:
         _require_known(f"{PREFIX}{target.name}")
         _require_options(target)
+    if chosen is not None or target.path == MODULE:
+        _refuse_late_rewards(config)
+
+
+def _refuse_late_rewards(config: DictConfig) -> None:
+    """A model that veRL serves on the policy's own GPUs is asked after generation, and then veRL's V1 trainer hands
+    rewards neither data_source nor reference (verl/trainer/ppo/v1/trainer_base.py: _compute_reward_colocate).
+    """
+    served = config.reward.reward_model
+    if served.enable_resource_pool:
+        for key in ("nnodes", "n_gpus_per_node"):  # as veRL, which looks when Ray runs (_init_resource_pool_mgr)
+            if served[key] <= 0:
+                raise ConfigError(
+                    f"reward.reward_model.{key}={served[key]!r} with enable_resource_pool=true: how many "
+                    f"{'nodes' if key == 'nnodes' else 'GPUs of a node'} serve the model? Set it, beside trainer.{key}"
+                )
+    elif served.enable and config.trainer.get("use_v1", True):
+        raise ConfigError(
+            f"reward.reward_model.enable=true with enable_resource_pool={served.enable_resource_pool!r}: veRL's V1 "
+            f"trainer would pass the reward neither data_source nor extra_info, and the run would die of KeyError: "
+            f"'data_source' at its first batch. Give the model GPUs of its own, beside the {config.trainer.nnodes} x "
+            f"{config.trainer.n_gpus_per_node} of the training: reward.reward_model.enable_resource_pool=true "
+            f"reward.reward_model.nnodes=1 reward.reward_model.n_gpus_per_node=1"
+        )
 
 
 def _is_ours(chosen: Any) -> bool:

@@ -1,9 +1,10 @@
 """What Hydra finds on its own in every application: our options and recipes, and a guard for the configs that name us.
 
-Hydra executes this module also where nobody has heard of us, and dies of what it raises. So it imports Hydra and the
-standard library alone. The rest of pbrlsvr is imported when a composed config names it: an installation that is broken
-then stops that config, with the cause and the fix, and leaves every other application alone. Without the guard veRL
-would train on its own scorer without a word, because Hydra takes an option that it cannot find for a plain key.
+Hydra executes this module also where nobody has heard of us, and dies of what it raises. So it imports Hydra (with
+OmegaConf) and the standard library alone. The rest of pbrlsvr is imported when a composed config names it: an
+installation that is broken then stops that config, with the cause and the fix, and leaves every other application
+alone. Without the guard veRL would train on its own scorer without a word, because Hydra takes an option that it cannot
+find for a plain key.
 """
 
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
 
 PROVIDER = "pbrlsvr"
 OPTIONS, RECIPES = PACKAGES = ("pbrlsvr_plugin.config", "pbrlsvr_plugin.recipes")
@@ -47,6 +49,8 @@ class PbrlsvrSearchPathPlugin(SearchPathPlugin):
 
 def look_after_composition() -> None:
     """Change how this process's Hydra composes. Calling it again changes nothing."""
+    # `${pbrlsvr.sum:a,b}` in our recipes: what is a sum of other values follows them, where those are overridden too.
+    OmegaConf.register_new_resolver("pbrlsvr.sum", lambda *terms: sum(map(int, terms)), replace=True)
     _look_here_last()
     _guard_composition()
 
@@ -109,8 +113,6 @@ def _guard_composition() -> None:
 
 def mentions(config: Any) -> Iterator[str]:
     """Where a config names us, as `key: value`, unresolved; of a veRL config also what stands for our options."""
-    from omegaconf import OmegaConf
-
     if not OmegaConf.is_dict(config):
         return
     for place, value in _texts(OmegaConf.to_container(config, resolve=False)):

@@ -1,5 +1,8 @@
 """What `pbrlsvr train` says in seconds, before veRL starts and also under --dry-run."""
 
+import subprocess
+import sys
+
 import pandas
 import pytest
 
@@ -7,9 +10,11 @@ pytest.importorskip("verl", reason="needs veRL's own config tree")
 
 from typer.testing import CliRunner
 
+from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.cli import app
 from pbrlsvr_plugin.train.command import compose
 from pbrlsvr_plugin.train.preflight import preflight
+from pbrlsvr_plugin.verl import rows
 from pbrlsvr_plugin.verl.recipe_files import packaged
 
 RECIPE = "llama3.1_8b_grpo_embed"
@@ -56,6 +61,87 @@ def test_more_steps_than_the_rows_make_are_said_with_the_epochs_that_make_them(d
     assert "20 rows // 8 of a batch x 2 epochs = 4 steps" in result.stderr
     assert "Set trainer.total_epochs=5" in result.stderr
     assert train(*data(20), *small, "trainer.total_training_steps=4").stderr == ""
+
+
+def recipe_on(tiny_policy, *overrides):
+    return (f"actor_rollout_ref.model.path={tiny_policy}/model", "data.train_batch_size=8",
+            "actor_rollout_ref.actor.ppo_mini_batch_size=8", *overrides)  # fmt: skip
+
+
+def test_prompts_that_verl_leaves_out_are_counted_by_the_policys_own_tokenizer(data, tiny_policy):
+    """20 prompts "0+1=" to "19+1="; as many are left out as veRL's own data set leaves out."""
+    from verl.trainer.ppo.utils import create_rl_dataset
+    from verl.utils import hf_tokenizer
+
+    tokenizer = hf_tokenizer(f"{tiny_policy}/model")
+    lengths = sorted(
+        len(tokenizer.apply_chat_template([{"role": "user", "content": f"{i}+1="}], add_generation_prompt=True,
+                                          tokenize=True, return_dict=False))
+        for i in range(20)
+    )  # fmt: skip
+    limit = lengths[9]
+    assert lengths[0] <= limit < lengths[-1]
+    overrides = recipe_on(tiny_policy, f"data.max_prompt_length={limit}", "data.filter_overlong_prompts_workers=1")
+    config = compose(next(one for one in packaged() if one.name == RECIPE), [*data(20), *overrides])
+    left = len(create_rl_dataset(config.data.train_files, config.data, tokenizer, None, max_samples=-1))
+    result = train(*config_paths(config), *overrides, "data.val_files=" + str(config.data.train_files))
+    assert result.exit_code == 0, result.stderr
+    assert (
+        f"data.train_files: {20 - left} of 20 prompts are longer than data.max_prompt_length={limit}" in result.stderr
+    )
+    result = train(*config_paths(config), *overrides, "data.train_batch_size=20")
+    assert result.exit_code == 2
+    assert f"20 rows, {left} of them with a prompt of at most data.max_prompt_length={limit} tokens" in result.stderr
+
+
+def config_paths(config):
+    return f"data.train_files={config.data.train_files}", f"data.val_files={config.data.val_files}"
+
+
+def test_no_validation_row_is_left_to_validate_on(data, tiny_policy):
+    result = train(*data(20), *recipe_on(tiny_policy, "data.max_prompt_length=8"))
+    assert result.exit_code == 2
+    assert "data." in result.stderr
+    assert (
+        "longer than data.max_prompt_length=8" in result.stderr or "at most data.max_prompt_length=8" in result.stderr
+    )
+
+
+def test_the_rows_of_all_files_count_together_and_so_does_their_bound(data):
+    files = data(20)
+    path = files[0].removeprefix("data.train_files=")
+    small = ("data.train_batch_size=32", "actor_rollout_ref.actor.ppo_mini_batch_size=8")
+    twice = f"data.train_files=[{path},{path}]"
+    assert train(files[1], twice, *small).exit_code == 0
+    result = train(files[1], twice, *small, "data.train_max_samples=31")
+    assert "data.train_files has 31 rows, fewer than data.train_batch_size=32" in result.stderr
+
+
+def test_a_part_of_a_batch_that_does_not_divide_it_stops(data):
+    small = ("data.train_batch_size=8", "actor_rollout_ref.actor.ppo_mini_batch_size=8", "data.gen_batch_size=3")
+    assert "data.gen_batch_size=3 does not divide data.train_batch_size=8" in train(*data(20), *small).stderr
+    # In asynchronous modes veRL sets it to 1 itself.
+    assert train(*data(20), *small, "trainer.v1.trainer_mode=colocate_async").exit_code == 0
+
+
+def test_sft_counts_the_batches_of_each_rank(data):
+    """4 ranks of 5 rows each, batches of 8 / 4 = 2: two steps, as veRL's sampler and loader make them."""
+    recipe = next(one for one in packaged() if one.name == "llama3.1_8b_sft")
+    overrides = [*data(20), "data.train_batch_size=8", "trainer.n_gpus_per_node=4"]
+    assert rows.steps_an_epoch(compose(recipe, overrides), 20) == 2
+    notes = preflight(compose(recipe, [*overrides, "trainer.total_training_steps=5"]), recipe.trainer)
+    assert "2 epochs = 4 steps" in notes[0]
+    assert "Set trainer.total_epochs=3" in notes[0]
+    with pytest.raises(ConfigError, match="20 rows, fewer than"):
+        preflight(compose(recipe, data(20)), recipe.trainer)
+
+
+def test_verls_own_command_stops_before_ray_where_the_rows_make_no_step(data, tmp_path):
+    command = [sys.executable, "-m", "verl.trainer.main_ppo", "--config-name", RECIPE, *data(20)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "data.train_files has 20 rows, fewer than data.train_batch_size=512" in done.stderr
+    assert "ray" not in done.stdout.lower()
 
 
 def test_a_missing_reference_is_one_message_with_its_rows(data):

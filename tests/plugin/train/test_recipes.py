@@ -29,6 +29,7 @@ ELSEWHERE = (
     "reward.custom_reward_function.reward_kwargs.",  # the reward; pbrlsvr_plugin.verl.reward_option has checked them
     "actor_rollout_ref.rollout.agent.agent_loop_manager_class",  # veRL's AgentLoopConfig
     "algorithm.gdpo_reward_keys",  # veRL's AlgoConfig
+    "critic.ppo_infer_max_token_len_per_gpu",  # veRL's CriticConfig; test_recipes_engines.py looks where it ends up
     "trainer.v1.sampler.sampler_kwargs.",  # pbrlsvr_plugin.verl.strict_run
     "data.apply_chat_template_kwargs.",  # the tokenizer
     "data.pivot_response",  # pbrlsvr_plugin.verl.sft_data

@@ -287,3 +287,31 @@ def test_a_module_of_ours_that_is_not_there_stops_with_its_new_name(base, text, 
 def test_a_profile_written_as_a_plain_value_stops(profile, own_config):
     with pytest.raises(ConfigCompositionException, match=rf"on the command line, as \+profile={profile}"):
         own_config(f"defaults: [ppo_trainer, _self_]\nprofile: {profile}\n")
+
+
+SERVED = "reward: {reward_model: {enable: true, model_path: m, rollout: {name: vllm}%s}}\n"
+
+
+def test_a_served_reward_model_without_gpus_of_its_own_stops(own_config):
+    """veRL's V1 trainer asks it after generation, and hands the reward only prompts, responses and raw_prompt."""
+    for body in (DEFAULTS, BODY, f"defaults: [ppo_trainer, _self_]\nreward_fn: {OWN}:conclusion_cosine\n"):
+        with pytest.raises(ConfigCompositionException, match=r"KeyError: 'data_source'.*enable_resource_pool=true"):
+            own_config(body + SERVED % "")
+    by_hand = "defaults: [ppo_trainer, _self_]\n" + (SERVED % "").replace(
+        "reward: {", "reward: {custom_reward_function: {path: 'pkg://pbrlsvr', name: embed_cosine}, "
+    )
+    with pytest.raises(ConfigCompositionException, match="enable_resource_pool=true"):
+        own_config(by_hand)
+
+
+def test_a_served_reward_model_with_gpus_of_its_own_needs_their_number(own_config):
+    with pytest.raises(ConfigCompositionException, match=r"reward_model\.nnodes=0 with enable_resource_pool=true"):
+        own_config(DEFAULTS + SERVED % ", enable_resource_pool: true")
+    config = own_config(DEFAULTS + SERVED % ", enable_resource_pool: true, nnodes: 1, n_gpus_per_node: 1")
+    assert config.reward.reward_model.enable_resource_pool
+
+
+def test_verls_own_and_other_rewards_may_use_a_served_model_as_they_like(own_config):
+    assert own_config("defaults: [ppo_trainer, _self_]\n" + SERVED % "").reward.reward_model.enable
+    # The legacy trainer passes the whole batch on.
+    assert own_config(DEFAULTS + SERVED % "", "trainer.use_v1=false").reward.reward_model.enable
