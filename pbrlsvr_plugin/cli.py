@@ -12,7 +12,11 @@ import pbrlsvr
 app = typer.Typer(name="pbrlsvr", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 #: Commands with commands of their own, which must be there before the command line is read.
-GROUPS = {"prepare": "pbrlsvr_plugin.prepare.cli:app", "recipes": "pbrlsvr_plugin.train.command:recipes"}
+GROUPS = {
+    "prepare": "pbrlsvr_plugin.prepare.cli:app",
+    "eval": "pbrlsvr_plugin.evaluate.cli:app",
+    "recipes": "pbrlsvr_plugin.train.command:recipes",
+}
 
 
 def _version(asked: bool) -> None:

@@ -130,11 +130,13 @@ class Asker:
         self._limit = RateLimit(options.requests_per_minute, options.tokens_per_minute)
         self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
-    async def ask(self, prompt: str, seed: int, candidate: int = 0, attempt: int = 0) -> dict[str, Any]:
+    async def ask(
+        self, prompt: str | list[dict[str, str]], seed: int, candidate: int = 0, attempt: int = 0
+    ) -> dict[str, Any]:
         """One completion: {"text", "thinking", "finish_reason", "usage"}.
 
         Args:
-            prompt: the user's turn.
+            prompt: the user's turn, or all messages.
             seed: of the run.
             candidate: the number of the answer to the same prompt.
             attempt: counts up where an answer was cut off and is asked for again.
@@ -143,11 +145,10 @@ class Asker:
             RejectedError: the server refuses the request.
             ServiceError: no usable answer.
         """
-        request = chat_request(self._options, user_turn(prompt), seed, candidate, attempt)
-        key = request_key("chat", **request)
-        answer: dict[str, Any] = await self.answers.get(
-            key, lambda: self._ask_again(key, request, len(prompt)), is_empty
-        )
+        messages = user_turn(prompt) if isinstance(prompt, str) else prompt
+        request = chat_request(self._options, messages, seed, candidate, attempt)
+        key, length = request_key("chat", **request), sum(len(message["content"]) for message in messages)
+        answer: dict[str, Any] = await self.answers.get(key, lambda: self._ask_again(key, request, length), is_empty)
         if hash(key) not in self._counted:
             self._counted.add(hash(key))
             for name in self.tokens:

@@ -1,112 +1,12 @@
-"""A chat server on loopback that knows the answers, counts what it is asked, and fails on demand."""
+"""What stages need when they run without a runner, and problems whose answers are known."""
 
 import json
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pbrlsvr_plugin.prepare.requests.journal import Journal
 from pbrlsvr_plugin.prepare.stage import Context
-
-
-@dataclass
-class Reply:
-    """What the server sends: a completion, or a fault."""
-
-    text: str = ""
-    finish_reason: str = "stop"
-    thinking: str = ""
-    status: int = 200
-    headers: dict = field(default_factory=dict)
-    raw: bytes | None = None
-    cut: bool = False
-    seconds: float = 0.0
-
-
-class ChatServer:
-    """`reply(prompt, payload, number)` decides; `asked` holds every payload that was answered with 200."""
-
-    def __init__(self, reply: Callable[[str, dict, int], Reply]):
-        self.reply = reply
-        self.asked: list[dict] = []
-        self.requests = 0
-        self.keys: set[str] = set()
-        self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-
-    def answer(self, payload: dict, authorization: str) -> Reply:
-        with self._lock:
-            self.requests += 1
-            number = self.requests
-            self.keys.add(authorization)
-        reply = self.reply(payload["messages"][-1]["content"], payload, number)
-        time.sleep(reply.seconds)
-        return reply
-
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 256
-    daemon_threads = True
-
-
-def _handler(owner: ChatServer):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_):
-            pass
-
-        def do_POST(self):
-            payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = owner.answer(payload, self.headers.get("Authorization", ""))
-            message = {"role": "assistant", "content": reply.text}
-            if reply.thinking:
-                message["reasoning_content"] = reply.thinking
-            usage = {"prompt_tokens": 10, "completion_tokens": len(reply.text)}
-            body = {"choices": [{"message": message, "finish_reason": reply.finish_reason}], "usage": usage}
-            data = json.dumps(body).encode() if reply.raw is None else reply.raw
-            try:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data[: len(data) // 2] if reply.cut else data)
-                self.wfile.flush()
-            except OSError:
-                return
-            if reply.cut:
-                self.close_connection = True
-                self.connection.close()
-            elif reply.status == 200 and reply.raw is None:
-                owner.asked.append(payload)
-
-    return Handler
-
-
-@pytest.fixture
-def chat_server():
-    """`chat_server(reply)` starts one."""
-    servers = []
-
-    def start(reply) -> ChatServer:
-        servers.append(ChatServer(reply))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 @pytest.fixture
@@ -135,12 +35,6 @@ class Rejects(list):
 @pytest.fixture
 def rejects() -> Rejects:
     return Rejects()
-
-
-@pytest.fixture
-def reply():
-    """The class of the server's replies."""
-    return Reply
 
 
 @pytest.fixture

@@ -1,0 +1,155 @@
+"""`pbrlsvr eval`: asks, reads, sums up, and prints. Run again, it goes on where it was stopped.
+
+Exit codes: 0; 2 for an error; 3 where samples have no answer (they are in no figure); 130 for Ctrl-C.
+"""
+
+import fcntl
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pbrlsvr
+from pbrlsvr.errors import ConfigError, PbrlsvrError
+from pbrlsvr_plugin.evaluate.asking import Asking
+from pbrlsvr_plugin.evaluate.benchmarks import Question
+from pbrlsvr_plugin.evaluate.downloads import Source
+from pbrlsvr_plugin.evaluate.metrics import figures
+from pbrlsvr_plugin.evaluate.reading import read
+from pbrlsvr_plugin.evaluate.results import JOURNAL, RESULTS, SAMPLES, read_results, read_samples, write_results
+from pbrlsvr_plugin.evaluate.settings import Settings
+from pbrlsvr_plugin.evaluate.tables import summary
+from pbrlsvr_plugin.prepare.json_lines import json_line
+from pbrlsvr_plugin.prepare.requests.journal import Journal
+from pbrlsvr_plugin.terminal import Screen, say, say_error
+
+FINE, ERROR, MISSING, STOPPED = 0, 2, 3, 130
+
+
+def run(settings: Settings, out: Path, name: str | None = None) -> int:
+    """`eval` for the command line; see `pbrlsvr_plugin.evaluate.results` for what is in `out`."""
+    try:
+        with _alone(out), Journal(out / JOURNAL) as journal:
+            return _run(settings, out, name or Path(settings.model.rstrip("/")).name, journal)
+    except PbrlsvrError as error:
+        say_error(error)
+        return ERROR
+    except KeyboardInterrupt:
+        say(f"stopped; what was answered is kept in {out}: run the same command again to go on", err=True)
+        return STOPPED
+
+
+def _run(settings: Settings, out: Path, name: str, journal: Journal) -> int:
+    asking = Asking(settings, journal)
+    _require_same_model(settings, asking.fingerprint, out)
+    questions, files = _questions(settings)
+    _require_instructions(asking, questions)
+    for data in files:
+        languages = Counter(each.language for each in questions if each.data == data)
+        say(f"{data}: {languages.total():,} questions in {len(languages)} languages ({', '.join(languages)})")
+    asking.ask(questions)
+    missing = _write_samples(asking, questions, out)
+    content = {
+        "name": name,
+        "settings": settings.as_json(),
+        "fingerprint": asking.fingerprint,
+        "versions": {"pbrlsvr": pbrlsvr.__version__, "python": platform.python_version(), **asking.versions},
+        "files": files,
+        "data": {data: _figures(settings, out, data, questions) for data in files},
+    }
+    write_results(out, content)
+    for data, found in content["data"].items():  # type: ignore[attr-defined]
+        Screen().print(summary(data, found))
+    for line in asking.errors:
+        say(line, err=True)
+    if missing:
+        say(
+            f"{missing:,} samples have no answer and are in no figure; run the same command again to ask for them",
+            err=True,
+        )
+    say(f"written: {out}")
+    return MISSING if missing else FINE
+
+
+def _require_same_model(settings: Settings, fingerprint: str, out: Path) -> None:
+    if not (out / RESULTS).exists():
+        return
+    before = read_results(out)
+    if (before["settings"]["model"], before["fingerprint"]) != (settings.model, fingerprint):
+        raise ConfigError(
+            f"--out {str(out)!r} holds the results of {before['settings']['model']!r} ({before['fingerprint']}), and "
+            f"this is {settings.model!r} ({fingerprint}); give another folder"
+        )
+
+
+def _questions(settings: Settings) -> tuple[list[Question], dict[str, dict[str, str]]]:
+    """All questions, and the digests of the files of each data set."""
+    questions: list[Question] = []
+    files: dict[str, dict[str, str]] = {}
+    for said in settings.data:
+        source = Source.of(said)
+        if source.name in files:
+            raise ConfigError(
+                f"--data {said}: there is a data set {source.name!r} already; name it <other name>=<path>"
+            )
+        found, files[source.name] = source.questions(settings.languages, settings.limit)
+        questions += found
+    return questions, files
+
+
+def _require_instructions(asking: Asking, questions: Sequence[Question]) -> None:
+    for question in {each.language: each for each in questions}.values():
+        asking.messages(question)
+
+
+def _write_samples(asking: Asking, questions: Sequence[Question], out: Path) -> int:
+    """Writes samples.jsonl, whole or not at all. Returns how many samples have no answer."""
+    draft, missing = out / f".{SAMPLES}.writing", 0
+    with draft.open("w", encoding="utf-8") as file:
+        for ask in asking.asks(questions):
+            response = asking.response(ask)
+            if response is None:
+                missing += 1
+            else:
+                file.write(json_line(read(ask.question, ask.sample, response)))
+    draft.rename(out / SAMPLES)
+    return missing
+
+
+def _figures(settings: Settings, out: Path, data: str, questions: Sequence[Question]) -> dict[str, Any]:
+    wanted = Counter(each.language for each in questions if each.data == data)
+    return figures(
+        (row for row in read_samples(out) if row["data"] == data),
+        {language: count * settings.samples for language, count in wanted.items()},
+        seen=settings.seen,
+        low_resource=settings.low_resource,
+        samples=settings.samples,
+    )
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other runs out of it.
+
+    Raises:
+        ConfigError: another run is at work there, or it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {str(out)!r} cannot be made: {error}") from error
+    descriptor = os.open(out / ".lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConfigError(
+            f"another `pbrlsvr eval` is at work in {str(out)!r}; wait for it, or give another --out"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
