@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr_plugin.prepare.json_lines import json_line
+from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.prepare.stage import CANDIDATE, FIELDS, TEXTS, Row, digest
 
 #: Rows in a part file, and in the memory of a reader or a writer.

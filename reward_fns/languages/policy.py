@@ -106,6 +106,21 @@ class LanguageCheck:
     known: bool
     profile: LanguageProfile | None
 
+    @property
+    def english(self) -> float:
+        """Letters in English / letters in any language, in [0, 1 - share]: the drift that a training must notice.
+
+        0 where English is expected, or too little was said to tell.
+
+        >>> check("Janet sells the remaining eggs at the market for 2 dollars.", "es").english
+        1.0
+        """
+        if self.profile is None or self.undetermined or reported_as(self.language) == "en":
+            return 0.0
+        spoken = self.profile.languages
+        told = sum(spoken.values())
+        return min(spoken.get("en", 0.0) / told, 1.0 - self.share) if told else 0.0
+
     def components(self, prefix: str = "language") -> dict[str, float]:
         """The numbers to log: the same keys for every sample and every policy, none of them NaN."""
         found = self.profile
@@ -113,6 +128,7 @@ class LanguageCheck:
             f"{prefix}_share": self.share,
             f"{prefix}_factor": self.factor,
             f"{prefix}_undetermined": float(self.undetermined),
+            f"{prefix}_english": self.english,
             f"{prefix}_excluded": found.excluded if found else 0.0,
             f"{prefix}_lookalikes": found.lookalikes if found else 0.0,
             f"{prefix}_invisible": found.invisible if found else 0.0,

@@ -34,7 +34,8 @@ def finish(
     Returns:
         `score`; for each component its value, `<name>_missing`, and `<name>_reward` for veRL's GDPO (see
         `pbrlsvr.scoring.combine.Combined.exposed`); the shares and factors of the language policies and of the guards;
-        `acc`, 1.0 where the final answer is that of the row, which veRL reports for each data source in validation.
+        `acc`, 1.0 where the final answer is that of the row, which veRL reports for each data source in validation;
+        `answered`, 1.0 where a final answer was found.
     """
     spoken = check_languages(rollout, language)
     reference = str(rollout.row["pivot_reasoning"]) if guard.length is not None and rollout.pivot_reasoning() else ""
@@ -47,6 +48,7 @@ def finish(
     found |= guarded.components()
     answer = components.get("answer")
     found["acc"] = (rollout.answer() or 0.0) if answer is None else answer
+    found["answered"] = float(bool(rollout.spans.answer))
     return found
 
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, Protocol, TypedDict
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.prepare.export.instructions import Message
-from pbrlsvr_plugin.prepare.json_lines import json_line
 
 Format = Literal["verl", "trl", "openrlhf", "sft"]
 
