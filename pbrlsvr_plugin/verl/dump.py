@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr_plugin.json_lines import json_line
+from pbrlsvr_plugin.verl.metrics import language_of
 
 
 class Dump:
@@ -67,19 +68,64 @@ class Dump:
         return path
 
 
+def line(
+    key: str,
+    step: int,
+    score: float,
+    length: int,
+    truncated: bool | None,
+    *,
+    data_source: Any = None,
+    reward_model: Any = None,
+    extra_info: Any = None,
+) -> dict[str, Any]:
+    """The fields of one response, but for its texts and for what the reward returned.
+
+    Args:
+        key: veRL's key of the response.
+        step: of training.
+        score: see above.
+        length: see `response_length`.
+        truncated: see above; None where the limit is not known.
+        data_source: the row's.
+        reward_model: the row's.
+        extra_info: the row's.
+    """
+    info = extra_info if isinstance(extra_info, Mapping) else {}
+    return {
+        "gts": reward_model.get("ground_truth") if isinstance(reward_model, Mapping) else None,
+        "score": score,
+        "step": step,
+        "uid": key,
+        "group": key.rsplit("_", 2)[0],
+        "data_source": data_source,
+        "language": language_of(info.get("language"), str(data_source)),
+        "index": info.get("index"),
+        **{name: info.get(name) for name in ("question", "pivot_reasoning", "pivot_answer")},
+        "response_length": length,
+        "truncated": truncated,
+    }
+
+
+def place(key: str) -> tuple[str, int, int]:
+    """Sorts the responses as veRL does, by its key `<group>_<response>_<output>`."""
+    group, response, output = key.rsplit("_", 2)
+    return group, int(response), int(output)
+
+
 def row(fields: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """One line: the fields, and what the reward returned beside them.
 
     >>> row({"score": 0.5, "language": "sw"}, {"score": 0.5, "language": "es", "acc": 1.0})
     {'score': 0.5, 'language': 'sw', 'reward.language': 'es', 'acc': 1.0}
     """
-    line = dict(fields)
+    whole = dict(fields)
     for key, value in found.items():
         if key not in fields:
-            line[str(key)] = value
+            whole[str(key)] = value
         elif not _same(fields[key], value):
-            line[f"reward.{key}"] = value
-    return line
+            whole[f"reward.{key}"] = value
+    return whole
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -1,8 +1,8 @@
 """What a batch of rewarded responses says, per language and over all: pure arithmetic on rows.
 
 Each metric is named `pbrlsvr/<language>/<metric>`, with the row's BCP-47 code, `unknown` for rows that name no
-language, and `overall` for all of them. A group is the responses to one prompt. A metric that has nothing to be taken
-over is left out: it is never NaN, and never a 0 that stands for "not known".
+language, and `overall` for all of them. A group is the responses to one prompt. A value that is not finite is left out,
+and so is a metric that has nothing to be taken over: none is NaN, or a 0 that stands for "not known".
 
 ========================  ============================================================================================
 score                     mean of the score, after whatever veRL's reward manager adds to the reward
@@ -23,13 +23,16 @@ The first four and `length`, `rows` are there for any reward; the others as far 
 of: those of pbrlsvr all do, as far as they look at it. Of a reward that is not ours each number is a component.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from numbers import Real
 from statistics import fmean, stdev
 from typing import Any
+
+from pbrlsvr.errors import DataError
+from pbrlsvr.languages import parse
 
 #: Names that no BCP-47 code can have: "all" is Allar, "min" is Minangkabau.
 OVERALL, UNKNOWN = "overall", "unknown"
@@ -37,6 +40,9 @@ PREFIX = "pbrlsvr"
 
 #: What a standard deviation is compared with in GRPO, where it is added to it (verl/trainer/ppo/core_algos.py:326).
 NO_SPREAD = 1e-6
+
+# Beyond it, as for NaN, sums and squares are no numbers any more.
+_LARGEST = 1e100
 
 # What a reward returns beside its components.
 _NO_COMPONENTS = ("score", "acc", "answered")
@@ -66,16 +72,46 @@ class Response:
     has_truth: bool = False
     found: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, line: Mapping[str, Any], found: Mapping[str, Any]) -> "Response":
+        """From the fields of a line of `pbrlsvr_plugin.verl.dump`, and what the reward returned."""
+        return cls(
+            language=line["language"],
+            group=line["group"],
+            score=line["score"],
+            length=line["response_length"],
+            truncated=line["truncated"],
+            has_truth=any(line[name] is not None and str(line[name]) for name in ("gts", "pivot_answer")),
+            found=found,
+        )
+
     def number(self, name: str) -> float | None:
         """A number that the reward returned; None for one that is missing, no number or not finite."""
         value = self.found.get(name)
+        if type(value) is float:  # as nearly all are
+            return value if abs(value) < _LARGEST else None
         if not isinstance(value, Real) and not hasattr(value, "item"):
             return None
         try:
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
-        return number if math.isfinite(number) else None
+        return number if abs(number) < _LARGEST else None
+
+
+@lru_cache(maxsize=4096)
+def language_of(language: Any, data_source: str) -> str:
+    """What a row's metrics are listed under: its language, else that of a data source `<name>/<language>`.
+
+    >>> language_of("SW", "mgsm"), language_of(None, "mgsm/pt_BR"), language_of(None, "openai/gsm8k")
+    ('sw', 'pt-BR', 'unknown')
+    """
+    for code in (language, data_source.rpartition("/")[2] if "/" in data_source else None):
+        try:
+            return parse(code)
+        except DataError:
+            continue
+    return UNKNOWN
 
 
 def language_metrics(responses: Iterable[Response]) -> dict[str, float]:
@@ -121,7 +157,7 @@ def _mean(value: Callable[[Response], float | None], rows: Sequence[Response]) -
 def _spreads(rows: Sequence[Response]) -> list[float]:
     groups: dict[str, list[float]] = defaultdict(list)
     for row in rows:
-        if math.isfinite(row.score):
+        if abs(row.score) < _LARGEST:
             groups[row.group].append(row.score)
     return [stdev(scores) for scores in groups.values() if len(scores) > 1]
 
@@ -138,7 +174,7 @@ def _component(row: Response, name: str) -> float | None:
 
 
 def _score(row: Response) -> float | None:
-    return row.score if math.isfinite(row.score) else None
+    return row.score if abs(row.score) < _LARGEST else None
 
 
 def _accuracy(row: Response) -> float | None:

@@ -7,9 +7,9 @@ nothing. "At first" is that mean over the first `WINDOW` steps of this process: 
 =========  =============================================================================================================
 spread     80 % of the groups are without spread; or the mean spread is a quarter of what it was at first
 language   30 % of the reasoning is in another language than the row's; or 15 points more than at first
-length     responses of at least 64 tokens are twice as long as at first; or 30 % of the responses are truncated
+length     responses of at least 64 tokens are twice as long as `EARLIER` steps ago; or 30 % of them are truncated
 gaming     the score is higher and the accuracy lower than when the accuracy was highest, both means over 10 steps: both
-           by at least 0.02, and by three standard errors
+           by at least 0.02, and by four standard errors
 =========  =============================================================================================================
 
 What is said of a language is said again after `AGAIN` steps, if it still holds.
@@ -26,11 +26,12 @@ from pbrlsvr_plugin.verl.metrics import OVERALL, PREFIX
 WINDOW = 5
 FEWEST = 40
 AGAIN = 50
+EARLIER = 20
 
 LITTLE_SPREAD, SPREAD_LEFT = 0.8, 0.25
 MUCH_ELSEWHERE, MORE_ELSEWHERE = 0.3, 0.15
 TIMES_AS_LONG, SHORT, MUCH_TRUNCATED = 2.0, 64, 0.3
-GAMING_WINDOW, GAMING_BY, STANDARD_ERRORS = 10, 0.02, 3.0
+GAMING_WINDOW, GAMING_BY, STANDARD_ERRORS = 10, 0.02, 4.0
 
 _ADVICE = {
     "spread": "All responses to a prompt score about the same, which teaches nothing. Are the prompts too hard or too "
@@ -50,12 +51,14 @@ class _Mean:
     """A metric of one language: its mean of late, and at first, weighted by rows."""
 
     recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    means: deque[float] = field(default_factory=lambda: deque(maxlen=EARLIER + 1))
     at_first: float | None = None
 
     def add(self, value: float, rows: float) -> None:
         self.recent.append((value, rows))
-        if self.at_first is None and len(self.recent) == WINDOW and self.now is not None:
-            self.at_first = self.now
+        if (now := self.now) is not None:
+            self.means.append(now)
+            self.at_first = now if self.at_first is None else self.at_first
 
     @property
     def now(self) -> float | None:
@@ -63,6 +66,10 @@ class _Mean:
         if len(self.recent) < WINDOW or rows < FEWEST:
             return None
         return sum(value * weight for value, weight in self.recent) / rows
+
+    @property
+    def earlier(self) -> float | None:
+        return self.means[0] if self.means else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +202,9 @@ def _length(means: _Means) -> str | None:
     length, truncated = means["length"], means["truncated"].now
     if truncated is not None and truncated >= MUCH_TRUNCATED:
         return f"{truncated:.0%} of the responses are cut off at data.max_response_length"
-    if length.now is None or not length.at_first or length.now < max(SHORT, TIMES_AS_LONG * length.at_first):
+    if length.now is None or not length.earlier or length.now < max(SHORT, TIMES_AS_LONG * length.earlier):
         return None
-    return f"{length.now:.0f} tokens, {length.at_first:.0f} at first"
+    return f"{length.now:.0f} tokens, {length.earlier:.0f} up to {EARLIER} steps before"
 
 
 _LOOKS: Mapping[str, Callable[[_Means], str | None]] = {"spread": _spread, "language": _language, "length": _length}

@@ -1,5 +1,6 @@
 """Real veRL runs on a CPU, each in a process and a Ray of its own. About 30 seconds each on two cores."""
 
+import json
 import os
 import re
 import shutil
@@ -45,7 +46,7 @@ class Run:
             f"trainer.default_local_dir={folder}/checkpoints", f"hydra.run.dir={folder}/hydra",
             f"+ray_kwargs.ray_init._temp_dir={ray_folder}", *overrides,
         ]  # fmt: skip
-        environment = {k: v for k, v in os.environ.items() if k != "VERL_PLATFORM"}
+        environment = {k: v for k, v in os.environ.items() if k != "VERL_PLATFORM"} | {"PYTHONPATH": str(folder)}
         process = subprocess.Popen(
             command, cwd=folder, env=environment, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -81,23 +82,73 @@ GRPO = (
 )
 
 
-def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes(tiny_policy, tmp_path):
-    steps = (*GRPO, "trainer.save_freq=2", "trainer.test_freq=2")
-    first = Run(tiny_policy, tmp_path, *steps, "trainer.total_training_steps=2")
-    first.assert_success()
+KILLED_AFTER_SAVING = """
+import os, signal
+from verl.trainer.ppo.checkpoint_callback import CheckpointCallback
+
+class Kill(CheckpointCallback):
+    def on_save(self, **_):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+REWARD_WITH_COMPONENTS = """return {
+        "score": len(set(solution_str)) / 8, "acc": 0.0, "length": len(solution_str) / 8, "note": "\\u2028" }"""
+
+
+def samples(folder, step):
+    return [json.loads(line) for line in (folder / f"{step}.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes_after_a_kill(tiny_policy, tmp_path):
+    (tmp_path / "killer.py").write_text(KILLED_AFTER_SAVING)
+    rollouts, validation = tmp_path / "rollouts", tmp_path / "validation"
+    steps = (
+        *GRPO, "trainer.save_freq=3", "trainer.test_freq=2", f"trainer.rollout_data_dir={rollouts}",
+        f"trainer.validation_data_dir={validation}",
+    )  # fmt: skip
+    first = Run(
+        tiny_policy, tmp_path, *steps, "trainer.total_training_steps=3",
+        "+trainer.checkpoint_callback_class=killer.Kill", reward=REWARD_WITH_COMPONENTS,
+    )  # fmt: skip
+    assert first.code != 0
     assert first.metric(1, "actor/kl_loss") == 0  # the policy is still the reference
     assert first.metric(2, "actor/kl_loss") > 0
     # The rollout's weights are the trainer's: both give a token the same probability.
     assert first.metric(1, "training/rollout_probs_diff_max") < 1e-5
     assert first.metric(2, "training/rollout_probs_diff_max") < 1e-5
     assert 0 <= first.metric(2, "val-core/toy/en/acc/mean@1") <= 1
-    assert (tmp_path / "checkpoints/global_step_2/actor/model_world_size_1_rank_0.pt").exists()
+    assert (tmp_path / "checkpoints/global_step_3/actor/model_world_size_1_rank_0.pt").exists()
+    # What a step says of itself is what its responses say, which are on the disk before its checkpoint is.
+    assert "step:3 - " not in first.log
+    assert sorted(path.name for path in rollouts.iterdir()) == ["1.jsonl", "2.jsonl", "3.jsonl"]
+    for step in (1, 2, 3):
+        written = samples(rollouts, step)
+        assert len(written) == len({sample["uid"] for sample in written}) == 8
+        assert len({sample["group"] for sample in written}) == 4
+        assert all(sample["score"] == len(set(sample["output"])) / 8 for sample in written)
+        assert {(sample["step"], sample["language"], sample["note"]) for sample in written} == {(step, "en", "\u2028")}
+        assert all("user: " in sample["input"] and 0 <= sample["index"] < 16 for sample in written)
+    for step in (1, 2):
+        scores = [sample["score"] for sample in samples(rollouts, step)]
+        assert first.metric(step, "pbrlsvr/en/score") == pytest.approx(sum(scores) / 8)
+        assert first.metric(step, "pbrlsvr/overall/score") == pytest.approx(first.metric(step, "critic/score/mean"))
+        assert first.metric(step, "pbrlsvr/en/truncated") == first.metric(step, "response_length/clip_ratio")
+        assert first.metric(step, "pbrlsvr/en/length") == first.metric(step, "response_length/mean")
+        assert first.metric(step, "pbrlsvr/en/accuracy") == 0
+    assert [len(samples(validation, step)) for step in (0, 2)] == [4, 4]
+    assert {(sample["data_source"], sample["language"]) for sample in samples(validation, 2)} == {("toy/en", "en")}
 
-    second = Run(tiny_policy, tmp_path, *steps, "trainer.total_training_steps=3", "trainer.val_before_train=false")
+    kept = (rollouts / "3.jsonl").read_bytes()
+    (rollouts / "4.jsonl").write_text("half of a line that a killed run has lef")
+    second = Run(
+        tiny_policy, tmp_path, *steps, "trainer.total_training_steps=4", "trainer.val_before_train=false",
+        reward=REWARD_WITH_COMPONENTS,
+    )  # fmt: skip
     second.assert_success()
-    assert "step:2 - " not in second.log
-    assert second.metric(3, "actor/kl_loss") > 0
-    assert second.metric(3, "training/rollout_probs_diff_max") < 1e-5
+    assert "step:3 - " not in second.log
+    assert second.metric(4, "actor/kl_loss") > 0
+    assert second.metric(4, "training/rollout_probs_diff_max") < 1e-5
+    assert (rollouts / "3.jsonl").read_bytes() == kept
+    assert len(samples(rollouts, 4)) == 8
 
 
 def test_ppo_trains_policy_and_critic_on_two_ranks(tiny_policy, tmp_path):

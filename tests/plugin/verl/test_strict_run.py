@@ -1,6 +1,7 @@
 """The strict replay buffer and agent loop workers, on a real TransferQueue and veRL's own registry of agent loops."""
 
 import asyncio
+import json
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ import torch  # noqa: E402
 from omegaconf import OmegaConf  # noqa: E402
 from tensordict import TensorDict  # noqa: E402
 
+from pbrlsvr.errors import ConfigError  # noqa: E402
 from pbrlsvr_plugin.cpu.agent_loop import CPUAgentLoopWorker  # noqa: E402
 from pbrlsvr_plugin.verl.compose import compose  # noqa: E402
 from pbrlsvr_plugin.verl.strict_run import (  # noqa: E402
@@ -51,7 +53,7 @@ def put(queue):
         tag = dict(is_prompt=True, status=status, global_steps=step, **({REASON: reason} if reason else {}))
         queue.kv_batch_put(keys=[uid], partition_id=partition, tags=[tag])
         written.setdefault(partition, []).append(uid)
-        if status == "finished":
+        if status == "finished" and rewards:
             keys = [f"{uid}_{session}_0" for session in range(len(rewards))]
             fields = TensorDict({"rm_scores": torch.tensor(rewards)[:, None]}, batch_size=len(rewards))
             queue.kv_batch_put(
@@ -59,10 +61,12 @@ def put(queue):
             )
             written[partition] += keys
 
+    put_group.written = written
     yield put_group
     for partition, keys in written.items():
         present = (queue.kv_list(partition) or {}).get(partition, {})
-        queue.kv_clear(keys=[key for key in keys if key in present], partition_id=partition)
+        if left := [key for key in keys if key in present]:
+            queue.kv_clear(keys=left, partition_id=partition)
 
 
 def buffer(mode="sync", refill=None, **sampler_kwargs):
@@ -162,12 +166,116 @@ def test_verls_trainer_builds_a_recipes_buffer_which_replaces_what_is_too_old_in
     batch, metrics = replay_buffer.sample(global_steps=10, partition_id="train", batch_size=2)
     sampled = {key.partition("_")[0] for key in batch.keys}
     if mode == "sync":
-        assert (sampled, refilled, metrics) == ({"old", "recent"}, [], {})
+        assert (sampled, refilled) == ({"old", "recent"}, [])
+        assert not [name for name in metrics if "evicted" in name]
     else:  # policies 1 to 10 are ten, and veRL's max_off_policy_threshold is 8; 4 to 10 are seven
         assert (sampled, refilled) == ({"recent", "new"}, [1])
         assert metrics["training/off_policy/evicted_samples"] == 1
     # A longer wait than one poll is an idle trainer to veRL's asynchronous modes.
     assert replay_buffer.poll_interval == (0.05 if mode == "sync" else 2.0)
+
+
+@pytest.fixture
+def trained(put, tiny_policy, tmp_path):
+    """A batch as veRL's workers leave it, and a buffer whose trainer writes its responses."""
+    from transformers import AutoTokenizer
+    from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+    from verl.utils.tensordict_utils import list_of_dict_to_tensordict
+
+    trainer = object.__new__(PPOTrainerSync)
+    folders = [f"trainer.rollout_data_dir={tmp_path}/rollouts", f"trainer.validation_data_dir={tmp_path}/validation"]
+    trainer.config = compose("llama3.1_8b_grpo_embed", [*folders, "data.max_response_length=3"])
+    trainer.trainer_mode = "sync"
+    trainer.tokenizer = AutoTokenizer.from_pretrained(f"{tiny_policy}/model")
+    trainer.local_trigger_step, trainer.parameter_sync_step = 0, 1
+
+    def put_responses(uid, language, scores, partition="train", **found):
+        rows = [
+            {
+                "prompts": torch.tensor(trainer.tokenizer.encode(f"{uid}?")),
+                "responses": torch.tensor(trainer.tokenizer.encode("é" * (1 + session))),
+                "rm_scores": torch.tensor([0.0] * (2 * session + 1) + [score]),
+                "extra_fields": {"reward_extra_info": {"score": score, "acc": score, "answered": 1.0, **found}},
+                "extra_info": {"index": 7, "language": language, "pivot_answer": "7"},
+                "reward_model": {"ground_truth": ""},
+                "data_source": f"toy/{language}",
+            }
+            for session, score in enumerate(scores)
+        ]
+        put(uid, "finished", partition, rewards=())
+        keys = [f"{uid}_{session}_0" for session in range(len(rows))]
+        tags = [{"status": "success", "response_len": 2 * session + 2} for session in range(len(rows))]
+        tq.kv_batch_put(keys=keys, partition_id=partition, fields=list_of_dict_to_tensordict(rows), tags=tags)
+        put.written.setdefault(partition, []).extend(keys)
+
+    return trainer, trainer._build_replay_buffer(), put_responses
+
+
+def read(path):
+    return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_sampled_batch_brings_its_metrics_and_its_responses_are_on_the_disk(trained, tmp_path):
+    trainer, replay_buffer, put_responses = trained
+    put_responses("a", "sw", (1.0, 0.0), reasoning=0.5)
+    put_responses("b", "de", (0.5, 0.5), reasoning=0.25)
+    batch, metrics = replay_buffer.sample(global_steps=3, partition_id="train", batch_size=2)
+    assert metrics["pbrlsvr/sw/score"] == metrics["pbrlsvr/sw/accuracy"] == 0.5
+    assert metrics["pbrlsvr/sw/spread"] == pytest.approx(0.5**0.5)
+    assert (metrics["pbrlsvr/sw/groups_without_spread"], metrics["pbrlsvr/de/groups_without_spread"]) == (0.0, 1.0)
+    assert metrics["pbrlsvr/overall/truncated"] == 0.5
+    assert metrics["pbrlsvr/de/component/reasoning"] == 0.25
+    written = read(tmp_path / "rollouts/3.jsonl")
+    assert [(entry["uid"], entry["input"], entry["output"], entry["score"]) for entry in written] == [
+        ("a_0_0", "a?", "é", 1.0), ("a_1_0", "a?", "éé", 0.0), ("b_0_0", "b?", "é", 0.5), ("b_1_0", "b?", "éé", 0.5),
+    ]  # fmt: skip
+    assert [(entry["language"], entry["index"], entry["reasoning"]) for entry in written[::2]] == [
+        ("sw", 7, 0.5), ("de", 7, 0.25),
+    ]  # fmt: skip
+    # veRL's own files would have the same names, and none of the components.
+    trainer._log_rollout_data(batch, {}, str(tmp_path / "rollouts"))
+    trainer._dump_generations(dump_path=str(tmp_path / "validation"))
+    assert written == read(tmp_path / "rollouts/3.jsonl")
+
+
+def test_a_validation_is_written_whole_and_has_no_metrics_of_ours(trained, tmp_path):
+    _, replay_buffer, put_responses = trained
+    for uid in ("a", "b"):  # a batch of the validation each
+        put_responses(uid, "sw", (1.0,), partition="val")
+        _, metrics = replay_buffer.sample(global_steps=0, partition_id="val", batch_size=1)
+        assert metrics == {}
+        tq.kv_clear(keys=[f"{uid}_0_0"], partition_id="val")
+    assert [entry["uid"] for entry in read(tmp_path / "validation/0.jsonl")] == ["a_0_0", "b_0_0"]
+
+
+def test_the_parts_of_a_step_make_one_set_of_metrics_that_verl_does_not_merge_wrongly(trained, tmp_path):
+    from verl.trainer.ppo.v1.utils import MetricsAggregator
+
+    trainer, replay_buffer, put_responses = trained
+    trainer.parameter_sync_step, merged = 2, MetricsAggregator()
+    # "min" is Minangkabau's code, and the names of the components are a user's: veRL merges by such words.
+    parts = [{"min": (1.0, 0.8), "de": (1.0,)}, {"min": (0.0,), "de": (0.5, 0.0, 0.0)}]
+    for part, languages in enumerate(parts):
+        trainer.local_trigger_step = part
+        for language, scores in languages.items():
+            put_responses(f"{language}{part}", language, scores, undetermined=scores[0], total=1.0)
+        batch, metrics = replay_buffer.sample(global_steps=1, partition_id="train", batch_size=2)
+        merged.add_step_metrics(dict(metrics), sample_count=len(batch.keys))
+        tq.kv_clear(keys=batch.keys, partition_id="train")
+    found = merged.get_aggregated_metrics()
+    assert found["pbrlsvr/min/score"] == pytest.approx(1.8 / 3)
+    assert found["pbrlsvr/de/score"] == pytest.approx(1.5 / 4)
+    assert found["pbrlsvr/overall/component/total"] == 1.0
+    assert found["pbrlsvr/overall/component/undetermined"] == pytest.approx((1 + 1 + 1 + 0 + 0.5 * 3) / 7)
+    assert found["pbrlsvr/overall/rows"] == 7
+    assert len(read(tmp_path / "rollouts/1.jsonl")) == 7
+
+
+def test_two_kinds_of_responses_may_not_share_a_folder(trained, tmp_path):
+    trainer, *_ = trained
+    trainer.config.trainer.validation_data_dir = f"{tmp_path}/x/../rollouts"
+    with pytest.raises(ConfigError, match="give each a folder of its own"):
+        trainer._build_replay_buffer()
 
 
 OWN_LOOP = """
