@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr_plugin.prepare.json_lines import json_line
+from pbrlsvr_plugin.json_lines import json_line
 
 
 class Kept:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pbrlsvr.errors import DataError
 from pbrlsvr.table_files import Malformed, Record, ending
-from pbrlsvr_plugin.prepare.json_lines import json_line
+from pbrlsvr_plugin.json_lines import json_line
 
 _BATCH_ROWS = 1_000
 Entries = Callable[[], Iterator[dict[str, Any]]]

@@ -106,7 +106,7 @@ def language_of(language: Any, data_source: str) -> str:
     >>> language_of("SW", "mgsm"), language_of(None, "mgsm/pt_BR"), language_of(None, "openai/gsm8k")
     ('sw', 'pt-BR', 'unknown')
     """
-    for code in (language, data_source.rpartition("/")[2] if "/" in data_source else None):
+    for code in (language, data_source.rpartition("/")[2] if "/" in data_source else ""):
         try:
             return parse(code)
         except DataError:
@@ -129,7 +129,7 @@ def language_metrics(responses: Iterable[Response]) -> dict[str, float]:
     for response in responses:
         by_language[response.language].append(response)
     everything = [response for rows in by_language.values() for response in rows]
-    found = {}
+    found: dict[str, float] = {}
     for language, rows in [*sorted(by_language.items()), (OVERALL, everything)]:
         if rows:
             found |= {f"{PREFIX}/{language}/{name}": value for name, value in _of(rows).items()}

@@ -148,7 +148,8 @@ class Watch:
         for language, values in by_language.items():
             for kind, text in self._troubles(step, language, values):
                 found.setdefault(kind, {})[language] = text
-        return [text for kind, places in found.items() if (text := self._text(step, kind, places))]
+        texts = (self._text(step, kind, places) for kind, places in found.items())
+        return [text for text in texts if text]
 
     def _troubles(self, step: int, language: str, values: Mapping[str, float]) -> Iterator[tuple[str, str]]:
         means: dict[str, _Mean] = {}
@@ -157,12 +158,12 @@ class Watch:
             if metric in values:
                 mean.add(values[metric], values.get("rows", 0.0))
         for kind, look in _LOOKS.items():
-            if text := look(means):
-                yield kind, text
+            if found := look(means):
+                yield kind, found
         if "accuracy" in values and "score" in values:
             gaming = self._gaming.setdefault(language, _Gaming())
-            if text := gaming.add(step, values["score"], values["accuracy"]):
-                yield "gaming", text
+            if gamed := gaming.add(step, values["score"], values["accuracy"]):
+                yield "gaming", gamed
 
     def _text(self, step: int, kind: str, places: Mapping[str, str]) -> str | None:
         """One text of a kind of trouble, if it is new somewhere; it then names each place."""
