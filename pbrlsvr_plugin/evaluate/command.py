@@ -22,7 +22,7 @@ from pbrlsvr_plugin.evaluate.reading import read
 from pbrlsvr_plugin.evaluate.results import JOURNAL, RESULTS, SAMPLES, read_results, read_samples, write_results
 from pbrlsvr_plugin.evaluate.settings import Settings
 from pbrlsvr_plugin.evaluate.tables import summary
-from pbrlsvr_plugin.prepare.json_lines import json_line
+from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.prepare.requests.journal import Journal
 from pbrlsvr_plugin.terminal import Screen, say, say_error
 
