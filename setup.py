@@ -19,6 +19,8 @@ MT = ["transformers>=4.56", "sentencepiece>=0.2", "sacremoses>=0.1", "sacrebleu>
 # The translators in CTranslate2's format, for which it needs nothing of veRL's.
 CT2 = [*MT, "ctranslate2>=4.8,<5"]
 PREPARE = ["datasets>=3", "pyarrow>=16", "transformers>=4.56", "matplotlib>=3.8"]
+# The tasks of `pbrlsvr path lm_eval`. It takes python-dateutil back to 2.9: an extra of its own, and in no other.
+LM_EVAL = ["lm_eval>=0.4.9,<0.5", "datasets>=3"]
 TRACKING = ["comet-ml>=3.49"]
 # What veRL's trainer needs beyond `pip install verl` when it runs without a GPU, and what the quickstart plots with.
 CPU = [
@@ -92,6 +94,7 @@ setup(
         "pbrlsvr_plugin.attacks": ["*.jsonl"],
         "pbrlsvr_plugin.prepare": ["*.yaml", "load/mappings/*", "requests/prompts/*", "export/templates/*"],
         "pbrlsvr_plugin.config": ["**/*.yaml"],
+        "pbrlsvr_plugin.lm_eval_tasks": ["*"],
         "pbrlsvr_plugin.recipes": ["*.yaml"],
     },
     install_requires=[
@@ -114,6 +117,7 @@ setup(
         "ct2": CT2,
         "prepare": PREPARE,
         "tracking": TRACKING,
+        "lm_eval": LM_EVAL,
         "cpu": CPU,
         "all": sorted({*EMBED, *COMET, *CT2, *PREPARE, *TRACKING, *CPU}),
         "dev": DEV,

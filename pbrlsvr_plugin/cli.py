@@ -177,6 +177,19 @@ def check(
     raise typer.Exit(run(files, validation=validation or (), reward=reward, tokenizer=tokenizer, prompt_key=prompt_key))
 
 
+#: What `path` knows -> the folder, inside this package.
+PATHS = {"lm_eval": "lm_eval_tasks"}
+
+
+@app.command()
+def path(name: Annotated[str, typer.Argument(help="lm_eval: tasks, for lm_eval --include_path.")]) -> None:
+    """Print where something of pbrlsvr is that another tool reads."""
+    if name not in PATHS:
+        typer.echo(f"there is no {name!r}; there are {list(PATHS)}", err=True)
+        raise typer.Exit(2)
+    typer.echo(Path(__file__).parent / PATHS[name])
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a file.")],

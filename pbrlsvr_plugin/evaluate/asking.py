@@ -63,6 +63,7 @@ class Asking:
         self._prompts = Prompts(PromptOptions(mark=settings.mark, system=settings.system))  # type: ignore[arg-type]
         self._chat = _chat_options(settings) if settings.backend == "endpoint" else None
         self.fingerprint = model_fingerprint(settings) if self._chat is None else settings.model
+        self.samples = settings.samples
         #: Why requests were refused: a few.
         self.errors: list[str] = []
         self.asked = 0

@@ -66,7 +66,7 @@ class _Local:
         return [_Text(request, self._prompt(request.messages)) for request in requests]
 
     def _prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
-        if not self._tokenizer.chat_template:
+        if not getattr(self._tokenizer, "chat_template", None):
             return "\n\n".join(message["content"] for message in messages) + "\n"
         try:
             prompt: str = self._tokenizer.apply_chat_template(

@@ -163,7 +163,10 @@ def _require_once(questions: Sequence[Question], place: Path) -> None:
     seen: set[str] = set()
     for each in questions:
         if each.id in seen:
-            raise DataError(f"{str(place)!r} has the problem {each.problem!r} twice in {each.language!r}")
+            raise DataError(
+                f"{str(place)!r} has the problem {each.problem!r} twice in {each.language!r}; "
+                "give each problem an id of its own (extra_info.problem, or the column id)"
+            )
         seen.add(each.id)
 
 

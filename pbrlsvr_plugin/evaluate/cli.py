@@ -16,7 +16,11 @@ class _RunByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_RunByDefault, no_args_is_help=True, help="Evaluate a model per language, and compare runs.")
+app = typer.Typer(
+    cls=_RunByDefault,
+    no_args_is_help=True,
+    help="Evaluate a model per language, and compare runs. `eval MODEL` is short for `eval run MODEL`.",
+)
 
 
 @app.command()

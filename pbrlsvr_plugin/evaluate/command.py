@@ -6,6 +6,7 @@ Exit codes: 0; 2 for an error; 3 where samples have no answer (they are in no fi
 import fcntl
 import os
 import platform
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ from pbrlsvr_plugin.evaluate.asking import Asking
 from pbrlsvr_plugin.evaluate.benchmarks import Question
 from pbrlsvr_plugin.evaluate.downloads import Source
 from pbrlsvr_plugin.evaluate.metrics import figures
-from pbrlsvr_plugin.evaluate.reading import read
+from pbrlsvr_plugin.evaluate.reading import read_all
 from pbrlsvr_plugin.evaluate.results import JOURNAL, RESULTS, SAMPLES, read_results, read_samples, write_results
 from pbrlsvr_plugin.evaluate.settings import Settings
 from pbrlsvr_plugin.evaluate.tables import summary
 from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.prepare.requests.journal import Journal
+from pbrlsvr_plugin.score.progress import counted
 from pbrlsvr_plugin.terminal import Screen, say, say_error
 
 FINE, ERROR, MISSING, STOPPED = 0, 2, 3, 130
@@ -34,7 +36,7 @@ def run(settings: Settings, out: Path, name: str | None = None) -> int:
     try:
         with _alone(out), Journal(out / JOURNAL) as journal:
             return _run(settings, out, name or Path(settings.model.rstrip("/")).name, journal)
-    except PbrlsvrError as error:
+    except (PbrlsvrError, OSError, sqlite3.Error) as error:
         say_error(error)
         return ERROR
     except KeyboardInterrupt:
@@ -107,16 +109,17 @@ def _require_instructions(asking: Asking, questions: Sequence[Question]) -> None
 
 def _write_samples(asking: Asking, questions: Sequence[Question], out: Path) -> int:
     """Writes samples.jsonl, whole or not at all. Returns how many samples have no answer."""
-    draft, missing = out / f".{SAMPLES}.writing", 0
-    with draft.open("w", encoding="utf-8") as file:
-        for ask in asking.asks(questions):
-            response = asking.response(ask)
-            if response is None:
-                missing += 1
-            else:
-                file.write(json_line(read(ask.question, ask.sample, response)))
+    draft, written = out / f".{SAMPLES}.writing", 0
+    total = len(questions) * asking.samples
+    asks = ((ask, asking.response(ask)) for ask in asking.asks(questions))
+    spoken = ((ask.question, ask.sample, response) for ask, response in asks if response is not None)
+    with draft.open("w", encoding="utf-8") as file, counted("read", total) as count:
+        for row in read_all(spoken):
+            file.write(json_line(row))
+            written += 1
+            count(1)
     draft.rename(out / SAMPLES)
-    return missing
+    return total - written
 
 
 def _figures(settings: Settings, out: Path, data: str, questions: Sequence[Question]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ samples.jsonl   a row for each question and sample, in the order of the data:
     reading         the answer in canonical form; null where there is none, or several
     correct, answered, truncated                                 true or false
     reasoning_in_language, answer_in_language, reply_in_language true, false, or null where there is too little text;
-                    reasoning is all before the final answer, reply all after the thinking
+                    reasoning is all before the final answer; reply is all after the thinking, if there is any, else the
+                    same as reasoning
     strict-match, flexible-extract, gsm8k-strict                 {"reading", "correct"}: what lm-evaluation-harness's
                     filters make of it; only where the right answer is a number
 

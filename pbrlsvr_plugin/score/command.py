@@ -90,16 +90,16 @@ def run(
             return _finish(job, _score(job, None, total), json_out)
         _require_out(job, out, prefix)
         made_with = {"reward": job.described, "columns": dict(job.columns.of), "language": job.columns.language,
-                     "limit": limit, "file": digest}  # fmt: skip
+                     "limit": limit, "file": digest, "code": _code(reward, config)}  # fmt: skip
         with Kept(Path(f"{out}.partial"), made_with) as kept:
             if kept.rows:
                 say(f"{kept.rows:,} rows were scored before; going on behind them")
             found = _score(job, kept, total)
-            write_copy(job.rows(), kept.entries, out, prefix, file)
+            write_copy(job.rows, kept.entries, out, prefix, file)
         Path(f"{out}.partial").unlink()
         say(f"written: {out}")
         return _finish(job, found, json_out)
-    except PbrlsvrError as error:
+    except (PbrlsvrError, OSError) as error:
         say_error(error)
         if out is not None and Path(f"{out}.partial").exists() and not isinstance(error, ConfigError):
             say(f"what was scored is kept in {out}.partial; the same command goes on from there", err=True)
@@ -184,6 +184,12 @@ def _require_out(job: Job, out: Path, prefix: str) -> None:
     present = dict.fromkeys(name for row in first for name in names(row) if "." not in name)
     if taken := [name for name in present if name in (f"{prefix}score", f"{prefix}error")]:
         raise ConfigError(f"{job.file.name!r} has a column {taken[0]!r} already; give another --prefix than {prefix!r}")
+
+
+def _code(reward: str, config: Path | None) -> str:
+    """The digest of the file that says what the reward is, where there is one."""
+    file = config or Path(reward.rpartition(":")[0])
+    return sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def _measured(file: Path) -> tuple[int | None, str]:

@@ -8,19 +8,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import DataError
+from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.table_files import Malformed, Record, ending
 from pbrlsvr_plugin.json_lines import json_line
 
 _BATCH_ROWS = 1_000
+Rows = Callable[[], Iterator[tuple[int, Record]]]
 Entries = Callable[[], Iterator[dict[str, Any]]]
 
 
-def write_copy(rows: Iterator[tuple[int, Record]], entries: Entries, out: Path, prefix: str, file: Path) -> None:
+def write_copy(rows: Rows, entries: Entries, out: Path, prefix: str, file: Path) -> None:
     """Writes the copy: beside its place first, so that what stands there is whole.
 
     Args:
-        rows: the rows of the file.
+        rows: gives the rows of the file.
         entries: gives the results, {"result": ...} or {"error": ...}, in the same order.
         out: the copy.
         prefix: of the new columns.
@@ -28,14 +29,21 @@ def write_copy(rows: Iterator[tuple[int, Record]], entries: Entries, out: Path, 
 
     Raises:
         DataError: the file is not the one that was scored.
+        ConfigError: it has a column of the same name.
     """
     keys, failed = _keys(entries())
+    present = {name for _, row in islice(rows(), _BATCH_ROWS) if not isinstance(row, Malformed) for name in row}
+    if taken := sorted(present & {f"{prefix}{key}" for key in (*keys, "error")}):
+        raise ConfigError(
+            f"{file.name!r} has a column {taken[0]!r} already; run it again with another --prefix than {prefix!r}: "
+            "what was scored is kept"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.writing")
     if out.suffix == ".parquet":
         _write_parquet(file, entries(), draft, prefix, keys, failed)
     else:
-        _write_lines(rows, entries(), draft, out.suffix == ".gz", prefix, keys, failed, ending(file) == ".parquet")
+        _write_lines(rows(), entries(), draft, out.suffix == ".gz", prefix, keys, failed, ending(file) == ".parquet")
     draft.rename(out)
 
 

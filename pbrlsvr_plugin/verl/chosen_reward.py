@@ -100,7 +100,18 @@ async def result(function: Function, **sample: Any) -> dict[str, Any]:
     score = found.get("score") if isinstance(found, Mapping) else found
     if not isinstance(score, Real) or not isfinite(score):
         raise NoScore(f"the reward returned {found!r:.200} for {sample['solution_str'][:80]!r}, no finite score")
-    return {**(found if isinstance(found, Mapping) else {}), "score": float(score)}
+    others = found.items() if isinstance(found, Mapping) else ()
+    return {**{str(name): _plain(value) for name, value in others}, "score": float(score)}
+
+
+def _plain(value: Any) -> Any:
+    """A number, a text, true, false or None; of what a reward of the user's may return besides, its text."""
+    value = value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, Real):
+        return float(value) if isfinite(value) else None
+    return f"{value!r:.1000}"
 
 
 def _of_pbrlsvr(target: DictConfig) -> Function:

@@ -61,7 +61,9 @@ def _refuse_late_rewards(config: DictConfig) -> None:
     """A model that veRL serves on the policy's own GPUs is asked after generation, and then veRL's V1 trainer hands
     rewards neither data_source nor reference (verl/trainer/ppo/v1/trainer_base.py: _compute_reward_colocate).
     """
-    served = config.reward.reward_model
+    served = config.reward.get("reward_model")
+    if served is None:  # a reward by itself, as `pbrlsvr score` and `attack` take it
+        return
     if served.enable_resource_pool:
         for key in ("nnodes", "n_gpus_per_node"):  # as veRL, which looks when Ray runs (_init_resource_pool_mgr)
             if served[key] <= 0:

@@ -15,6 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pbrlsvr_plugin.cli import app
+from pbrlsvr_plugin.evaluate import reading
+from pbrlsvr_plugin.evaluate.benchmarks import Question
+from pbrlsvr_plugin.evaluate.reading import Response
 
 MGSM = next(
     (path / "shared/data/mgsm" for path in Path(__file__).parents if (path / "shared/data/mgsm").is_dir()), None
@@ -217,6 +220,16 @@ def test_a_thinking_budget_ends_the_thinking_and_leaves_the_answer_its_tokens(ti
     cut = [row for row in rows(out) if row["truncated"]]
     assert cut
     assert all(row["response"].count("</think>") == 1 and row["tokens"] == 10 for row in cut)
+
+
+def test_many_responses_are_read_in_several_processes_as_in_one(monkeypatch):
+    questions = [Question("d", ("sw", "de")[n % 2], str(n), f"{n} + 1?", str(n + 1)) for n in range(60)]
+    texts = ["Jumla ya mayai yote ni haya hapa.\n#### {}", "<think>Zusammen sind das genau so viele.</think> {}"]
+    spoken = [(each, 0, Response("", texts[n % 2].format(n + 1), "stop", n)) for n, each in enumerate(questions)]
+    expected = [reading.read(*each) for each in spoken]
+    monkeypatch.setattr(reading, "_FEW", 5)
+    assert list(reading.read_all(spoken)) == expected
+    assert all(row["correct"] for row in expected)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,10 @@ def tenth(data_source, solution_str, ground_truth, extra_info, times=1.0):
         raise ZeroDivisionError("boom")
     if "nan" in solution_str:
         return float("nan")
-    return {"score": times * len(solution_str) / 10, "truth": float(ground_truth or 0), "note": extra_info["language"]}
+    import numpy
+    odd = {"numpy": numpy.float32(0.5), "nan": float("nan"), "list": numpy.arange(2), 7: True}
+    return {"score": numpy.float32(times * len(solution_str) / 10), "truth": float(ground_truth or 0),
+            "note": extra_info["language"], **odd}
 
 async def slow(data_source, solution_str, ground_truth, extra_info):
     time.sleep(0.02)
@@ -112,7 +115,7 @@ def test_rows_that_cannot_be_scored_are_named_and_the_others_are(tmp_path, own, 
     file.write_text("\n".join(lines) + "\n")
     assert run(file, reward=own, out=out) == 1
     scores = [row["tenth_score"] for row in read(out)]
-    assert scores == [0.2, None, None, None, None, 0.4, None]
+    assert scores == pytest.approx([0.2, None, None, None, None, 0.4, None])
     shown = capsys.readouterr().out
     for text in (
         "r.jsonl:2: not JSON",
@@ -130,6 +133,17 @@ def test_the_language_of_verls_data_source_counts_where_a_row_names_none(tmp_pat
     assert run(write(tmp_path / "1.jsonl", rows), reward=own, out=tmp_path / "out.jsonl") == 0
     (row,) = read(tmp_path / "out.jsonl")
     assert (row["tenth_note"], row["tenth_truth"], row["score"]) == ("sw", 7.0, 0.5)
+    odd = {name: row[f"tenth_{name}"] for name in ("numpy", "nan", "list", "7")}
+    assert odd == {"numpy": 0.5, "nan": None, "list": "array([0, 1])", "7": True}
+
+
+def test_a_column_of_the_same_name_is_not_overwritten_and_nothing_is_lost(tmp_path, own, capsys):
+    file, out = write(tmp_path / "1.jsonl", [{"response": "x", "language": "sw", "truth": 1}]), tmp_path / "out.jsonl"
+    assert run(file, reward=own, out=out, prefix="") == 2
+    assert "has a column 'truth' already; run it again with another --prefix" in capsys.readouterr().err
+    assert run(file, reward=own, out=out) == 0
+    assert "1 rows were scored before" in capsys.readouterr().out
+    assert read(out)[0]["truth"] == 1
 
 
 @pytest.mark.parametrize(
