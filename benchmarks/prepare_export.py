@@ -75,7 +75,7 @@ def export(count: int) -> None:
         problems = range(0, count // len(LANGUAGES), CONTAMINATED_EVERY)
         benchmark.write_text("".join(f"{rows.question(problem)}\n" for problem in problems))
         options = ExportOptions(
-            formats=("verl", "trl", "openrlhf", "sft"), contamination=ContaminationOptions((str(benchmark),))
+            formats=("verl", "trl", "openrlhf", "sft"), contamination=ContaminationOptions(benchmarks=(str(benchmark),))
         )
         context = Context(
             work=folder / "work",

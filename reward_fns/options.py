@@ -34,6 +34,7 @@ __all__ = [
     "expectation",
     "from_mapping",
     "is_number",
+    "kinds",
     "marked",
     "plain",
     "rare",
@@ -188,19 +189,20 @@ def expectation(field: FieldInfo) -> str:
     >>> expectation(Example.model_fields["window"])
     'a whole number of 8 or more, or null'
     """
-    kinds, bounds = _kinds(field.annotation), _bounds(field)
-    return ", or ".join(dict.fromkeys(_in_words(kind, bounds) for kind in kinds))
+    bounds = _bounds(field)
+    return ", or ".join(dict.fromkeys(_in_words(kind, bounds) for kind in kinds(field.annotation)))
 
 
-def _kinds(annotation: Any) -> list[Any]:
+def kinds(annotation: Any) -> list[Any]:
+    """The types that a value may have."""
     if get_origin(annotation) in (Union, types.UnionType):
-        return [kind for part in get_args(annotation) for kind in _kinds(part)]
+        return [kind for part in get_args(annotation) for kind in kinds(part)]
     return [annotation]
 
 
 def _blocks(field: FieldInfo) -> list[type[Options]]:
     """The blocks that a field may hold."""
-    return [kind for kind in _kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, Options)]
+    return [kind for kind in kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, Options)]
 
 
 def _bounds(field: FieldInfo) -> str:
@@ -219,6 +221,8 @@ def _bounds(field: FieldInfo) -> str:
 def _in_words(kind: Any, bounds: str) -> str:
     if kind is type(None):
         return "null"
+    if kind is Any:
+        return "anything"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(repr(choice) for choice in get_args(kind))
     if kind is bool:
@@ -250,8 +254,9 @@ def _mistakes(block: type[Options], error: ValidationError, place: str) -> Itera
     for mistake in error.errors(include_url=False):
         path, value, kind = [str(part) for part in mistake["loc"]], mistake["input"], mistake["type"]
         holder, field, depth, entry = _find(block, path)
-        if kind == "missing" and entry:  # of a list that is too short, the list is at fault
-            entry = []
+        # Of a list that is too short, the list is at fault; of a field, pydantic gives what it is missing in.
+        missing = kind == "missing" and not entry
+        entry = [] if kind == "missing" else entry
         where = ".".join(filter(None, (place, *path[:depth], *entry)))
         shown = "" if _is_secret(path, field) else f"={_clipped(value)}"
         if kind == "extra_forbidden":
@@ -265,8 +270,9 @@ def _mistakes(block: type[Options], error: ValidationError, place: str) -> Itera
                 f"a mapping of {list(block.model_fields)}" if kind in ("model_type", "dict_type") else mistake["msg"]
             )
             yield f"{where or block.__name__}{shown} must be {expected}"
-        elif kind == "missing" and value is None:
-            yield f"{where} is missing: it must be {expectation(field)}"
+        elif missing:
+            example = f", such as {_clipped(field.examples[0])}" if field.examples else ""
+            yield f"{where} is missing: it must be {expectation(field)}{example}"
         else:
             expected = _in_words(_entry_kind(field.annotation), "") if entry else expectation(field)
             yield f"{where}{shown} must be {expected}{', and finite' if kind == 'finite_number' else ''}"
@@ -280,7 +286,7 @@ def _find(block: type[Options], path: Sequence[str]) -> tuple[type[Options], Fie
         if field is not None:
             inner = _blocks(field)
             if not inner:
-                several = len([kind for kind in _kinds(field.annotation) if kind is not type(None)]) > 1
+                several = len([kind for kind in kinds(field.annotation) if kind is not type(None)]) > 1
                 # Of several kinds, pydantic names the one that it tried.
                 return block, field, depth, [one for one in path[depth:] if one.isdecimal() or not several]
             block = inner[0]
@@ -292,9 +298,9 @@ def _find(block: type[Options], path: Sequence[str]) -> tuple[type[Options], Fie
 
 def _entry_kind(annotation: Any) -> Any:
     """What an entry of a list or of a mapping is."""
-    kinds = [kind for kind in _kinds(annotation) if get_args(kind)]
-    inner = get_args(kinds[0]) if kinds else (annotation,)
-    return inner[1] if len(inner) == 2 and get_origin(kinds[0]) in (dict, Mapping) else inner[0]
+    several = [kind for kind in kinds(annotation) if get_args(kind)]
+    inner = get_args(several[0]) if several else (annotation,)
+    return inner[1] if len(inner) == 2 and get_origin(several[0]) in (dict, Mapping) else inner[0]
 
 
 def _clipped(value: object) -> str:

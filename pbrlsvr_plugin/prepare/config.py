@@ -1,147 +1,116 @@
 """The configuration of `pbrlsvr prepare`: a YAML file, values from the command line, or both."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pydantic import field_validator
+
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import parse
-from pbrlsvr.options import from_mapping
+from pbrlsvr.options import Field
 from pbrlsvr.yaml_files import parse_yaml, read_yaml
-from pbrlsvr_plugin.prepare.load.load import mapping_of
-from pbrlsvr_plugin.prepare.load.mapping import built_in, read_mapping
+from pbrlsvr_plugin.prepare.blocks import Block
+from pbrlsvr_plugin.prepare.check.options import CheckOptions
+from pbrlsvr_plugin.prepare.export.options import ExportOptions
+from pbrlsvr_plugin.prepare.load.mapping import guess_mapping, mapping_of, short_name
+from pbrlsvr_plugin.prepare.load.options import LoadOptions
+from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions, VerifyOptions
 from pbrlsvr_plugin.prepare.stage import Context, Stage
+from pbrlsvr_plugin.prepare.translate.options import TranslateOptions
 
-#: The stages in order, each with the room that it lives in. Imported when they are needed.
-_ROOMS = {
-    "load": "load",
-    "reference": "reference",
-    "verify": "reference",
-    "translate": "translate",
-    "check": "check",
-    "export": "export",
-}
-#: Stage -> its module, the name of its class, and that of its options.
+#: Stage -> its module, which is imported when it is needed, in the order of the stages.
 STAGES = {
-    name: (f"pbrlsvr_plugin.prepare.{room}.{name}", name.title(), f"{name.title()}Options")
-    for name, room in _ROOMS.items()
+    name: f"pbrlsvr_plugin.prepare.{room}.{name}"
+    for name, room in {
+        "load": "load",
+        "reference": "reference",
+        "verify": "reference",
+        "translate": "translate",
+        "check": "check",
+        "export": "export",
+    }.items()
 }
 
 
-#: What `translate` has of `reference` where it says nothing itself.
-_PIVOT = (
-    "model", "urls", "api_key_env", "body", "timeout_s", "retries", "max_concurrency", "requests_per_minute",
-    "tokens_per_minute", "give_up_after",
-)  # fmt: skip
-_NONE: tuple[Any, ...] = ("", None, [], (), {})
+class Config(Block):
+    """pbrlsvr prepare: from an English data set to multilingual training data with English references."""
 
-
-@dataclass(frozen=True)
-class Config:
-    """What a run is.
-
-    Attributes:
-        out: the folder of the results.
-        languages: the target languages; with "en" among them, the English rows are kept as well.
-        name: the short name of the data set; default: that of the mapping, or of the source.
-        work: the folder of the stages; default: "work" in `out`.
-        journal: the file of paid answers; default: "journal.sqlite" in `work`. Several runs may share one.
-        seed: decides all that is drawn by chance.
-        load, reference, verify, translate, check, export: the options of the stages.
-    """
-
-    out: str = ""
-    languages: tuple[str, ...] = ()
+    out: str = Field(min_length=1, examples=["data/gsm8k"])
+    """The folder of the results."""
+    languages: tuple[str, ...] = Field(min_length=1, examples=[["sw", "de"]])
+    """The target languages, as BCP-47 codes. With "en" among them, the English rows are kept as well."""
     name: str = ""
+    """The short name of the data set: a training row's data_source is name/language. Empty: that of the mapping or the
+    source."""
     work: str = ""
+    """The folder of the stages. Empty: "work" in `out`."""
     journal: str = ""
+    """The file of paid answers; several runs may share one. It needs a local disk. Empty: "journal.sqlite" in
+    `work`."""
     seed: int = 0
-    load: dict[str, Any] = field(default_factory=dict)
-    reference: dict[str, Any] = field(default_factory=dict)
-    verify: dict[str, Any] = field(default_factory=dict)
-    translate: dict[str, Any] = field(default_factory=dict)
-    check: dict[str, Any] = field(default_factory=dict)
-    export: dict[str, Any] = field(default_factory=dict)
+    """Decides all that is drawn by chance."""
+    load: LoadOptions = LoadOptions()
+    """The source, and which column is what."""
+    reference: ReferenceOptions = ReferenceOptions()
+    """Who writes the references, and how."""
+    verify: VerifyOptions = VerifyOptions()
+    """Which references are kept."""
+    translate: TranslateOptions = TranslateOptions()
+    """Who translates."""
+    check: CheckOptions = CheckOptions()
+    """Which translations are kept."""
+    export: ExportOptions = ExportOptions()
+    """What the training files hold."""
 
-    def __post_init__(self) -> None:
-        languages = self.languages.split(",") if isinstance(self.languages, str) else self.languages
-        codes = [parse(str(code).strip(), error=ConfigError) for code in languages or ()]
-        object.__setattr__(self, "languages", tuple(dict.fromkeys(codes)))
-        if not self.out:
-            raise ConfigError("out is not given: the folder of the results, as in out=data/gsm8k")
-        if not self.languages:
-            raise ConfigError("languages are not given, as in languages=[sw,de]")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise ConfigError(f"seed={self.seed!r} must be a whole number")
-        for name in STAGES:
-            block = getattr(self, name)
-            if block is None:
-                object.__setattr__(self, name, {})
-            elif not isinstance(block, dict):
-                raise ConfigError(f"{name}={block!r} must be a block of options")
-        load = dict(self.load)
-        if load.get("mapping", "auto") == "auto":
-            load["mapping"] = guess_mapping(str(load.get("source") or ""))
-        object.__setattr__(self, "load", load)
-        object.__setattr__(self, "name", self.name or _short_name(load))
-        work = Path(self.work) if self.work else Path(self.out) / "work"
-        object.__setattr__(self, "work", str(work))
-        object.__setattr__(self, "journal", self.journal or str(work / "journal.sqlite"))
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _of_one_text(cls, languages: Any) -> Any:
+        if isinstance(languages, str):
+            languages = tuple(languages.split(","))
+        if not isinstance(languages, tuple):
+            return languages
+        # YAML reads the code of Norwegian as false.
+        return tuple("no" if code is False else code for code in languages)
+
+    @field_validator("languages")
+    @classmethod
+    def _are_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parse(code.strip()) for code in languages))
+
+    @property
+    def data_name(self) -> str:
+        """The short name of the data set."""
+        return self.name or short_name(self.load.source, guess_mapping(self.load))
+
+    @property
+    def work_folder(self) -> Path:
+        """The folder of the stages."""
+        return Path(self.work) if self.work else Path(self.out) / "work"
+
+    @property
+    def journal_file(self) -> Path:
+        """The file of paid answers."""
+        return Path(self.journal) if self.journal else self.work_folder / "journal.sqlite"
 
     def folder(self, stage: str) -> Path:
         """The folder of a stage, as in "<work>/2-reference"."""
-        return Path(self.work) / f"{[*STAGES].index(stage) + 1}-{stage}"
+        return self.work_folder / f"{[*STAGES].index(stage) + 1}-{stage}"
 
     def stage(self, name: str, context: Context) -> Stage:
         """A stage with its options.
 
         Raises:
-            ConfigError: one of them does not exist, or cannot work.
+            ConfigError: they cannot work together.
         """
-        module, class_name, options_name = STAGES[name]
-        found = import_module(module)
-        options = build(getattr(found, options_name), self._block(name), name)
-        stage: Stage = getattr(found, class_name)(options, context)
+        options = getattr(self, name)
+        if name == "reference" and options.prompt == "auto":
+            options = options.model_copy(update={"prompt": mapping_of(self.load).prompt})
+        if name == "translate":
+            options = options.resolved(self.reference)
+        stage: Stage = getattr(import_module(STAGES[name]), name.title())(options, context)
         return stage
-
-    def _block(self, name: str) -> dict[str, Any]:
-        block = dict(getattr(self, name))
-        if name == "reference" and block.get("prompt", "auto") == "auto":
-            from pbrlsvr_plugin.prepare.load.load import LoadOptions
-
-            block["prompt"] = mapping_of(from_mapping(LoadOptions, self.load, "the block 'load'")).prompt
-        if name == "translate" and block.get("engine", "auto") in ("auto", "chat"):
-            # The pivot model translates where no other is named, and another one at its servers. An empty value in a
-            # file is none.
-            shared = _PIVOT if not block.get("model") else tuple(key for key in _PIVOT if key not in ("model", "body"))
-            block = {
-                key: value
-                for key, value in block.items()
-                if key not in shared or key == "api_key_env" or value not in _NONE
-            }
-            block |= {key: self.reference[key] for key in shared if key in self.reference and key not in block}
-            same = all(block.get(key) == self.reference.get(key) for key in ("model", "urls", "api_key_env"))
-            block["as_reference"] = same and self.reference.get("engine", "endpoint") == "endpoint"
-        return block
-
-
-def build(block: type[Any], values: Mapping[str, Any], name: str) -> Any:
-    """A dataclass of options from a mapping, with the blocks inside it.
-
-    Raises:
-        ConfigError: an option does not exist, or cannot work; it is named with its block.
-    """
-    inner = {option.name: option.default_factory for option in fields(block) if is_dataclass(option.default_factory)}
-    built = dict(values)
-    for key, nested in inner.items():
-        if isinstance(values.get(key), dict):
-            built[key] = build(nested, values[key], f"{name}.{key}")  # type: ignore[arg-type]
-    try:
-        return from_mapping(block, built, f"the block {name!r}")
-    except TypeError as error:
-        raise ConfigError(f"the block {name!r} has a value of the wrong type: {error}") from error
 
 
 def read_config(path: Path | None, overrides: Sequence[str], flags: Mapping[str, Any]) -> Config:
@@ -153,7 +122,7 @@ def read_config(path: Path | None, overrides: Sequence[str], flags: Mapping[str,
         flags: dotted key -> value; None is not set.
 
     Raises:
-        ConfigError: the file is not there or no YAML, or an option does not exist or cannot work.
+        ConfigError: the file is not there or no YAML, or options do not exist or cannot work; all of them at once.
     """
     found: dict[str, Any] = _read(path) if path is not None else {}
     for override in overrides:
@@ -164,32 +133,7 @@ def read_config(path: Path | None, overrides: Sequence[str], flags: Mapping[str,
     for key, value in flags.items():
         if value is not None:
             _set(found, key, value)
-    return from_mapping(Config, found, "the configuration")
-
-
-def guess_mapping(source: str) -> str:
-    """The name of the built-in mapping that fits a source, or "columns"."""
-    if source in built_in():
-        return source
-    path = Path(source)
-    if path.is_dir() and (path / "mgsm_en.tsv").is_file():
-        return "mgsm"
-    if path.suffix == ".parquet" and path.is_file():
-        import pyarrow.parquet as pq
-
-        if {"data_source", "prompt", "reward_model"} <= set(pq.read_schema(path).names):
-            return "verl"
-    for name in built_in():
-        if source and read_mapping(name, {}).dataset == source:
-            return name
-    return "columns"
-
-
-def _short_name(load: Mapping[str, Any]) -> str:
-    mapping = str(load["mapping"])
-    if mapping in built_in() and mapping not in ("columns", "verl"):
-        return mapping
-    return Path(str(load.get("source") or "data")).name.split(".")[0] or "data"
+    return Config.of(found)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -55,9 +55,9 @@ class Runner:
         self._say, self._progress = say, progress
 
     def __enter__(self) -> "Runner":
-        with storage_errors(Path(self.config.work)):
-            self._lock = _lock(Path(self.config.work)) if self._locks else None
-            self._journal = Journal(Path(self.config.journal))
+        with storage_errors(self.config.work_folder):
+            self._lock = _lock(self.config.work_folder) if self._locks else None
+            self._journal = Journal(self.config.journal_file)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -82,7 +82,7 @@ class Runner:
         # All options are checked before the first stage starts: a typo in `export` must not show after a night.
         for name in names:
             self._check_options(name)
-        with storage_errors(Path(self.config.work)):
+        with storage_errors(self.config.work_folder):
             _try_to_write(Path(self.config.out))
             return self._run(names, redo, alone)
 
@@ -168,11 +168,11 @@ class Runner:
         loaded = sum(path.stat().st_size for path in self.config.folder("load").glob("part-*.parquet"))
         # Each stage writes the rows once more, and from `translate` on once for each language.
         needed = _LEAST_FREE + 3 * loaded * (len(names) + 2 * len(self.config.languages))
-        for folder in {self.config.out, self.config.work}:
+        for folder in {Path(self.config.out), self.config.work_folder}:
             free = shutil.disk_usage(folder).free
             if free < needed:
                 raise ConfigError(
-                    f"{folder!r} has {free:,} bytes free, and this run needs about {needed:,}; free some, or name "
+                    f"{str(folder)!r} has {free:,} bytes free, and this run needs about {needed:,}; free some, or name "
                     "another folder with `out` or `work`"
                 )
 
@@ -204,12 +204,12 @@ class Runner:
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[tuple[Stage, Context]]:
-        work = Path(self.config.work)
+        work = self.config.work_folder
         with tempfile.TemporaryDirectory(prefix=f"{name}.scratch-", dir=work) as scratch:
             context = Context(
                 work=work,
                 out=Path(self.config.out),
-                name=self.config.name,
+                name=self.config.data_name,
                 seed=self.config.seed,
                 languages=self.config.languages,
                 journal=self._journal,
@@ -228,7 +228,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> I
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
             yield from differences(before, after, f"{prefix}{key}.")
-        elif before != after:
+        elif before != after and not all(each in (None, {}) for each in (before, after)):
             if prefix == "files.":
                 yield f"the file {key!r} has changed"
             else:

@@ -23,12 +23,13 @@ order.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pbrlsvr.errors import ConfigError
+from pbrlsvr_plugin.prepare.blocks import Block, decisive
 
 if TYPE_CHECKING:
     from pbrlsvr_plugin.prepare.requests.journal import Journal
@@ -129,14 +130,14 @@ class Stage(Protocol):
         name: its name on the command line and in the config.
         version: raised when the code changes so that it gives other rows for the same input.
         depends: what of the context decides its rows; a change of the rest does not have it done again.
-        options: a frozen dataclass; part of the fingerprint that says whether finished output is still good. A field
-            made with `operational(...)` is not: it says how fast or through which server, not what comes out.
+        options: a block; part of the fingerprint that says whether finished output is still good, but for the fields
+            made with `operational(...)`: they say how fast or through which server, not what comes out.
     """
 
     name: str
     version: int = 1
     depends: tuple[str, ...] = ("name", "seed", "languages")
-    options: Any
+    options: Block
 
     def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         """The rows that go on, in an order that only the input, the options and the seed decide."""
@@ -174,24 +175,17 @@ class Stage(Protocol):
         return {}
 
 
-def operational(**arguments: Any) -> Any:
-    """A dataclass field that says how a stage runs, not what comes out: `urls: tuple = operational(default=())`."""
-    return field(metadata={"operational": True}, **arguments)
-
-
 def fingerprint(stage: Stage, context: Context) -> dict[str, Any]:
     """Everything besides the input rows that decides what a stage gives, as JSON; it is shown when it has changed.
 
     Raises:
         ConfigError: a file that the options name is not there.
     """
-    operations = {option.name for option in fields(stage.options) if option.metadata.get("operational")}
-    options = {name: value for name, value in asdict(stage.options).items() if name not in operations}
     return {
         "stage": stage.name,
         "version": stage.version,
         **{name: json.loads(json.dumps(getattr(context, name))) for name in stage.depends},
-        "options": _without_folders(json.loads(json.dumps(options, default=str))),
+        "options": _without_folders(json.loads(json.dumps(decisive(stage.options), default=str))),
         "files": {_without_folders(str(path)): digest(path) for path in stage.files()},
     }
 

@@ -1,20 +1,41 @@
 """Where OpenAI-compatible servers are. Apart from the client, so that options can be checked without loading that."""
 
 import re
+from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import field_validator
+from pydantic import BeforeValidator
 
 from pbrlsvr.options import SECRET, Field, Options, rare
+
+
+def _base_urls(urls: object) -> object:
+    if isinstance(urls, str):
+        raise ValueError("urls must be a list of URLs, such as ['http://host:8000/v1']")
+    return tuple(map(_checked_url, urls)) if isinstance(urls, list | tuple) else urls
+
+
+def _name_of_a_variable(name: object) -> object:
+    if name is not None and not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII):
+        raise ValueError(
+            "api_key_env must be the name of an environment variable, such as 'OPENAI_API_KEY', and is not one; "
+            "the key itself belongs into that variable"
+        )
+    return name
+
+
+#: What every block has that names servers: their addresses, and the variable that holds their key.
+BaseUrls = Annotated[tuple[str, ...], BeforeValidator(_base_urls)]
+KeyVariable = Annotated[str | None, BeforeValidator(_name_of_a_variable)]
 
 
 class EndpointOptions(Options):
     """Where OpenAI-compatible servers are, and how long to insist."""
 
-    urls: tuple[str, ...] = Field((), json_schema_extra={SECRET: True})
+    urls: BaseUrls = Field((), json_schema_extra={SECRET: True})
     """Base URLs, such as "http://host:8000/v1"; several serve the same model and share the load. None, with veRL's own
     reward model enabled, takes that one."""
-    api_key_env: str | None = Field(None, json_schema_extra={SECRET: True})
+    api_key_env: KeyVariable = Field(None, json_schema_extra={SECRET: True})
     """The environment variable that holds the key of these servers, on every node; where it is unset no key is sent.
     null sends OPENAI_API_KEY to https://api.openai.com and no key to others."""
     served_model: str | None = None
@@ -31,23 +52,6 @@ class EndpointOptions(Options):
     """Texts in one embedding request; TEI takes 32 unless it is started with more."""
     max_characters: int = rare(100_000, ge=1)
     """Characters in one embedding request, unless a single text has more."""
-
-    @field_validator("urls", mode="before")
-    @classmethod
-    def _are_base_urls(cls, urls: object) -> object:
-        if isinstance(urls, str):
-            raise ValueError("urls must be a list of URLs, such as ['http://host:8000/v1']")
-        return tuple(map(_checked_url, urls)) if isinstance(urls, list | tuple) else urls
-
-    @field_validator("api_key_env", mode="before")
-    @classmethod
-    def _is_a_name(cls, name: object) -> object:
-        if name is not None and not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII):
-            raise ValueError(
-                "api_key_env must be the name of an environment variable, such as 'OPENAI_API_KEY', and is not one; "
-                "the key itself belongs into that variable"
-            )
-        return name
 
 
 def _checked_url(url: object) -> str:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from functools import cache, wraps
 from importlib import import_module, metadata
+from inspect import signature
 from pathlib import Path
 from re import compile as regex
 from typing import Any
@@ -28,6 +29,7 @@ OLDEST_HYDRA = (1, 3)
 _OURS = regex(r"pkg://pbrlsvr(_plugin)?([./]\w+)*$|pbrlsvr(_plugin)?(\.[A-Za-z_]\w*)+$")
 # Where a config that is missing is our matter: somebody asked for us, or composes on veRL's tree.
 _OUR_MATTER = regex(r"\bverl\b|(?<!pkg://)(?<!provider=)\bpbrlsvr\b")
+_REWARD_OPTION = "reward.custom_reward_function.reward_kwargs."
 _FILE = regex(
     r"pbrlsvr[\w.]*\.(parquet|jsonl?|ya?ml|toml|csv|tsv|txt|md|log|zst|gz|zip|tar|db|sqlite|pt|bin|png|html)$"
 )
@@ -86,7 +88,7 @@ def _look_here_last() -> None:
 def _guard_composition() -> None:
     """Pass every config that names us through `reward_option.apply_choice`, or stop where that fails."""
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
-    from hydra.errors import MissingConfigException
+    from hydra.errors import ConfigCompositionException, MissingConfigException
 
     # Hydra has no public hook between composition and use: its callbacks must be named by the config itself.
     compose = ConfigLoaderImpl.load_configuration
@@ -103,12 +105,31 @@ def _guard_composition() -> None:
             if cause is None:
                 raise
             raise type(error)(f"{error}\n{explain(cause)}", error.missing_cfg_file, error.options) from cause
+        except ConfigCompositionException as error:
+            config = _with_options_in_no_file(compose, error, self, *args, **kwargs)
         if ours := next(iter(mentions(config)), None):
             _apply_choice(config, ours)
         return config
 
     load_configuration._is_pbrlsvrs = True  # type: ignore[attr-defined]
     ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]
+
+
+def _with_options_in_no_file(compose: Any, refused: Exception, *args: Any, **kwargs: Any) -> Any:
+    """The config with `++` before the options of a reward, where `refused` came of a config that has one of ours: Hydra
+    lets nobody set what no file shows, such as `guards.length.max`. The option classes then say what does not exist."""
+    call = signature(compose).bind(*args, **kwargs)
+    said = call.arguments["overrides"]
+    call.arguments["overrides"] = [f"++{each}" if each.startswith(_REWARD_OPTION) else each for each in said]
+    if call.arguments["overrides"] == said:
+        raise refused
+    try:
+        config = compose(*call.args, **call.kwargs)
+    except Exception:
+        raise refused from None
+    if not any(mentions(config)):
+        raise refused
+    return config
 
 
 def mentions(config: Any) -> Iterator[str]:

@@ -13,21 +13,18 @@ meaning    a model finds that it says something else (`meaning.py`); off unless 
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
 from itertools import islice
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from pbrlsvr import languages
-from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import LanguagePolicy
 from pbrlsvr.languages.text import prose
 from pbrlsvr.scoring import guards
 from pbrlsvr_plugin.prepare.check import numbers_kept as numbers
 from pbrlsvr_plugin.prepare.check import verbatim
-from pbrlsvr_plugin.prepare.check.meaning import MeaningOptions, check_models, scores
-from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, operational
-
-Originals = Literal["off", "language", "all"]
+from pbrlsvr_plugin.prepare.check.meaning import scores
+from pbrlsvr_plugin.prepare.check.options import CheckOptions, MeaningOptions
+from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
 
 _WINDOW = 2_048
 _CHUNK = 128
@@ -42,67 +39,6 @@ class Fault(NamedTuple):
     detail: str
 
 
-@dataclass(frozen=True)
-class CheckOptions:
-    """Which translations are kept. On MGSM's human translations the defaults reject 1 of 1,250, which is a wrong one.
-
-    Attributes:
-        originals: what is checked of questions that nobody translated here, such as MGSM's: "off", "language" or "all".
-        copied: similarity to the English text from which on it is a copy, in (0, 1]: Jaccard of runs of 5 characters.
-        repetition: largest share of repeated text, in [0, 1].
-        language_share: smallest share of the letters in the right language, in [0, 1]; 0 turns it off.
-        length_ratio: shortest and longest ratio to the English in letters, in which all languages are about as long.
-        length_ratio_of: language -> other bounds.
-        numbers: whether the numbers must be the same.
-        spelled_up_to: integers up to this may be spelled out in the translation; 0 for none.
-        verbatim: whether formulas, code and addresses must be the same.
-        meaning: the model that compares the meaning, and its threshold; None for none.
-        workers: processes that check; the meaning is always compared in this one.
-
-    Raises:
-        ConfigError: a value is out of its range.
-    """
-
-    originals: Originals = "language"
-    copied: float = 0.8
-    repetition: float = 0.3
-    language_share: float = 0.8
-    length_ratio: tuple[float, float] = (0.4, 2.5)
-    length_ratio_of: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    numbers: bool = True
-    spelled_up_to: int = 20
-    verbatim: bool = True
-    meaning: MeaningOptions | None = None
-    workers: int = operational(default=1)
-
-    def __post_init__(self) -> None:
-        if str(self.originals) == "False":  # what YAML makes of an unquoted off
-            object.__setattr__(self, "originals", "off")
-        if self.originals not in get_args(Originals):
-            raise ConfigError(f"check.originals={self.originals!r} is not one of {list(get_args(Originals))}")
-        for name in ("copied", "repetition", "language_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"check.{name} is a share in [0, 1], not {getattr(self, name)!r}")
-        if isinstance(self.meaning, Mapping):
-            object.__setattr__(self, "meaning", _meaning(self.meaning))
-        bounds = {languages.parse(code, error=ConfigError): pair for code, pair in self.length_ratio_of.items()}
-        for pair in (self.length_ratio, *bounds.values()):
-            if len(pair) != 2 or not 0 <= pair[0] < pair[1]:
-                raise ConfigError(f"a length ratio of check is a pair 0 <= shortest < longest, not {pair!r}")
-        object.__setattr__(self, "length_ratio_of", bounds)
-        if self.workers < 1 or self.spelled_up_to < 0:
-            raise ConfigError(
-                f"check needs workers >= 1 and spelled_up_to >= 0, not {self.workers!r} and {self.spelled_up_to!r}"
-            )
-
-
-def _meaning(options: Mapping[str, Any]) -> MeaningOptions:
-    known = [each.name for each in fields(MeaningOptions)]
-    if unknown := sorted(set(options) - set(known)):
-        raise ConfigError(f"check.meaning has no option {unknown[0]!r}; its options are {known}")
-    return MeaningOptions(**options)
-
-
 class Check(Stage):
     """The stage."""
 
@@ -110,8 +46,6 @@ class Check(Stage):
 
     def __init__(self, options: CheckOptions, context: Context):
         self.options = options
-        if options.meaning is not None:
-            check_models(options.meaning)
 
     def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         """The rows without a fault, in the order in which they came."""

@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,12 @@ from typing import Any
 from pbrlsvr.languages import english_name
 from pbrlsvr_plugin.prepare.export import markdown
 from pbrlsvr_plugin.prepare.export.card_picture import draw
+from pbrlsvr_plugin.prepare.export.options import CardOptions
 from pbrlsvr_plugin.prepare.export.tally import Tally, quantiles
 from pbrlsvr_plugin.prepare.stage import Context
 
 FILE = "README.md"
 PICTURE = "card.png"
-
-
-@dataclass(frozen=True)
-class CardOptions:
-    """What only the user knows.
-
-    Attributes:
-        title: the heading; "" for the name of the data set.
-        license: an identifier such as "cc-by-sa-4.0"; "" where it is not stated.
-        description: a few sentences below the heading.
-        sources: name of a source -> its licence and address, as the card should say it.
-    """
-
-    title: str = ""
-    license: str = ""
-    description: str = ""
-    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_card(

@@ -10,59 +10,17 @@ A run that more than `common` texts of one benchmark have is its wording ("choos
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.prepare.export.benchmark_texts import Benchmark, read_texts
 from pbrlsvr_plugin.prepare.export.minhash import Hashes, hash_of
+from pbrlsvr_plugin.prepare.export.options import ContaminationOptions
 from pbrlsvr_plugin.prepare.export.word_runs import runs
 from pbrlsvr_plugin.prepare.stage import Row
-
-Action = Literal["drop", "report"]
-
-
-@dataclass(frozen=True)
-class ContaminationOptions:
-    """What is compared with what.
-
-    Attributes:
-        benchmarks: files that no training problem may be from: .jsonl, .json, .tsv, .csv, .txt or .parquet, as
-            "path" or "path#column"; see `benchmarks.py` for the columns that are read without one.
-        words: words in a row that make an overlap, at least 5.
-        common: a run in more texts of a benchmark than this is its wording.
-        action: "drop" the problems found, or "report" them: the rows stay, with it in `extra["contamination"]`.
-
-    Raises:
-        ConfigError: a value is out of its range.
-    """
-
-    benchmarks: tuple[str, ...] = ()
-    words: int = 13
-    common: int = 10
-    action: Action = "drop"
-
-    @property
-    def files(self) -> list[Path]:
-        """The benchmark files.
-
-        Raises:
-            ConfigError: one is not there, or has an ending that is not known.
-        """
-        return [Benchmark.of(name).path for name in self.benchmarks]
-
-    def __post_init__(self) -> None:
-        if self.words < 5 or self.common < 1:
-            raise ConfigError(
-                f"contamination needs words >= 5 and common >= 1, not words={self.words!r} and common={self.common!r}"
-            )
-        if self.action not in get_args(Action):
-            raise ConfigError(f"contamination.action={self.action!r} is not one of {list(get_args(Action))}")
-        object.__setattr__(self, "benchmarks", tuple(self.benchmarks))
 
 
 class Overlap(NamedTuple):
@@ -73,6 +31,15 @@ class Overlap(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.run!r}"
+
+
+def files(options: ContaminationOptions) -> list[Path]:
+    """The benchmark files.
+
+    Raises:
+        ConfigError: one is not there, or has an ending that is not known.
+    """
+    return [Benchmark.of(name).path for name in options.benchmarks]
 
 
 def find_overlaps(rows: Iterable[Row], options: ContaminationOptions) -> dict[str, Overlap]:
@@ -118,7 +85,7 @@ class Index:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "bench.txt"
         >>> _ = path.write_text("A robe takes 2 bolts of blue fiber and half that much white fiber.")
-        >>> index = Index(ContaminationOptions((str(path),), words=8))
+        >>> index = Index(ContaminationOptions(benchmarks=(str(path),), words=8))
         >>> str(index.find("If a robe takes 2 bolts of blue fiber, how much is it?"))
         "bench.txt:1: 'a robe takes 2 bolts of blue fiber'"
         """

@@ -9,39 +9,14 @@ of 5 characters of at least `threshold` (`minhash.py`). The same story with othe
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pbrlsvr.answers.cjk import find_numbers
 from pbrlsvr.answers.texts import clean
-from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.prepare.check import numbers_kept as numbers
 from pbrlsvr_plugin.prepare.export.minhash import NearDuplicates, hash_of, normal_form
+from pbrlsvr_plugin.prepare.export.options import DuplicateOptions
 from pbrlsvr_plugin.prepare.stage import Row
-
-
-@dataclass(frozen=True)
-class DuplicateOptions:
-    """Which problems are duplicates.
-
-    Attributes:
-        exact: whether equal texts are dropped.
-        near: whether similar texts are dropped.
-        threshold: Jaccard similarity from which on they are similar, in [0.3, 1].
-        same_numbers: whether only problems with the same numbers can be similar.
-
-    Raises:
-        ConfigError: the threshold is out of its range.
-    """
-
-    exact: bool = True
-    near: bool = True
-    threshold: float = 0.8
-    same_numbers: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0.3 <= self.threshold <= 1:
-            raise ConfigError(f"duplicates.threshold is a similarity in [0.3, 1], not {self.threshold!r}")
 
 
 def find_duplicates(rows: Iterable[Row], options: DuplicateOptions, scratch: Path) -> dict[str, tuple[str, str]]:

@@ -13,23 +13,23 @@ The same rows, options and seed give the same bytes.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr.errors import DataError
 from pbrlsvr_plugin.prepare.export.benchmark_texts import Benchmark, read_texts
-from pbrlsvr_plugin.prepare.export.card import FILE, CardOptions, write_card
-from pbrlsvr_plugin.prepare.export.contamination import ContaminationOptions, Overlap, find_overlaps
-from pbrlsvr_plugin.prepare.export.duplicates import DuplicateOptions, find_duplicates
-from pbrlsvr_plugin.prepare.export.instructions import Message, PromptOptions, Prompts
+from pbrlsvr_plugin.prepare.export.card import FILE, write_card
+from pbrlsvr_plugin.prepare.export.contamination import Overlap, files, find_overlaps
+from pbrlsvr_plugin.prepare.export.duplicates import find_duplicates
+from pbrlsvr_plugin.prepare.export.instructions import Message, Prompts
 from pbrlsvr_plugin.prepare.export.lengths import Lengths
 from pbrlsvr_plugin.prepare.export.minhash import hash_of
+from pbrlsvr_plugin.prepare.export.options import ExportOptions
 from pbrlsvr_plugin.prepare.export.shuffle import Shuffle
-from pbrlsvr_plugin.prepare.export.split import SplitOptions, Splitter
+from pbrlsvr_plugin.prepare.export.split import Splitter
 from pbrlsvr_plugin.prepare.export.tally import Tally
-from pbrlsvr_plugin.prepare.export.writers import GROUP_ROWS, Example, Format, Writer, path_of
+from pbrlsvr_plugin.prepare.export.writers import GROUP_ROWS, Example, Writer, path_of
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, fingerprint
 
 _WINDOW = 512
@@ -38,47 +38,6 @@ _COPIED = (
     "id", "source", "line", "problem", "language", "question", "answer", "pivot_reasoning", "pivot_answer",
     "pivot_model", "engine",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What the training files hold.
-
-    Attributes:
-        formats: "verl", "trl", "openrlhf" and "sft"; see `formats.py` for the files.
-        ability: veRL's column of that name.
-        tokenizer: folder or hub name of the policy, whose tokens are counted; "" counts characters and rejects none.
-        revision: the tokenizer's revision on the hub.
-        max_prompt_length: the longest prompt in tokens, chat template and all: veRL's `data.max_prompt_length`.
-        require_reference: whether a row without a pivot reasoning is rejected. pbrlsvr's semantic rewards need one.
-        sft_question: what the "sft" format asks: the "target" question, or the "english" one, once for a problem.
-        prompt, duplicates, contamination, split, card: see there.
-
-    Raises:
-        ConfigError: a value is out of its range.
-    """
-
-    formats: tuple[Format, ...] = ("verl",)
-    ability: str = "math"
-    tokenizer: str = ""
-    revision: str | None = None
-    max_prompt_length: int = 1024
-    require_reference: bool = True
-    sft_question: Literal["target", "english"] = "target"
-    prompt: PromptOptions = field(default_factory=PromptOptions)
-    duplicates: DuplicateOptions = field(default_factory=DuplicateOptions)
-    contamination: ContaminationOptions = field(default_factory=ContaminationOptions)
-    split: SplitOptions = field(default_factory=SplitOptions)
-    card: CardOptions = field(default_factory=CardOptions)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "formats", tuple(self.formats))
-        if not self.formats or not set(self.formats) <= set(get_args(Format)):
-            raise ConfigError(f"export.formats={list(self.formats)!r} must name some of {list(get_args(Format))}")
-        if self.sft_question not in ("target", "english"):
-            raise ConfigError(f"export.sft_question={self.sft_question!r} is neither 'target' nor 'english'")
-        if isinstance(self.max_prompt_length, bool) or self.max_prompt_length < 1:
-            raise ConfigError(f"export.max_prompt_length={self.max_prompt_length!r} must be at least 1")
 
 
 class Export(Stage):
@@ -132,7 +91,7 @@ class Export(Stage):
 
     def files(self) -> Sequence[Path]:
         own = [Path(self.options.prompt.file)] if self.options.prompt.file else []
-        return [*own, *self.options.contamination.files]
+        return [*own, *files(self.options.contamination)]
 
     def outputs(self) -> Sequence[Path]:
         out = self._context.out

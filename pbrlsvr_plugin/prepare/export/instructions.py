@@ -1,41 +1,18 @@
 """The prompt of a row: question and instruction in its language, from `templates/prompts.yaml` or the user's file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import likely_script, parse
 from pbrlsvr.yaml_files import read_yaml
+from pbrlsvr_plugin.prepare.export.options import Mark, PromptOptions
 
-Mark = Literal["hash", "boxed"]
 Message = dict[str, str]
 
 BUILT_IN = Path(__file__).parent / "templates" / "prompts.yaml"
-
-
-@dataclass(frozen=True)
-class PromptOptions:
-    """How a question is asked.
-
-    Attributes:
-        mark: what stands before the final answer: "hash" (####) or "boxed".
-        system: a system message before each prompt; "" for none.
-        file: a YAML file that goes before the built-in one; "" for none.
-
-    Raises:
-        ConfigError: the mark does not exist.
-    """
-
-    mark: Mark = "hash"
-    system: str = ""
-    file: str = ""
-
-    def __post_init__(self) -> None:
-        if self.mark not in get_args(Mark):
-            raise ConfigError(f"export.prompt.mark={self.mark!r} is not one of {list(get_args(Mark))}")
 
 
 class Prompts:

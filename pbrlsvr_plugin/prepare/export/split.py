@@ -5,34 +5,15 @@ so that adding rows moves none of the old ones; a count takes the problems with 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr.errors import DataError
 from pbrlsvr_plugin.prepare.export.minhash import hash_of
+from pbrlsvr_plugin.prepare.export.options import SplitOptions
 
 Split = Literal["train", "test"]
-
-
-@dataclass(frozen=True)
-class SplitOptions:
-    """How much is kept for testing.
-
-    Attributes:
-        test: a fraction of the problems in [0, 1), or their number, an integer; 0 for no test set.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-
-    test: float | int = 0.05
-
-    def __post_init__(self) -> None:
-        is_number = isinstance(self.test, int | float) and not isinstance(self.test, bool)
-        if not is_number or self.test < 0 or (isinstance(self.test, float) and self.test >= 1):
-            raise ConfigError(f"split.test={self.test!r} is neither a fraction in [0, 1) nor a number of problems")
 
 
 class Splitter:

@@ -10,15 +10,13 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.prepare.export.instructions import Message
-
-Format = Literal["verl", "trl", "openrlhf", "sft"]
 
 #: Rows in a row group of a parquet file, and in the memory of a writer.
 GROUP_ROWS = 1_000

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
@@ -13,16 +12,17 @@ from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
 from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import (
-    Mapping,
     answer_of,
+    guess_mapping,
     lookup,
+    mapping_of,
     missing_columns,
     names,
     options_of,
-    read_mapping,
     text_of,
     with_options,
 )
+from pbrlsvr_plugin.prepare.load.options import Columns, LoadOptions
 from pbrlsvr_plugin.prepare.load.sources import Malformed, Record, Source, find_sources
 from pbrlsvr_plugin.prepare.load.translations import (
     IdJoin,
@@ -42,36 +42,6 @@ _PEEK_CHARACTERS = 1 << 24
 _MOST_COLUMNS = 200
 
 
-@dataclass(frozen=True)
-class LoadOptions:
-    """What is loaded, and which column is what.
-
-    Attributes:
-        source: a file, a folder, a data set of the hub, or the name of a built-in mapping that names one ("gsm8k").
-        mapping: the name of a built-in mapping, or a YAML file.
-        columns: fields of the mapping that are replaced, as in {"question": "problem"}.
-        split: the split of a data set; default: what the mapping says.
-        configs: its configurations; default: what the mapping says.
-        revision: its revision on the hub; name it, so that the same run gives the same rows next year.
-        streaming: read the data set while it is downloaded, without keeping it.
-        limit: load only so many rows; 0 loads all.
-    """
-
-    source: str = ""
-    mapping: str = "columns"
-    columns: dict[str, Any] = field(default_factory=dict)
-    split: str | None = None
-    configs: tuple[str, ...] = ()
-    revision: str | None = None
-    streaming: bool = False
-    limit: int = 0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "configs", tuple(self.configs))
-        if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 0:
-            raise ConfigError(f"load.limit={self.limit!r} must be a whole number of 0 or more; 0 loads all")
-
-
 class _RejectedError(Exception):
     """A record that does not become a row."""
 
@@ -87,7 +57,8 @@ class Load(Stage):
     depends = ("languages",)
 
     def __init__(self, options: LoadOptions, context: Context):
-        self.options, self._context = options, context
+        self.options = options.model_copy(update={"mapping": guess_mapping(options)})
+        self._context = context
         self.mapping = mapping_of(options)
         self._seen: set[int] = set()
         #: The columns that were seen, and the shapes of the records that had them.
@@ -107,7 +78,7 @@ class Load(Stage):
 
     def _used(self, name: str) -> bool:
         options = self.mapping.options
-        used = [*self.mapping.columns(), *(options if isinstance(options, tuple) else ())]
+        used = [*self.mapping.names(), *(options if isinstance(options, tuple) else ())]
         return any(f"{column}.".startswith(f"{name}.") or f"{name}.".startswith(f"{column}.") for column in used)
 
     def _note(self, record: Record) -> None:
@@ -259,7 +230,7 @@ class Load(Stage):
         return found
 
 
-def _require_columns(record: dict[str, Any], mapping: Mapping) -> None:
+def _require_columns(record: dict[str, Any], mapping: Columns) -> None:
     if missing := missing_columns(record, mapping):
         raise _RejectedError("missing_column", f"there is no {missing}; there are {shown_columns(names(record))}")
 
@@ -267,16 +238,6 @@ def _require_columns(record: dict[str, Any], mapping: Mapping) -> None:
 def _same(answer: str, english: str, language: str) -> bool:
     """Whether two ground truths agree. Most data sets write 1,234.5 in all languages, some as the language does."""
     return answers.equal(answer, english) or answers.equal(answer, english, language)
-
-
-def mapping_of(options: LoadOptions) -> Mapping:
-    """The mapping of these options, with the columns that they replace.
-
-    Raises:
-        ConfigError: there is none of that name, or a field of it does not exist.
-    """
-    mapping = read_mapping(options.mapping, dict(options.columns))
-    return replace(mapping, split=options.split) if options.split else mapping
 
 
 def _of_unicode(row: Row) -> Row:

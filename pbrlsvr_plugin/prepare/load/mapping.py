@@ -1,15 +1,13 @@
 """From the columns of a data set to the fields of a row. Built-in mappings are the YAML files in `mappings/`."""
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.options import from_mapping
 from pbrlsvr.responses.spans import split
 from pbrlsvr.yaml_files import read_yaml
+from pbrlsvr_plugin.prepare.load.options import Columns, LoadOptions
 
 BUILT_IN = Path(__file__).with_name("mappings")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -17,73 +15,51 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NO_OPTION = (None, "", "N/A")
 
 
-@dataclass(frozen=True)
-class Mapping:
-    """Which column holds what. A column inside another is written with dots: "extra_info.question", "prompt.0.content".
-
-    Attributes:
-        question: the question, in English unless `language` says otherwise.
-        answer: the final answer alone.
-        answer_in: a worked solution that ends with the answer, as "#### 18" or in \\boxed{}.
-        solution: a worked solution that may serve as the reference.
-        strip: a regular expression; what matches is removed from the solution.
-        options: the options of a multiple choice: a column with a list, or one column for each; written below the
-            question as "(A) ...".
-        id: the data set's own number of a problem; rows with the same one are one problem.
-        language: the column with the language of `question`.
-        english: the column with the English question, where `question` is in another language.
-        keep: further columns to keep.
-        dataset, configs, split: what is loaded when the mapping's name is the source.
-        file: the file name of one language in a folder, with {language} in it; line k of each is the same problem.
-        configs_are_languages: each configuration is a language, and `id` is shared by the languages.
-        prompt: the prompt file that fits the references of such questions.
-    """
-
-    question: str = "question"
-    answer: str | None = None
-    answer_in: str | None = None
-    solution: str | None = None
-    strip: str | None = None
-    options: str | tuple[str, ...] | None = None
-    id: str | None = None
-    language: str | None = None
-    english: str | None = None
-    keep: tuple[str, ...] = ()
-    dataset: str | None = None
-    configs: tuple[str, ...] = ()
-    split: str = "train"
-    file: str | None = None
-    configs_are_languages: bool = False
-    prompt: str = "reference_math"
-
-    def __post_init__(self) -> None:
-        for name in ("options", "keep", "configs"):
-            value = getattr(self, name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
-        if self.strip is not None:
-            try:
-                re.compile(self.strip)
-            except re.error as error:
-                raise ConfigError(f"the mapping's strip={self.strip!r} is no regular expression: {error}") from error
-        if self.answer and self.answer_in:
-            raise ConfigError(
-                f"the mapping has answer={self.answer!r} and answer_in={self.answer_in!r}; give the column with the "
-                "answer alone, or the one with a solution that ends with it"
-            )
-
-    def columns(self) -> list[str]:
-        """Every column that the mapping asks for."""
-        options = (self.options,) if isinstance(self.options, str) else (self.options or ())[:2]
-        single = (self.question, self.answer, self.answer_in, self.solution, self.id, self.language, self.english)
-        return list(dict.fromkeys(name for name in (*single, *options, *self.keep) if name))
-
-
-def read_mapping(name: str, columns: dict[str, Any]) -> Mapping:
-    """A built-in mapping by its name, or that of a YAML file, with some columns replaced.
+def mapping_of(options: LoadOptions) -> Columns:
+    """The mapping of these options, with the columns that they replace.
 
     Raises:
-        ConfigError: there is no such mapping, or it has an option that does not exist.
+        ConfigError: there is none of that name, or it has options that cannot work.
+    """
+    said = options.columns
+    mapping = read_mapping(guess_mapping(options))
+    if said.answer:
+        mapping = mapping.model_copy(update={"answer_in": None})
+    mapping = mapping.override(said)
+    return mapping.model_copy(update={"split": options.split}) if options.split else mapping
+
+
+def guess_mapping(options: LoadOptions) -> str:
+    """The mapping that is named; for "auto" the built-in one that fits the source, or "columns"."""
+    source = options.source
+    if options.mapping != "auto" or source in built_in():
+        return source if options.mapping == "auto" else options.mapping
+    path = Path(source)
+    if path.is_dir() and (path / "mgsm_en.tsv").is_file():
+        return "mgsm"
+    if path.suffix == ".parquet" and path.is_file():
+        import pyarrow.parquet as pq
+
+        if {"data_source", "prompt", "reward_model"} <= set(pq.read_schema(path).names):
+            return "verl"
+    for name in built_in():
+        if source and read_mapping(name).dataset == source:
+            return name
+    return "columns"
+
+
+def short_name(source: str, mapping: str) -> str:
+    """What a data set is called where nobody says it."""
+    if mapping in built_in() and mapping not in ("columns", "verl"):
+        return mapping
+    return Path(source or "data").name.split(".")[0] or "data"
+
+
+def read_mapping(name: str) -> Columns:
+    """A built-in mapping by its name, or that of a YAML file.
+
+    Raises:
+        ConfigError: there is no such mapping, or it has options that cannot work.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
     if not path.is_file():
@@ -91,9 +67,7 @@ def read_mapping(name: str, columns: dict[str, Any]) -> Mapping:
     found = read_yaml(path, f"the mapping {str(path)!r}") or {}
     if not isinstance(found, dict):
         raise ConfigError(f"the mapping {str(path)!r} must hold `field: column` pairs, found {found!r}")
-    if columns.get("answer"):
-        found.pop("answer_in", None)
-    return from_mapping(Mapping, {**found, **columns}, f"the mapping {name!r}")
+    return Columns.of(found, f"the mapping {name!r}")
 
 
 def built_in() -> list[str]:
@@ -149,7 +123,7 @@ def with_options(question: str, options: Sequence[str]) -> str:
     return "\n".join([question, *(f"({letter}) {text}" for letter, text in zip(LETTERS, options, strict=False))])
 
 
-def answer_of(record: dict[str, Any], mapping: Mapping, options: Sequence[str]) -> str:
+def answer_of(record: dict[str, Any], mapping: Columns, options: Sequence[str]) -> str:
     """The ground truth, or "" where the mapping names none."""
     if mapping.answer_in:
         return split(text_of(lookup(record, mapping.answer_in))).answer
@@ -161,9 +135,9 @@ def answer_of(record: dict[str, Any], mapping: Mapping, options: Sequence[str]) 
     return text_of(value)
 
 
-def missing_columns(record: dict[str, Any], mapping: Mapping) -> list[str]:
+def missing_columns(record: dict[str, Any], mapping: Columns) -> list[str]:
     """The columns that the mapping asks for and the record lacks."""
-    return [column for column in mapping.columns() if _missing(record, column)]
+    return [column for column in mapping.names() if _missing(record, column)]
 
 
 def names(record: dict[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pbrlsvr.errors import MissingDependencyError, ModelError
 from pbrlsvr.models.files import check_model
 from pbrlsvr.serving.chat import split_thinking
-from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
+from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions
 from pbrlsvr_plugin.prepare.requests.asking import chat_request, fill, is_empty, read_prompt, tokens_of
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.stage import Row

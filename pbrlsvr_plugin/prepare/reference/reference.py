@@ -21,7 +21,7 @@ from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
 from pbrlsvr_plugin.prepare.reference.offline import Offline, require_engine
-from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
+from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions
 from pbrlsvr_plugin.prepare.requests.asking import (
     Asker,
     chat_request,

@@ -7,45 +7,12 @@ and no other answer has as many (self-consistency; Wang et al., 2022, arXiv 2203
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pbrlsvr import answers
-from pbrlsvr.errors import ConfigError
+from pbrlsvr_plugin.prepare.reference.options import VerifyOptions
 from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
-
-Choose = Literal["first", "shortest", "longest", "median"]
-
-
-@dataclass(frozen=True)
-class VerifyOptions:
-    """Which references are kept.
-
-    Attributes:
-        choose: of the right candidates the "first", "shortest", "longest", or the one of "median" length.
-        threshold: without a ground truth: the share of all candidates that must agree, in (0, 1].
-        votes: without a ground truth: how many must agree.
-        min_characters, max_characters: of the reasoning; 0 for `max_characters` is no bound.
-        check_answers: False keeps references with any answer, for data sets whose answers cannot be compared.
-    """
-
-    choose: Choose = "shortest"
-    threshold: float = 0.5
-    votes: int = 2
-    min_characters: int = 1
-    max_characters: int = 0
-    check_answers: bool = True
-
-    def __post_init__(self) -> None:
-        if self.choose not in get_args(Choose):
-            raise ConfigError(f"verify.choose={self.choose!r} is not one of {list(get_args(Choose))}")
-        if not isinstance(self.threshold, int | float) or not 0 < self.threshold <= 1:
-            raise ConfigError(f"verify.threshold={self.threshold!r} must be a share above 0 and up to 1")
-        for name in ("votes", "min_characters", "max_characters"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ConfigError(f"verify.{name}={value!r} must be a whole number of 0 or more")
 
 
 class Verify(Stage):

@@ -4,16 +4,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, ServiceError
 from pbrlsvr.serving.chat import Completion, chat
-from pbrlsvr.serving.endpoint import BusyError, Endpoint, EndpointOptions
+from pbrlsvr.serving.endpoint import BusyError, Endpoint
 from pbrlsvr_plugin.prepare.requests.concurrent import Answers, RateLimit
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
-from pbrlsvr_plugin.prepare.stage import Estimate, operational
+from pbrlsvr_plugin.prepare.requests.options import ChatOptions
+from pbrlsvr_plugin.prepare.stage import Estimate
 
 log = logging.getLogger(__name__)
 
@@ -24,71 +24,6 @@ _LONGEST_PAUSE_S = 86_400.0
 #: No answer has more tokens than this.
 _MOST_TOKENS = 100_000_000
 PROMPTS = Path(__file__).with_name("prompts")
-
-
-@dataclass(frozen=True)
-class ChatOptions:
-    """A chat model behind an OpenAI-compatible endpoint.
-
-    Attributes:
-        model: its name there. It stands for the model in the journal: give another model another name.
-        urls: base URLs, such as "http://host:8000/v1"; several share the load.
-        api_key_env: the environment variable that holds the key of these servers; see `EndpointOptions`.
-        temperature, top_p, max_tokens: sampling.
-        body: further fields of the request, as in {"chat_template_kwargs": {"enable_thinking": false}}.
-        timeout_s, retries, max_concurrency: see `pbrlsvr.serving.endpoint.EndpointOptions`.
-        requests_per_minute, tokens_per_minute: limits of the service; 0 is none.
-        give_up_after: so many failed requests in a row stop the run.
-    """
-
-    model: str = ""
-    urls: tuple[str, ...] = operational(default=())
-    api_key_env: str | None = operational(default=None)
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_tokens: int = 4096
-    body: dict[str, Any] = field(default_factory=dict)
-    timeout_s: float = operational(default=600.0)
-    retries: int = operational(default=5)
-    max_concurrency: int = operational(default=64)
-    requests_per_minute: float = operational(default=0)
-    tokens_per_minute: float = operational(default=0)
-    give_up_after: int = operational(default=20)
-
-    def __post_init__(self) -> None:
-        if isinstance(self.urls, str):
-            object.__setattr__(self, "urls", (self.urls,))
-        object.__setattr__(self, "urls", tuple(self.urls))
-        for name, least in (("max_tokens", 1), ("give_up_after", 1), ("max_concurrency", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name}={value!r} must be a whole number of {least} or more")
-        for name in ("temperature", "requests_per_minute", "tokens_per_minute"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise ConfigError(f"{name}={value!r} must be a number of 0 or more")
-        if any(name in self.body for name in ("model", "messages", "n", "seed", "stream", "api_key")):
-            raise ConfigError(f"body={sorted(self.body)} may not hold model, messages, n, seed, stream or a key")
-
-    def endpoint(self) -> EndpointOptions:
-        """Where to ask, and how long to insist.
-
-        Raises:
-            ConfigError: no model or no URL is given.
-        """
-        if not self.model or not self.urls:
-            raise ConfigError(
-                f"model={self.model!r} and urls={list(self.urls)} must both be given, as in model=Qwen/Qwen3-32B and "
-                "urls=[http://host:8000/v1]"
-            )
-        return EndpointOptions(
-            urls=self.urls,
-            api_key_env=self.api_key_env,
-            timeout_s=self.timeout_s,
-            retries=self.retries,
-            max_concurrency=self.max_concurrency,
-            deadline_s=max(600.0, self.timeout_s * 2),
-        )
 
 
 class EmptyAnswer(ServiceError):  # noqa: N818
@@ -271,7 +206,7 @@ def check_server(options: ChatOptions) -> None:
     """
 
     async def ask() -> None:
-        endpoint = Endpoint(replace(options, retries=1).endpoint())
+        endpoint = Endpoint(options.model_copy(update={"retries": 1}).endpoint())
         try:
             body = {**options.body, "max_tokens": 1}
             await chat(endpoint, options.model, user_turn("1"), **body)

@@ -13,23 +13,18 @@ Rows that are in another language than English from the start go on as they are,
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
 from pbrlsvr.languages import english_name, parse
-from pbrlsvr.models.translation.options import TranslationOptions
 from pbrlsvr.models.translation.translator import translator
-from pbrlsvr.options import from_mapping
-from pbrlsvr.serving.options import ServingOptions
 from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
 from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
 from pbrlsvr_plugin.prepare.requests.asking import (
     Asker,
-    ChatOptions,
     chat_request,
     check_server,
     estimate_of,
@@ -40,57 +35,11 @@ from pbrlsvr_plugin.prepare.requests.asking import (
 )
 from pbrlsvr_plugin.prepare.requests.concurrent import Answers, Failures, in_order, reason_of
 from pbrlsvr_plugin.prepare.requests.journal import request_key
-from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage, operational
+from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage
+from pbrlsvr_plugin.prepare.translate.options import TranslateOptions
 
-Engine = Literal["auto", "join", "chat", "seq2seq", "ctranslate2"]
 #: Of a translation, for an estimate before there is one.
 _ANSWER_TOKENS = 120
-
-
-@dataclass(frozen=True)
-class TranslateOptions(ChatOptions):
-    """Who translates, and how. For "chat" the options of `ChatOptions`; `model` also names a translation model.
-
-    Attributes:
-        engine: see the top of this module.
-        existing: whether translations that the source has are taken; False translates all.
-        file: a file with the columns `id` (a row's, or the data set's own), `language` and `question`: translations
-            that exist, too.
-        prompt: for "chat": a built-in prompt or a text file with {language} and {question}.
-        translator: for a translation model: further options of
-        `pbrlsvr.models.translation.translator.TranslationOptions`. serving: for a translation model: where it runs, see
-        `pbrlsvr.serving.options.ServingOptions`.
-    """
-
-    engine: Engine = "auto"
-    existing: bool = True
-    file: str | None = None
-    prompt: str = "translate"
-    translator: dict[str, Any] = field(default_factory=dict)
-    serving: dict[str, Any] = field(default_factory=dict, metadata={"operational": True})
-    #: Whether model and servers are those of `reference`, which asks them first.
-    as_reference: bool = operational(default=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.engine not in get_args(Engine):
-            raise ConfigError(f"translate.engine={self.engine!r} is not one of {list(get_args(Engine))}")
-        if self.engine == "auto":
-            object.__setattr__(self, "engine", "chat" if self.urls and self.model else "join")
-        if self.engine == "chat":
-            self.endpoint()
-        if self.engine in ("seq2seq", "ctranslate2"):
-            self.model_options()
-        from_mapping(ServingOptions, self.serving, "translate.serving")
-
-    def model_options(self) -> TranslationOptions:
-        """The options of a translation model.
-
-        Raises:
-            ConfigError: one does not exist, or cannot work.
-        """
-        options = {"model": self.model, "engine": self.engine, **self.translator}
-        return from_mapping(TranslationOptions, options, "translate.translator")
 
 
 class _Task(NamedTuple):
@@ -112,7 +61,7 @@ class Translate(Stage):
     depends = ("seed", "languages")
 
     def __init__(self, options: TranslateOptions, context: Context):
-        self.options, self._context = options, context
+        self.options, self._context = options.resolved(), context
         self._answers = Answers(context.journal)
         self._asker: Asker | None = None
 
@@ -221,18 +170,14 @@ class Translate(Stage):
                 return _Translated("", "", "cut_off")
             return _Translated(answer["text"].strip(), self.options.model)
         options = self.options.model_options()
-        serving = self._serving()
 
         async def ask() -> str:
-            return await translator(options, serving).translate(text, "en", language)
+            return await translator(options, self.options.serving).translate(text, "en", language)
 
         return _Translated(await self._answers.get(self._key(text, language), ask), self.options.model)
 
-    def _serving(self) -> ServingOptions:
-        return from_mapping(ServingOptions, self.options.serving, "translate.serving")
-
     def _key(self, text: str, language: str) -> str:
-        told = self.options.model_options().model_dump() | {"dtype": self._serving().dtype}
+        told = self.options.model_options().model_dump() | {"dtype": self.options.serving.dtype}
         return request_key("translation", options=told, text=text, language=language)
 
     def _none_empty(self, made: Counter[str], lacking: Counter[str]) -> None:

@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
     rows[-1]["pivot_reasoning"] = ""
     options = ExportOptions(
         formats=("verl", "trl", "openrlhf"),
-        split=SplitOptions(2),
+        split=SplitOptions(test=2),
         card=CardOptions(
             "Toy questions", "cc-by-4.0", "Made by hand.", {"toy.jsonl": "CC BY 4.0, https://example.org"}
         ),

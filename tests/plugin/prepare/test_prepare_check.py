@@ -11,7 +11,6 @@ from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.prepare.check import numbers_kept as numbers
 from pbrlsvr_plugin.prepare.check import verbatim
 from pbrlsvr_plugin.prepare.check.check import Check, CheckOptions, find_fault
-from pbrlsvr_plugin.prepare.check.meaning import MeaningOptions
 from pbrlsvr_plugin.prepare.stage import new_row
 
 MGSM = Path(__file__).parents[4] / "shared" / "data" / "mgsm"
@@ -209,48 +208,38 @@ def test_a_model_finds_what_means_something_else(minilm):
         {**row("El tren sale a las 3 de la tarde y llega de noche a la estación del norte.", english), "id": "b"},
         {**row("El tren sale a las 3 de la tarde.", english, engine="original"), "id": "c"},
     ]
-    meaning = MeaningOptions("cosine", 0.6, encoder={"model": minilm}, serving={"device": "cpu"})
+    meaning = {"method": "cosine", "threshold": 0.6, "embedding": {"model": minilm}, "serving": {"device": "cpu"}}
     kept, rejected = run(rows, meaning=meaning)
     assert (kept, rejected) == (["a", "c"], [("b", "meaning")])
 
 
 @pytest.mark.parametrize(
-    ("meaning", "said"),
-    [
-        (
-            MeaningOptions("cosine", 0.5, encoder={"modell": "x"}),
-            r"check\.meaning\.encoder\.modell='x': there is no such option",
-        ),
-        (
-            MeaningOptions("round_trip_chrf", 0.5, translation={"model": " "}),
-            r"check\.meaning\.translation\.model=' ' must be",
-        ),
-        (MeaningOptions("comet", 0.5, comet={"model": "x", "dtype": "int3"}), r"check\.meaning\.comet\.dtype='int3'"),
-        (MeaningOptions("cosine", 0.5, serving={"dtype": "int3"}), r"check\.meaning\.serving\.dtype='int3'"),
-        (MeaningOptions("cosine", 0.5, serving={"place": "moon"}), r"check\.meaning\.serving\.place='moon'"),
-    ],
-)
-def test_an_option_of_a_model_that_cannot_work_is_named_before_any_row_is_read(meaning, said):
-    with pytest.raises(ConfigError, match=said):
-        Check(CheckOptions(meaning=meaning), context=None)
-
-
-@pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"originals": "some"}, "check.originals='some'"),
-        ({"language_share": 1.2}, "check.language_share"),
-        ({"length_ratio": (2, 1)}, r"\(2, 1\)"),
-        ({"length_ratio_of": {"xx": (0.1, 2)}}, "no language has the code 'xx'"),
-        ({"workers": 0}, "workers >= 1"),
-        ({"meaning": {"method": "vibes", "threshold": 1}}, "'vibes'"),
+        ({"originals": "some"}, "check.originals='some' must be one of 'off'"),
+        ({"language_share": 1.2}, "check.language_share=1.2 must be"),
+        ({"length_ratio": [2, 1]}, r"check.length_ratio=\(2, 1\): a ratio is a pair"),
+        ({"length_ratio_of": {"xx": [0.1, 2]}}, "no language has the code 'xx'"),
+        ({"workers": 0}, "check.workers=0 must be a whole number of 1 or more"),
+        ({"meaning": {"method": "vibes", "threshold": 1}}, "check.meaning.method='vibes' must be one of 'cosine'"),
         ({"meaning": {"method": "round_trip_chrf", "threshold": 0.5}}, "needs check.meaning.translation"),
-        ({"meaning": {"methods": "cosine"}}, "has no option 'methods'"),
+        ({"meaning": {"method": "comet", "threshold": 0.5}}, "needs check.meaning.comet"),
+        ({"meaning": {"methods": "cosine"}}, "check.meaning.methods='cosine': there is no such option"),
+        ({"meaning": {"encoder": {"model": "x"}}}, "this option has moved: write check.meaning.embedding"),
+        ({"meaning": {"embedding": {"modell": "x"}}}, "check.meaning.embedding.modell='x': there is no such option"),
+        ({"meaning": {"translation": {"model": " "}}}, "check.meaning.translation.model=' ' must be"),
+        ({"meaning": {"comet": {"model": "x", "dtype": "int3"}}}, "check.meaning.comet.dtype='int3'"),
+        ({"meaning": {"serving": {"dtype": "int3"}}}, "check.meaning.serving.dtype='int3'"),
+        ({"meaning": {"serving": {"place": "moon"}}}, "check.meaning.serving.place='moon'"),
     ],
 )
 def test_an_option_that_cannot_work_is_named(options, said):
     with pytest.raises(ConfigError, match=said):
-        CheckOptions(**options)
+        CheckOptions.of(options, "check")
+
+
+def test_off_may_stand_without_quotes():
+    assert CheckOptions.of({"originals": False}).originals == "off"
 
 
 @pytest.mark.parametrize(

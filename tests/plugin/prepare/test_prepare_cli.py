@@ -18,7 +18,7 @@ from pbrlsvr_plugin.prepare.config import STAGES, read_config
 from pbrlsvr_plugin.prepare.progress import Progress, table
 from pbrlsvr_plugin.prepare.requests.journal import Journal
 from pbrlsvr_plugin.prepare.runner import Runner, differences
-from pbrlsvr_plugin.prepare.stage import Context, new_row
+from pbrlsvr_plugin.prepare.stage import Context, fingerprint, new_row
 from pbrlsvr_plugin.prepare.store import StageWriter
 
 COLUMNS = "load.columns={answer_in: answer, solution: answer}"
@@ -33,7 +33,7 @@ def test_flags_and_a_file_give_the_same_configuration(tmp_path):
     path.write_text(yaml.safe_dump({"out": "o", "languages": ["sw", "DE"], "load": {"source": "gsm8k", "limit": 3}}))
     flags = {"out": "o", "languages": "sw,de", "load.source": "gsm8k", "load.limit": 3}
     assert read_config(path, (), {}) == read_config(None, (), flags)
-    assert read_config(path, ["load.limit=5", "seed=7"], {"seed": 8}).load["limit"] == 5
+    assert read_config(path, ["load.limit=5", "seed=7"], {"seed": 8}).load.limit == 5
     assert read_config(path, ["seed=7"], {"seed": 8}).seed == 8
 
 
@@ -59,10 +59,10 @@ def test_init_writes_it_and_never_over_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["out=o"], "languages are not given"),
-        (["languages=[sw]"], "out is not given"),
+        (["out=o"], "languages is missing: .*such as \\['sw', 'de'\\]"),
+        (["languages=[sw]"], "out is missing: .*such as 'data/gsm8k'"),
         (["out=o", "languages=[swahili]"], "'swahili'"),
-        (["out=o", "languages=[sw]", "refrence.model=m"], "no option 'refrence'"),
+        (["out=o", "languages=[sw]", "refrence.model=m"], "refrence=.*Did you mean 'reference'"),
         (["out=o", "languages=[sw]", "seed=x"], "seed='x'"),
         (["out=o", "languages=[sw]", "load=3"], "load=3"),
         (["seed"], "no `key=value`"),
@@ -73,12 +73,79 @@ def test_a_wrong_configuration_is_named(overrides, message):
         read_config(None, overrides, {})
 
 
+def test_all_mistakes_of_all_stages_are_said_at_once_and_no_key_is_shown():
+    key = "sk-4711"
+    overrides = [
+        "out=o", "languages=[sw]", "load.limit=-1", "load.columns.questoin=problem", f"reference.api_key_env={key}",
+        f"reference.body={{api_key: {key}}}", f"reference.urls=['http://me:{key}@host/v1']", "verify.choose=best",
+        "translate.translator={beam_size: 4}", "check.meaning.method=cosine", "export.split.test=1.5", "name=7",
+    ]  # fmt: skip
+    with pytest.raises(ConfigError) as error:
+        read_config(None, overrides, {})
+    lines = str(error.value).splitlines()
+    assert lines[0] == "10 options cannot work:"
+    for place, wrong in {
+        "name": "name=7 must be a text",
+        "limit": "load.limit=-1 must be a whole number of 0 or more",
+        "questoin": "load.columns.questoin='problem': there is no such option. Did you mean 'question'?",
+        "api_key_env": "reference.api_key_env: api_key_env must be the name of an environment variable",
+        "api_key'": "reference.body={'api_key': '...'}: it may not hold ['api_key']",
+        "urls": "reference.urls: urls holds a URL (host 'host') with a user",
+        "choose": "verify.choose='best' must be one of 'first', 'shortest', 'longest', 'median'",
+        "translator": "translate.translator={'beam_size': 4}: this option has moved: write translate.translation",
+        "threshold": "check.meaning.threshold is missing: it must be a number",
+        "split": "export.split.test=1.5: this is neither a fraction in [0, 1) nor a number of problems",
+    }.items():
+        assert any(line.startswith(f"- {wrong}") for line in lines), (place, lines)
+    assert key not in str(error.value)
+
+
+def test_what_is_left_empty_in_a_file_has_its_default(tmp_path):
+    path = tmp_path / "prepare.yaml"
+    path.write_text("out: o\nlanguages: [no, sw]\nname:\nload:\ntranslate:\n  urls:\nexport:\n  card:\n  tokenizer:\n")
+    assert read_config(path, (), {}) == read_config(None, ["out=o", "languages='no,sw'"], {})
+
+
+def test_a_translator_is_asked_as_the_pivot_is_unless_something_else_is_said(context):
+    given = {
+        "out": "o", "languages": "sw", "reference.model": "pivot", "reference.urls": "http://a/v1",
+        "reference.body": {"top_k": 1}, "reference.retries": 2, "reference.api_key_env": "KEY",
+    }  # fmt: skip
+
+    def of(**said):
+        flags = {**given, **{f"translate.{name}": value for name, value in said.items()}}
+        stage = read_config(None, (), flags).stage("translate", context("sw"))
+        found = stage.options
+        return found.engine, found.model, found.urls, found.body, found.retries, found.api_key_env, found.as_reference
+
+    assert of() == ("chat", "pivot", ("http://a/v1",), {"top_k": 1}, 2, "KEY", True)
+    assert of(model="", urls=[], body={}) == of()
+    assert of(model="other") == ("chat", "other", ("http://a/v1",), {}, 2, "KEY", False)
+    assert of(urls=["http://b/v1"], retries=0) == ("chat", "pivot", ("http://b/v1",), {"top_k": 1}, 0, "KEY", False)
+    no_key = read_config(None, ["translate.api_key_env=null"], given).stage("translate", context("sw")).options
+    assert no_key.api_key_env is None
+    assert of(engine="join")[0] == "join"
+
+
+def test_a_store_of_an_earlier_version_is_still_good(context):
+    made = context("sw")
+    flags = {"out": "o", "languages": "sw", "reference.model": "m", "reference.urls": "http://a/v1"}
+    stage = read_config(None, (), flags).stage("translate", made)
+    options = {
+        "model": "m", "temperature": 0, "top_p": 1.0, "max_tokens": 4096, "body": {}, "engine": "chat",
+        "existing": True, "file": None, "prompt": "translate", "translator": {},
+    }  # fmt: skip
+    now = fingerprint(stage, made)
+    before = {"stage": "translate", "version": 1, "seed": 0, "languages": ["sw"], "options": options}
+    assert list(differences({**before, "files": now["files"]}, now)) == []
+
+
 def test_a_typo_in_the_last_stage_shows_before_the_first_one_starts(tmp_path, problems):
     out = tmp_path / "out"
     start = ("run", "--source", problems, "--languages", "en", "--out", out, COLUMNS)
     ran = invoke(*start, "reference.engine=dataset", "export.splt=1")
     assert ran.exit_code == 1
-    assert "the block 'export' has no option 'splt'" in ran.output
+    assert "export.splt=1: there is no such option. Did you mean 'split'" in ran.output
     assert not list(out.glob("work/1-load/*"))
 
 

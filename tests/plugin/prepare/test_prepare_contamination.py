@@ -28,7 +28,7 @@ def file(tmp_path):
 
 
 def index(*files, **options):
-    return Index(ContaminationOptions(files, **options))
+    return Index(ContaminationOptions(benchmarks=files, **options))
 
 
 @pytest.mark.skipif(not MGSM.is_dir(), reason=f"the MGSM questions are not at {MGSM}")
@@ -77,7 +77,7 @@ def test_a_problem_is_found_through_any_of_its_languages(file):
         new_row(problem="b", language="es", question=DUCKS, english="Another question."),
         new_row(problem="c", language="es", question="Otra cosa.", english="Something else."),
     ]
-    found = find_overlaps(rows, ContaminationOptions((file([ROBE], "one.txt"), file([DUCKS], "two.txt"))))
+    found = find_overlaps(rows, ContaminationOptions(benchmarks=(file([ROBE], "one.txt"), file([DUCKS], "two.txt"))))
     assert {problem: overlap.place for problem, overlap in found.items()} == {"a": "one.txt:1", "b": "two.txt:1"}
 
 

@@ -107,7 +107,7 @@ def exported(policy, tmp_path_factory):
         pytest.skip(f"the MGSM questions are not at {MGSM}")
     out = tmp_path_factory.mktemp("export") / "data"
     kept, rejected = export(
-        out, mgsm(), "mgsm", languages=LANGUAGES, formats=FORMATS, split=SplitOptions(20), tokenizer=str(policy),
+        out, mgsm(), "mgsm", languages=LANGUAGES, formats=FORMATS, split=SplitOptions(test=20), tokenizer=str(policy),
         max_prompt_length=900,
     )  # fmt: skip
     return out, kept, rejected
@@ -246,7 +246,7 @@ def test_verl_trains_two_steps_on_it(exported, policy, tmp_path):
 
 def test_the_same_rows_and_seed_give_the_same_bytes_and_another_seed_another_order(tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        export(tmp_path / name, toy(), seed=seed, formats=FORMATS, split=SplitOptions(5))
+        export(tmp_path / name, toy(), seed=seed, formats=FORMATS, split=SplitOptions(test=5))
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     orders = [[row["extra_info"]["id"] for row in read(tmp_path / name / "train.parquet")] for name in "ac"]
     assert orders[0] != orders[1]
@@ -258,8 +258,8 @@ def test_duplicates_and_benchmark_problems_go_in_all_their_languages(tmp_path):
     first = rows[0]["english"]
     copies = [{**row, "id": f"copy/{row['id']}", "problem": "toy:copy"} for row in rows[:2]]
     (tmp_path / "bench.txt").write_text(rows[10]["question"] + "\n")
-    options = ContaminationOptions((str(tmp_path / "bench.txt"),))
-    kept, rejected = export(tmp_path / "out", [*rows, *copies], contamination=options, split=SplitOptions(0))
+    options = ContaminationOptions(benchmarks=(str(tmp_path / "bench.txt"),))
+    kept, rejected = export(tmp_path / "out", [*rows, *copies], contamination=options, split=SplitOptions(test=0))
     assert first in {row["english"] for row in kept}
     assert sorted((name, reason) for name, reason, _ in rejected) == [
         ("copy/toy:0/de", "duplicate"), ("copy/toy:0/es", "duplicate"), ("toy:5/de", "contamination"),
@@ -271,7 +271,7 @@ def test_duplicates_and_benchmark_problems_go_in_all_their_languages(tmp_path):
 def test_contamination_can_be_reported_instead(tmp_path):
     rows = toy(20)
     (tmp_path / "bench.txt").write_text(rows[10]["question"] + "\n")
-    options = ContaminationOptions((str(tmp_path / "bench.txt"),), action="report")
+    options = ContaminationOptions(benchmarks=(str(tmp_path / "bench.txt"),), action="report")
     kept, rejected = export(tmp_path / "out", rows, contamination=options)
     assert (len(kept), rejected) == (40, [])
     marked = {row["problem"] for row in kept if "contamination" in row["extra"]}
@@ -285,18 +285,18 @@ def test_a_row_without_a_reference_is_rejected_unless_asked_otherwise(tmp_path):
     rows[3] = {**rows[3], "pivot_reasoning": " "}
     kept, rejected = export(tmp_path / "a", rows, formats=FORMATS)
     assert (len(kept), rejected) == (19, [(rows[3]["id"], "no_reference", "pivot_reasoning is empty")])
-    kept, rejected = export(tmp_path / "b", rows, formats=FORMATS, require_reference=False, split=SplitOptions(0))
+    kept, rejected = export(tmp_path / "b", rows, formats=FORMATS, require_reference=False, split=SplitOptions(test=0))
     assert (len(kept), rejected) == (20, [])
     assert len(read(tmp_path / "b" / "train.parquet")) == 20
     assert len(read(tmp_path / "b" / "sft" / "train.parquet")) == 19
 
 
 def test_sft_on_english_questions_has_each_problem_once(tmp_path):
-    options = {"formats": FORMATS, "sft_question": "english", "split": SplitOptions(0)}
-    export(tmp_path, toy(10), prompt=PromptOptions("boxed", system="Be brief."), **options)
+    options = {"formats": FORMATS, "sft_question": "english", "split": SplitOptions(test=0)}
+    export(tmp_path, toy(10), prompt=PromptOptions(mark="boxed", system="Be brief."), **options)
     rows = read(tmp_path / "sft" / "train.parquet")
     assert len(rows) == 10
-    instruction = Prompts(PromptOptions("boxed")).instruction("en")
+    instruction = Prompts(PromptOptions(mark="boxed")).instruction("en")
     for row in rows:
         assert [message["role"] for message in row["messages"]] == ["system", "user", "assistant"]
         assert row["messages"][1]["content"].endswith(f"\n\n{instruction}")
@@ -305,7 +305,7 @@ def test_sft_on_english_questions_has_each_problem_once(tmp_path):
 
 def test_many_row_groups_are_written_and_read_in_order(tmp_path):
     rows = [problem(i, f"{i} {hashlib.sha256(str(i).encode()).hexdigest() * 2}", str(i)) for i in range(2500)]
-    export(tmp_path, rows, languages=("es",), split=SplitOptions(0))
+    export(tmp_path, rows, languages=("es",), split=SplitOptions(test=0))
     with pq.ParquetFile(tmp_path / "train.parquet") as file:
         assert file.num_row_groups == 3
     indices = [row["extra_info"]["index"] for row in read(tmp_path / "train.parquet")]
@@ -313,9 +313,9 @@ def test_many_row_groups_are_written_and_read_in_order(tmp_path):
 
 
 def test_a_test_file_that_is_no_longer_wanted_goes(tmp_path):
-    export(tmp_path, toy(10), split=SplitOptions(3))
+    export(tmp_path, toy(10), split=SplitOptions(test=3))
     assert (tmp_path / "test.parquet").is_file()
-    export(tmp_path, toy(10), split=SplitOptions(0))
+    export(tmp_path, toy(10), split=SplitOptions(test=0))
     assert not (tmp_path / "test.parquet").exists()
 
 
@@ -343,10 +343,10 @@ def test_a_tokenizer_that_is_not_there_or_cannot_chat_is_named(tmp_path, policy)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"formats": ("verl", "csv")}, r"export.formats=\['verl', 'csv'\]"),
-        ({"formats": ()}, r"export.formats=\[\]"),
-        ({"sft_question": "french"}, "export.sft_question='french'"),
-        ({"max_prompt_length": 0}, "export.max_prompt_length=0"),
+        ({"formats": ("verl", "csv")}, "formats.1='csv' must be one of 'verl'"),
+        ({"formats": ()}, r"formats=\(\) must be"),
+        ({"sft_question": "french"}, "sft_question='french' must be"),
+        ({"max_prompt_length": 0}, "max_prompt_length=0 must be"),
     ],
 )
 def test_an_option_that_cannot_work_is_named(options, said):

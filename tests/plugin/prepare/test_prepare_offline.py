@@ -5,8 +5,8 @@ import pytest
 
 from pbrlsvr.errors import ModelError
 from pbrlsvr_plugin.prepare.reference.offline import ENGINES, Offline, TransformersEngine
+from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions
 from pbrlsvr_plugin.prepare.reference.reference import Reference
-from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
 from pbrlsvr_plugin.prepare.stage import new_row
 
 ray = pytest.importorskip("ray")

@@ -2,13 +2,12 @@
 
 import json
 import re
-from dataclasses import replace
 
 import pytest
 
 from pbrlsvr.errors import ConfigError, ServiceError
+from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions
 from pbrlsvr_plugin.prepare.reference.reference import Reference
-from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
 from pbrlsvr_plugin.prepare.requests.asking import fill
 from pbrlsvr_plugin.prepare.stage import new_row
 
@@ -225,8 +224,13 @@ def test_speed_options_are_no_part_of_the_fingerprint(context, chat_server):
     made = context("sw")
     chosen = options(chat_server(lambda *_: None))
     base = fingerprint(Reference(chosen, made), made)
-    assert fingerprint(Reference(replace(chosen, max_concurrency=3, urls=("http://other/v1",)), made), made) == base
-    assert fingerprint(Reference(replace(chosen, max_tokens=3), made), made) != base
+    assert (
+        fingerprint(
+            Reference(chosen.model_copy(update={"max_concurrency": 3, "urls": ("http://other/v1",)}), made), made
+        )
+        == base
+    )
+    assert fingerprint(Reference(chosen.model_copy(update={"max_tokens": 3}), made), made) != base
 
 
 def test_braces_that_are_no_place_stay_in_a_prompt():

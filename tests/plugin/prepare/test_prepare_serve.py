@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions
 from pbrlsvr_plugin.prepare.reference.reference import Reference
-from pbrlsvr_plugin.prepare.reference.reference_options import ReferenceOptions
 from pbrlsvr_plugin.prepare.stage import new_row
 
 

@@ -9,7 +9,7 @@ from pbrlsvr.languages.tables import WIDELY_MODELLED
 from pbrlsvr.responses.spans import split
 from pbrlsvr_plugin.prepare.export.instructions import BUILT_IN, PromptOptions, Prompts
 
-PROMPTS = {mark: Prompts(PromptOptions(mark)) for mark in ("hash", "boxed")}
+PROMPTS = {mark: Prompts(PromptOptions(mark=mark)) for mark in ("hash", "boxed")}
 EVERY = [(mark, language) for mark, prompts in PROMPTS.items() for language in prompts.languages]
 SIGNS = {"hash": "####", "boxed": r"\boxed{}"}
 ANSWERS = {"hash": "#### {}", "boxed": r"\boxed{{{}}}"}
@@ -101,8 +101,8 @@ def test_a_language_without_an_instruction_is_named_with_what_to_write():
 
 
 def test_an_unknown_mark_is_named():
-    with pytest.raises(ConfigError, match=r"export.prompt.mark='dash'"):
-        PromptOptions("dash")
+    with pytest.raises(ConfigError, match=r"^mark='dash' must be one of"):
+        PromptOptions(mark="dash")
 
 
 def test_each_field_of_the_built_in_file_has_a_comment_above_it_and_none_beside_it():

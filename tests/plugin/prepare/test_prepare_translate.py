@@ -78,10 +78,8 @@ def test_rows_that_are_in_a_target_language_already_go_on(context, rejects):
 
 
 def test_an_option_of_the_translation_model_that_does_not_exist_is_named():
-    with pytest.raises(
-        ConfigError, match=r"translate\.translator\.beams=4: there is no such option. Did you mean \'beam_size\'"
-    ):
-        TranslateOptions(engine="seq2seq", model="m", translator={"beams": 4})
+    with pytest.raises(ConfigError, match=r"translation\.beams=4: there is no such option. Did you mean \'beam_size\'"):
+        TranslateOptions(engine="seq2seq", model="m", translation={"beams": 4})
 
 
 @pytest.fixture(scope="module")

@@ -80,6 +80,23 @@ def test_options_of_the_reward_can_be_set_on_the_command_line():
     assert config.reward.custom_reward_function.reward_kwargs.embedding.model == "/my/encoder"
 
 
+def test_options_that_no_file_shows_are_set_as_the_others_are():
+    kwargs = "reward.custom_reward_function.reward_kwargs"
+    chosen = ["+reward_fn=pbrlsvr.hybrid", f"{kwargs}.comet.serving.place=local", f"{kwargs}.guards.length.max=3"]
+    set_options = on_command_line(*chosen, f"{kwargs}.serving.endpoint.retries=2").reward.custom_reward_function
+    assert set_options.reward_kwargs.comet.serving == {"place": "local"}
+    assert set_options.reward_kwargs.guards == {"repetition": True, "length": {"max": 3}}
+    assert set_options.reward_kwargs.serving.endpoint.retries == 2
+    with pytest.raises(ConfigCompositionException, match=r"lenght=.*no such option. Did you mean 'length'"):
+        on_command_line("+reward_fn=pbrlsvr.hybrid", f"{kwargs}.guards.lenght.max=3")
+
+
+@pytest.mark.parametrize("others", [[], ["reward.custom_reward_function.path=/x.py"], ["+reward.x=1"]])
+def test_a_reward_of_somebody_else_keeps_hydras_rules(others):
+    with pytest.raises(ConfigCompositionException, match="To append to your config use"):
+        on_command_line(*others, "reward.custom_reward_function.reward_kwargs.max=3")
+
+
 def test_the_command_line_swaps_a_choice_in_the_defaults_list(own_config):
     with pytest.raises((MissingConfigException, ConfigCompositionException), match=r"pbrlsvr\.embed_cosine"):
         own_config(DEFAULTS, "reward_fn=pbrlsvr.nope")
