@@ -50,9 +50,10 @@ def folder(tmp_path_factory):
         formats=("verl", "trl", "openrlhf"),
         split=SplitOptions(test=2),
         card=CardOptions(
-            "Toy questions", "cc-by-4.0", "Made by hand.", {"toy.jsonl": "CC BY 4.0, https://example.org"}
+            title="Toy questions", license="cc-by-4.0", description="Made by hand.",
+            sources={"toy.jsonl": "CC BY 4.0, https://example.org"},
         ),
-    )
+    )  # fmt: skip
     list(Export(options, context(out)).run(rows, lambda *_: None))
     yield out
     shutil.rmtree(out)

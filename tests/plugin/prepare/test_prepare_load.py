@@ -9,9 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr_plugin.prepare.config import guess_mapping
 from pbrlsvr_plugin.prepare.load.load import Load, LoadOptions
-from pbrlsvr_plugin.prepare.load.mapping import built_in, read_mapping
+from pbrlsvr_plugin.prepare.load.mapping import built_in, guess_mapping, read_mapping
 from pbrlsvr_plugin.prepare.load.sources import Source
 from pbrlsvr_plugin.prepare.store import NoRows
 
@@ -146,7 +145,7 @@ def test_verl_parquet_is_recognised_and_read(tmp_path, context, rejects):
     }
     source = str(tmp_path / "train.parquet")
     pq.write_table(pa.Table.from_pylist([record]), source)
-    assert guess_mapping(source) == "verl"
+    assert guess_mapping(LoadOptions(source=source)) == "verl"
     (row,) = load(context, rejects, source=source, mapping="verl")
     assert (row["question"], row["answer"], row["extra"]["data_source"]) == ("1+1?", "2", "gsm8k")
 
@@ -201,7 +200,7 @@ def test_a_broken_mapping_stops_with_what_is_there_and_what_was_asked_for(tmp_pa
 
 
 def test_a_field_of_a_mapping_that_does_not_exist_is_named(tmp_path, context, rejects):
-    with pytest.raises(ConfigError, match="no option 'anwser'"):
+    with pytest.raises(ConfigError, match="anwser='x': there is no such option. Did you mean 'answer'"):
         load(context, rejects, source=str(tmp_path), columns={"anwser": "x"})
 
 
@@ -239,5 +238,5 @@ def test_the_limit_counts_rows(tmp_path, context, rejects):
 
 @pytest.mark.parametrize("name", built_in())
 def test_built_in_mappings_are_valid(name):
-    mapping = read_mapping(name, {})
+    mapping = read_mapping(name)
     assert mapping.question in mapping.columns()
