@@ -60,7 +60,7 @@ class Asking:
 
     def __init__(self, settings: Settings, journal: Journal):
         self._settings, self._journal = settings, journal
-        self._prompts = Prompts(PromptOptions(mark=settings.mark, system=settings.system))  # type: ignore[arg-type]
+        self._prompts = Prompts(PromptOptions(mark=settings.mark, system=settings.system))
         self._chat = _chat_options(settings) if settings.backend == "endpoint" else None
         self.fingerprint = model_fingerprint(settings) if self._chat is None else settings.model
         self.samples = settings.samples

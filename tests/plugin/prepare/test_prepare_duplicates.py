@@ -106,5 +106,5 @@ def test_the_bands_find_a_pair_at_the_threshold_99_times_in_100(threshold):
 
 
 def test_the_threshold_has_a_range():
-    with pytest.raises(ConfigError, match=r"duplicates.threshold .* not 0.1"):
+    with pytest.raises(ConfigError, match=r"^threshold=0.1 must be a number of 0.3 or more and of 1 or less"):
         DuplicateOptions(threshold=0.1)
