@@ -34,7 +34,11 @@ print(json.dumps({
 
 
 def run(*command, cwd, check=True):
-    result = subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=cwd, timeout=800, check=False)
+    # To compile all of torch and veRL takes longer than the rest, and little of it is imported.
+    environment = {**os.environ, "PIP_NO_COMPILE": "1"}
+    result = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, cwd=cwd, timeout=800, check=False, env=environment
+    )
     assert not check or result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
     return result
 

@@ -1,6 +1,7 @@
-"""A tiny policy with a chat template, and a chat server on loopback that counts requests and fails on demand."""
+"""A tiny policy; runs that several files look at; a chat server that counts requests and fails on demand."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from verl_runs import Once, save_toy, shared_run
 
 TEMPLATE = (
     "{% for m in messages %}{{ '<bos>' + m['role'] + ': ' + m['content'] + '<eos>' }}{% endfor %}"
@@ -178,3 +180,21 @@ def chat_server():
 def reply():
     """The class of the server's replies."""
     return Reply
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Once:
+    root = tmp_path_factory.getbasetemp()
+    return Once((root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "once")
+
+
+@pytest.fixture(scope="session")
+def toy(once) -> Path:
+    """A folder with `Llama/`, `Qwen3/`, `tokenizer/`, `comet/`, `train.parquet` and `val.parquet`."""
+    return once("toy", save_toy)
+
+
+@pytest.fixture(scope="session")
+def recipe_run(once, toy, minilm):
+    """`recipe_run(name)`: the run of `verl_runs.SHARED[name]`; copy of it what a test changes."""
+    return lambda name: shared_run(name, once, toy, minilm)

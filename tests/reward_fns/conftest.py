@@ -1,13 +1,11 @@
 """A real HTTP server on loopback whose answers, and faults, a test writes as a function; and a tiny COMET model."""
 
-import importlib.util
 import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,8 +130,7 @@ def http_server(monkeypatch):
 @pytest.fixture(scope="session")
 def comet_model(tmp_path_factory) -> str:
     """The folder of a tiny checkpoint of wmt22-comet-da's architecture."""
-    spec = importlib.util.spec_from_file_location("comet_checkpoints", Path(__file__).with_name("comet_checkpoints.py"))
-    tiny = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tiny)
+    import comet_checkpoints as tiny
+
     case = tiny.CASES["regression_metric encoder_model=XLM-RoBERTa"]
     return str(tiny.write_checkpoint(tmp_path_factory.mktemp("comet") / "model", case))

@@ -1,79 +1,15 @@
 """Real veRL runs on a CPU, each in a process and a Ray of its own. About 30 seconds each on two cores."""
 
 import json
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pandas
-import psutil
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
 pytest.importorskip("transfer_queue", reason="needs TransferQueue: pip install pbrlsvr[cpu]")
 
-REWARD = """
-import os
-import ray
-
-def score(data_source, solution_str, ground_truth, extra_info=None):
-    {body}
-    return sum(c in "abcdefghijklm" for c in solution_str) / max(1, len(solution_str))
-"""
-
-LONGEST_RUN = 400  # seconds; on two quiet cores a run takes 30
-
-
-class Run:
-    """One `python -m verl.trainer.main_ppo +profile=cpu ...`, and what is left of it."""
-
-    def __init__(self, policy, folder, *overrides, reward="pass", config=("+profile=cpu",)):
-        if reward is not None:
-            (folder / "reward.py").write_text(REWARD.format(body=reward))
-            target = "reward.custom_reward_function"
-            overrides = (f"{target}.path={folder}/reward.py", f"{target}.name=score", *overrides)
-        ray_folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets allow no long path
-        command = [
-            sys.executable, "-m", "verl.trainer.main_ppo", *config,
-            f"actor_rollout_ref.model.path={policy}/model",
-            f"data.train_files={policy}/train.parquet", f"data.val_files={policy}/val.parquet",
-            "data.train_batch_size=4", "actor_rollout_ref.rollout.n=2", "data.max_response_length=8",
-            f"trainer.default_local_dir={folder}/checkpoints", f"hydra.run.dir={folder}/hydra",
-            f"+ray_kwargs.ray_init._temp_dir={ray_folder}", *overrides,
-        ]  # fmt: skip
-        environment = {k: v for k, v in os.environ.items() if k != "VERL_PLATFORM"} | {"PYTHONPATH": str(folder)}
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            self.log, _ = process.communicate(timeout=LONGEST_RUN)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            pytest.fail(f"the run did not end within {LONGEST_RUN} s:\n{process.communicate()[0][-5000:]}")
-        finally:
-            self.left_over = [
-                p for p in psutil.process_iter(["cmdline"]) if ray_folder in " ".join(p.info["cmdline"] or [])
-            ]
-            for left in self.left_over:
-                left.kill()
-            shutil.rmtree(ray_folder, ignore_errors=True)
-        self.code = process.returncode
-
-    def metric(self, step, name):
-        values = re.findall(rf"step:{step} - .*?{re.escape(name)}:(?:np\.float64\()?(-?[\d.e-]+|nan)", self.log)
-        assert values, f"no {name} in step {step}:\n{self.log[-5000:]}"
-        return float(values[0])
-
-    def assert_success(self):
-        assert self.code == 0, self.log[-8000:]
-        assert not self.left_over
-
+from verl_runs import main_ppo
 
 GRPO = (
     "algorithm.adv_estimator=grpo",
@@ -105,7 +41,7 @@ def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes_after_a_kill(tin
         *GRPO, "trainer.save_freq=3", "trainer.test_freq=2", f"trainer.rollout_data_dir={rollouts}",
         f"trainer.validation_data_dir={validation}",
     )  # fmt: skip
-    first = Run(
+    first = main_ppo(
         tiny_policy, tmp_path, *steps, "trainer.total_training_steps=3",
         "+trainer.checkpoint_callback_class=killer.Kill", reward=REWARD_WITH_COMPONENTS,
     )  # fmt: skip
@@ -139,7 +75,7 @@ def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes_after_a_kill(tin
 
     kept = (rollouts / "3.jsonl").read_bytes()
     (rollouts / "4.jsonl").write_text("half of a line that a killed run has lef")
-    second = Run(
+    second = main_ppo(
         tiny_policy, tmp_path, *steps, "trainer.total_training_steps=4", "trainer.val_before_train=false",
         reward=REWARD_WITH_COMPONENTS,
     )  # fmt: skip
@@ -149,18 +85,6 @@ def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes_after_a_kill(tin
     assert second.metric(4, "training/rollout_probs_diff_max") < 1e-5
     assert (rollouts / "3.jsonl").read_bytes() == kept
     assert len(samples(rollouts, 4)) == 8
-
-
-def test_ppo_trains_policy_and_critic_on_two_ranks(tiny_policy, tmp_path):
-    run = Run(
-        tiny_policy, tmp_path, "algorithm.adv_estimator=gae", "trainer.n_gpus_per_node=2", "trainer.save_freq=1",
-        "trainer.total_training_steps=2", "trainer.val_before_train=false", "critic.optim.lr=1e-3",
-    )  # fmt: skip
-    run.assert_success()
-    assert run.metric(2, "critic/vf_loss") > 0
-    assert run.metric(2, "training/rollout_probs_diff_max") < 1e-5
-    for role in ("actor", "critic"):
-        assert (tmp_path / f"checkpoints/global_step_2/{role}/model_world_size_2_rank_1.pt").exists()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +98,7 @@ def test_ppo_trains_policy_and_critic_on_two_ranks(tiny_policy, tmp_path):
     ids=["a reward raises", "the reward worker dies", "the rollout server dies", "a generation fails"],
 )
 def test_a_failure_in_a_rollout_fails_the_run_and_says_why(tiny_policy, tmp_path, reward, overrides, reason):
-    run = Run(tiny_policy, tmp_path, *GRPO, "trainer.total_training_steps=2", *overrides, reward=reward)
+    run = main_ppo(tiny_policy, tmp_path, *GRPO, "trainer.total_training_steps=2", *overrides, reward=reward)
     assert run.code != 0, run.log[-5000:]
     end = run.log[-6000:]
     assert reason in end, end
@@ -196,7 +120,7 @@ def test_a_reward_of_the_users_own_is_chosen_like_ours_and_trains(tiny_policy, m
     rows = pandas.read_parquet(tiny_policy / "train.parquet")
     rows["extra_info"] = [{"index": index, "split": "train", **pivot} for index in range(len(rows))]
     rows.to_parquet(tmp_path / "rows.parquet")
-    run = Run(
+    run = main_ppo(
         tiny_policy, tmp_path, *GRPO, f"data.train_files={tmp_path}/rows.parquet", "trainer.total_training_steps=1",
         f"data.val_files={tmp_path}/rows.parquet", "data.train_batch_size=2",
         reward=None, config=("--config-dir", str(tmp_path), "--config-name", "mine"),

@@ -1,10 +1,6 @@
-"""`pbrlsvr export` on checkpoints of real veRL runs: one rank, two ranks, LoRA on two ranks. About 40 seconds a run."""
+"""`pbrlsvr export` on checkpoints of real veRL runs: one rank, two ranks, LoRA on two ranks."""
 
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 
 import pytest
 import torch
@@ -15,6 +11,7 @@ pytest.importorskip("transfer_queue", reason="needs TransferQueue: pip install p
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from typer.testing import CliRunner
+from verl_runs import SHARED
 
 from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr_plugin.cli import app
@@ -22,51 +19,23 @@ from pbrlsvr_plugin.export import command as export_command
 from pbrlsvr_plugin.export import compare as export_check
 from pbrlsvr_plugin.export import shards
 
-REWARD = """
-def score(data_source, solution_str, ground_truth, extra_info=None):
-    return sum(c in "abcdefghijklm" for c in solution_str) / max(1, len(solution_str))
-"""
-RUNS = {
-    "one rank": (),
-    "two ranks": ("trainer.n_gpus_per_node=2",),
-    "LoRA": (
-        "trainer.n_gpus_per_node=2", "actor_rollout_ref.model.lora_rank=4", "actor_rollout_ref.model.lora_alpha=8",
-    ),
-}  # fmt: skip
+TENSORS = {"Llama": 3 + 2 * 9, "Qwen3": 3 + 2 * 11}  # a norm for queries and one for keys in each of two layers
 
 
-def train(policy, folder, overrides):
-    """Two steps of veRL's trainer that save after each; the run's folder of checkpoints."""
-    (folder / "reward.py").write_text(REWARD)
-    ray_folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets allow no long path
-    command = [
-        sys.executable, "-m", "verl.trainer.main_ppo", "+profile=cpu", "algorithm.adv_estimator=grpo",
-        f"actor_rollout_ref.model.path={policy}/model", "actor_rollout_ref.actor.optim.lr=1e-2",
-        f"data.train_files={policy}/train.parquet", f"data.val_files={policy}/val.parquet",
-        f"reward.custom_reward_function.path={folder}/reward.py", "reward.custom_reward_function.name=score",
-        "data.train_batch_size=4", "actor_rollout_ref.rollout.n=2", "data.max_response_length=8",
-        "trainer.total_training_steps=2", "trainer.save_freq=1", "trainer.test_freq=-1",
-        "trainer.val_before_train=false", f"trainer.default_local_dir={folder}/checkpoints",
-        f"hydra.run.dir={folder}/hydra", f"+ray_kwargs.ray_init._temp_dir={ray_folder}", *overrides,
-    ]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if k != "VERL_PLATFORM"}
-    try:
-        done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, timeout=600)
-    finally:
-        shutil.rmtree(ray_folder, ignore_errors=True)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
-    return folder / "checkpoints"
-
-
-@pytest.fixture(scope="module", params=list(RUNS))
-def run(request, tiny_policy, tmp_path_factory):
-    """The checkpoints of a run, and their export."""
-    folder = tmp_path_factory.mktemp("run")
-    checkpoints = train(tiny_policy, folder, RUNS[request.param])
-    out = folder / "exported"
+@pytest.fixture(scope="module", params=list(SHARED))
+def run(request, recipe_run, tmp_path_factory):
+    """The checkpoints of a recipe's run, and their export."""
+    checkpoints = recipe_run(request.param).checkpoints
+    out = tmp_path_factory.mktemp("run") / "exported"
     done = CliRunner().invoke(app, ["export", str(checkpoints), "--out", str(out)])
     assert done.exit_code == 0, done.output
     return request.param, checkpoints, out, done.output
+
+
+@pytest.fixture
+def before(run, toy):
+    """The folder of the model before training."""
+    return toy / SHARED[run[0]].architecture
 
 
 def copied(checkpoints, folder):
@@ -74,13 +43,14 @@ def copied(checkpoints, folder):
     return shutil.copytree(checkpoints / "global_step_2", folder / "global_step_2")
 
 
-def test_the_latest_step_is_exported_with_tokenizer_and_generation_config(run, tiny_policy):
+def test_the_latest_step_is_exported_with_tokenizer_and_generation_config(run, toy):
     name, checkpoints, out, output = run
     assert str(checkpoints / "global_step_2" / "actor") in output
-    assert "21 tensors are those of the shards, bit for bit" in output
+    tensors = TENSORS[SHARED[name].architecture]
+    assert f"{tensors} tensors are those of the shards, bit for bit" in output
     assert "greedy tokens of 3 prompts are those of the sharded model" in output
     assert ("LoRA: merged" in output) is (name == "LoRA")
-    original = AutoTokenizer.from_pretrained(tiny_policy / "model")
+    original = AutoTokenizer.from_pretrained(toy / "tokenizer")
     exported = AutoTokenizer.from_pretrained(out)
     message = [{"role": "user", "content": "¿Cuánto es 7 × 8?"}]
     assert exported.apply_chat_template(message) == original.apply_chat_template(message)
@@ -97,26 +67,26 @@ def gathered(actor, world_size):
     return {name: torch.cat([shard[name].to_local() for shard in shards]) for name in shards[0]}
 
 
-def test_the_export_generates_what_the_trained_model_does(run, tiny_policy):
+def test_the_export_generates_what_the_trained_model_does(run, before):
     """A model made here of the shards, with peft's own layers where there is an adapter, in float32 arithmetic."""
     name, checkpoints, out, _ = run
     actor = checkpoints / "global_step_2" / "actor"
     state = gathered(actor, 1 if name == "one rank" else 2)
-    sharded = AutoModelForCausalLM.from_pretrained(tiny_policy / "model", dtype=torch.float32)
+    sharded = AutoModelForCausalLM.from_pretrained(before, dtype=torch.float32)
     if name == "LoRA":
-        from peft import LoraConfig, get_peft_model
+        from peft import PeftConfig, get_peft_model
 
-        sharded = get_peft_model(sharded, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear"))
+        sharded = get_peft_model(sharded, PeftConfig.from_pretrained(out / "lora_adapter"))
         assert any(tensor.abs().max() > 0 for key, tensor in state.items() if "lora_B" in key)
     sharded.load_state_dict({key: tensor.bfloat16().float() for key, tensor in state.items()}, strict=True)
     exported = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
-    ids = torch.tensor([[1, 40, 41, 42], [1, 99, 7, 250]])
+    ids = torch.tensor([[1, 40, 41, 42], [1, 99, 7, 105]])
     with torch.inference_mode():
         ours, theirs = exported(ids).logits, sharded.eval()(ids).logits
     # A merged adapter is rounded to bfloat16 once more.
     assert torch.allclose(ours, theirs, atol=2e-2 if name == "LoRA" else 1e-6)
-    before = AutoModelForCausalLM.from_pretrained(tiny_policy / "model", dtype=torch.float32)
-    assert not torch.equal(before(ids).logits.bfloat16(), ours.bfloat16()), "training changed nothing"
+    untrained = AutoModelForCausalLM.from_pretrained(before, dtype=torch.float32)
+    assert not torch.equal(untrained(ids).logits.bfloat16(), ours.bfloat16()), "training changed nothing"
 
 
 def test_the_adapter_is_beside_the_merged_weights(run):
@@ -164,7 +134,9 @@ def test_shards_that_lack_a_parameter_are_refused(run, tmp_path):
         state = torch.load(shard, weights_only=False)
         state = {name: tensor for name, tensor in state.items() if "layers.1.self_attn.q_proj" not in name}
         torch.save(state, shard)
-    with pytest.raises(ModelError, match=r"lacks 1 of the model's 21 tensors, 'model\.layers\.1\.self_attn\.q_proj"):
+    tensors = TENSORS[SHARED[run[0]].architecture]
+    reason = rf"lacks 1 of the model's {tensors} tensors, 'model\.layers\.1\.self_attn\.q_proj"
+    with pytest.raises(ModelError, match=reason):
         export_command.export(step, tmp_path / "out")
 
 

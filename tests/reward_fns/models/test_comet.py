@@ -1,7 +1,6 @@
 import asyncio
-import importlib.util
-from pathlib import Path
 
+import comet_checkpoints as tiny
 import numpy as np
 import pytest
 import torch
@@ -12,12 +11,6 @@ from pbrlsvr.models.comet.layers import sparsemax
 from pbrlsvr.models.comet.options import CometOptions
 from pbrlsvr.models.comet.xcomet import error_cost
 from pbrlsvr.serving.scorer import ServingOptions
-
-_spec = importlib.util.spec_from_file_location(
-    "comet_checkpoints", Path(__file__).parents[1].joinpath("comet_checkpoints.py")
-)
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 REGRESSION = "regression_metric encoder_model=XLM-RoBERTa"
 REFERENCE_FREE = "referenceless_regression_metric encoder_model=XLM-RoBERTa"

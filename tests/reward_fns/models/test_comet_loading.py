@@ -1,10 +1,10 @@
-import importlib.util
 import logging
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import comet_checkpoints as tiny
 import pytest
 import torch
 
@@ -14,12 +14,6 @@ from pbrlsvr.models.comet.comet import CometLoader
 from pbrlsvr.models.comet.options import CometOptions
 from pbrlsvr.scoring.comet_span import CometSpan
 from pbrlsvr.serving.options import ServingOptions
-
-_spec = importlib.util.spec_from_file_location(
-    "comet_checkpoints", Path(__file__).parents[1].joinpath("comet_checkpoints.py")
-)
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 REGRESSION = "regression_metric encoder_model=XLM-RoBERTa"
 KIWI = "unified_metric input_segments=['mt', 'src'] layer_transformation=softmax layer_norm=True"

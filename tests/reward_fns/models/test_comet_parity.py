@@ -1,19 +1,12 @@
 """The scores of unbabel-comet 2.2.7, which cannot be installed here: tests/data/comet, made by make_comet_golden.py."""
 
-import importlib.util
 import json
-from pathlib import Path
 
+import comet_checkpoints as tiny
 import pytest
 
 from pbrlsvr.models.comet.comet import CometLoader
 from pbrlsvr.models.comet.options import CometOptions
-
-_spec = importlib.util.spec_from_file_location(
-    "comet_checkpoints", Path(__file__).parents[1].joinpath("comet_checkpoints.py")
-)
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 GOLDEN = json.loads(tiny.GOLDEN.read_text(encoding="utf-8"))
 TEXTS = [text for sample in tiny.SAMPLES for text in sample]

@@ -82,12 +82,18 @@ def flipped(value, bit):
 
 
 def test_each_bit_of_a_value_counts(folder):
-    key, value = next((key, value) for key, value in stored(folder).items() if b"<f4" in value)
-    for bit in range(0, 8 * len(value), 7):
-        change(folder, "UPDATE results SET value = ? WHERE item = ?", flipped(value, bit), key)
-        host = ask(folder)
-        assert (len(computed), host.damaged()) == (1, 1)
-        assert stored(folder)[key] == value  # written again
+    """One bit is turned in each of as many values as a value has bits, another one in each."""
+    length = next(len(value) for value in stored(folder).values() if b"<f4" in value)
+    items = [f"bit {bit:06}0" for bit in range(8 * length)]
+    ask(folder, items)
+    before = stored(folder)
+    keys = [key for key, value in before.items() if len(value) == length][-len(items) :]
+    with sqlite3.connect(file_of(folder)) as connection:
+        turned = [(flipped(before[key], bit), key) for bit, key in enumerate(keys)]
+        connection.executemany("UPDATE results SET value = ? WHERE item = ?", turned)
+    host = ask(folder, [*ITEMS, *items])
+    assert len(computed) == host.damaged() == len(items)
+    assert stored(folder) == before  # written again
 
 
 OLD_ARRAY = b"a<f4:16:" + np.full(16, np.nan, dtype="<f4").tobytes()

@@ -4,7 +4,7 @@ It runs in an environment of its own, since unbabel-comet cannot be installed be
 
     python3 -m venv golden
     golden/bin/pip install torch==2.13.0 "setuptools<80" sentencepiece==0.2.0 unbabel-comet==2.2.7
-    golden/bin/python tests/reward_fns/make_comet_golden.py            # scores; --tokenizers makes those anew, too
+    golden/bin/python tests/support/make_comet_golden.py            # scores; --tokenizers makes those anew, too
 
 "setuptools<80" brings pkg_resources, without which unbabel-comet takes `sparsemax_patch` for another thing.
 """
