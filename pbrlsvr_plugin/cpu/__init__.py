@@ -11,9 +11,10 @@ def activate() -> None:
     """
     from verl.plugin.platform import PlatformRegistry
 
-    from pbrlsvr_plugin.cpu.patches import install
+    from pbrlsvr_plugin.cpu.patches import PATCHES
     from pbrlsvr_plugin.cpu.platform import PlatformCPU
+    from pbrlsvr_plugin.verl.patching import install
 
     if PlatformRegistry.get("cpu") is not PlatformCPU:
         PlatformRegistry.register(platform="cpu")(PlatformCPU)
-    install()
+    install(PATCHES)

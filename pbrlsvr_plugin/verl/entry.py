@@ -16,8 +16,12 @@ def _activate() -> None:
     plugins = Plugins.instance()  # Hydra's own scan comes first: it executes the plug-in modules that it finds
     from hydra_plugins.pbrlsvr_searchpath.plugin import PbrlsvrSearchPathPlugin, look_after_composition
 
+    from pbrlsvr_plugin.verl.patches import PATCHES
+    from pbrlsvr_plugin.verl.patching import install
+
     plugins.register(PbrlsvrSearchPathPlugin)  # does nothing where the scan has found it
     look_after_composition()
+    install(PATCHES)
 
     if os.environ.get("VERL_PLATFORM", "").lower() == "cpu":
         # By name: the rooms below import no room above them, and this is where a process begins.

@@ -109,6 +109,9 @@ def _guard_composition() -> None:
             config = _with_options_in_no_file(compose, error, self, *args, **kwargs)
         if ours := next(iter(mentions(config)), None):
             _apply_choice(config, ours)
+        # Not for `hydra.compose`: to look at a config one needs no account.
+        if kwargs.get("from_shell", True) and _logs_to_comet(config):
+            _require_comet()
         return config
 
     load_configuration._is_pbrlsvrs = True  # type: ignore[attr-defined]
@@ -179,6 +182,24 @@ def _apply_choice(config: Any, ours: str) -> None:
         raise ConfigCompositionException(f"pbrlsvr: {error}") from error
     except Exception as error:
         raise ConfigCompositionException(explain(error, ours)) from error
+
+
+def _logs_to_comet(config: Any) -> bool:
+    loggers = OmegaConf.select(config, "trainer.logger", throw_on_resolution_failure=False)
+    return "comet" in ([loggers] if isinstance(loggers, str) else loggers or [])
+
+
+def _require_comet() -> None:
+    """What would stop the run when its workers are up, minutes later."""
+    from hydra.errors import ConfigCompositionException
+
+    from pbrlsvr.errors import ConfigError
+    from pbrlsvr_plugin.verl.tracking import require
+
+    try:
+        require()
+    except ConfigError as error:
+        raise ConfigCompositionException(f"pbrlsvr: {error}") from error
 
 
 def _require_hydra() -> None:
