@@ -43,6 +43,7 @@ def examine(model: str | None) -> int:
         check_versions,
         check_entry_point,
         check_trainer_imports,
+        check_trl,
         check_reward_options,
         check_encoder_package,
     ]
@@ -118,6 +119,24 @@ def check_trainer_imports() -> Finding:
             "pip install 'TransferQueue>=0.1.10' pyzmq msgspec fastapi uvicorn cachetools, or verl's extra [verl-core]",
         )
     return Finding("veRL's trainer can be imported")
+
+
+def check_trl() -> Finding:
+    """A trl that is there has the class that veRL takes from it whenever it builds a model."""
+    found = _version("trl")
+    if found is None:
+        return Finding("trl is not installed, and veRL needs none of it")
+    name = "AutoModelForCausalLMWithValueHead"
+    for module in ("trl.experimental.ppo", "trl"):
+        try:
+            if hasattr(import_module(module), name):
+                return Finding(f"trl {found} has what veRL takes from it")
+        except ImportError:
+            continue
+    return Finding(
+        f"trl {found} has no {name}: veRL imports it where trl is installed, so every run ends when its model is built",
+        "pip uninstall trl here, and train with TRL in an environment of its own",
+    )
 
 
 def check_reward_options() -> Finding:

@@ -22,7 +22,7 @@ def test_a_sound_installation_passes_with_the_facts_for_a_bug_report(minilm):
     assert result.returncode == 0, result.stdout + result.stderr
     for fact in ("verl 0.9", "torch 2", "pbrlsvr.embed_cosine", "verl.plugins: pbrlsvr", "cpu:", "VERL_PLATFORM="):
         assert fact in result.stdout
-    assert "7 of 7 checks passed" in result.stdout
+    assert "8 of 8 checks passed" in result.stdout
 
 
 def test_plugins_turned_off_is_wrong_with_its_fix():
@@ -43,6 +43,17 @@ def test_a_plugin_that_does_not_load_is_wrong():
     result = doctor(prelude="import sys; sys.modules['pbrlsvr_plugin.verl.reward_option'] = None")
     assert result.returncode == 1
     assert "WRONG check_reward_options failed" in result.stdout
+
+
+@pytest.mark.parametrize(("content", "sound"), [("", False), ("class AutoModelForCausalLMWithValueHead: pass", True)])
+def test_a_trl_that_lacks_what_verl_takes_from_it_is_wrong(content, sound, tmp_path):
+    (tmp_path / "trl").mkdir()
+    (tmp_path / "trl/__init__.py").write_text(content)
+    (tmp_path / "trl-1.16.0.dist-info").mkdir()
+    (tmp_path / "trl-1.16.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: trl\nVersion: 1.16.0\n")
+    found = doctor(PYTHONPATH=str(tmp_path))
+    assert ("ok    trl 1.16.0 has" in found.stdout) is sound
+    assert ("WRONG trl 1.16.0 has no AutoModelForCausalLMWithValueHead" in found.stdout) is not sound
 
 
 def test_the_other_checks_run_where_the_library_cannot_be_imported():
