@@ -17,43 +17,38 @@ def doctor(*arguments, prelude="", **environment):
     )  # fmt: skip
 
 
-def test_a_sound_installation_passes_with_the_facts_for_a_bug_report(minilm):
-    result = doctor("--model", minilm)
+def trl(folder, content):
+    """A folder with a package of that name."""
+    (folder / "trl").mkdir()
+    (folder / "trl/__init__.py").write_text(content)
+    (folder / "trl-1.16.0.dist-info").mkdir()
+    (folder / "trl-1.16.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: trl\nVersion: 1.16.0\n")
+    return str(folder)
+
+
+def test_a_sound_installation_passes_with_the_facts_for_a_bug_report(minilm, tmp_path):
+    has_it = trl(tmp_path, "class AutoModelForCausalLMWithValueHead: pass")
+    result = doctor("--model", minilm, PYTHONPATH=has_it)
     assert result.returncode == 0, result.stdout + result.stderr
     for fact in ("verl 0.9", "torch 2", "pbrlsvr.embed_cosine", "verl.plugins: pbrlsvr", "cpu:", "VERL_PLATFORM="):
         assert fact in result.stdout
+    assert "ok    trl 1.16.0 has" in result.stdout
     assert "8 of 8 checks passed" in result.stdout
 
 
-def test_plugins_turned_off_is_wrong_with_its_fix():
-    result = doctor(VERL_USE_EXTERNAL_PLUGINS="none")
+def test_each_fault_is_found_beside_the_others(tmp_path):
+    result = doctor(
+        "--model", str(tmp_path / "no-model"),
+        prelude="import sys; sys.modules['pbrlsvr_plugin.verl.reward_option'] = None",
+        VERL_USE_EXTERNAL_PLUGINS="none", PYTHONPATH=trl(tmp_path, ""),
+    )  # fmt: skip
     assert result.returncode == 1
     assert "WRONG VERL_USE_EXTERNAL_PLUGINS='none'" in result.stdout
     assert "fix: unset it" in result.stdout
-
-
-def test_a_model_that_is_not_there_is_wrong(tmp_path):
-    result = doctor("--model", str(tmp_path / "no-model"))
-    assert result.returncode == 1
+    assert "WRONG trl 1.16.0 has no AutoModelForCausalLMWithValueHead" in result.stdout
+    assert "WRONG check_reward_options failed" in result.stdout
     assert "no-model' " in result.stdout
     assert "cannot be loaded" in result.stdout
-
-
-def test_a_plugin_that_does_not_load_is_wrong():
-    result = doctor(prelude="import sys; sys.modules['pbrlsvr_plugin.verl.reward_option'] = None")
-    assert result.returncode == 1
-    assert "WRONG check_reward_options failed" in result.stdout
-
-
-@pytest.mark.parametrize(("content", "sound"), [("", False), ("class AutoModelForCausalLMWithValueHead: pass", True)])
-def test_a_trl_that_lacks_what_verl_takes_from_it_is_wrong(content, sound, tmp_path):
-    (tmp_path / "trl").mkdir()
-    (tmp_path / "trl/__init__.py").write_text(content)
-    (tmp_path / "trl-1.16.0.dist-info").mkdir()
-    (tmp_path / "trl-1.16.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: trl\nVersion: 1.16.0\n")
-    found = doctor(PYTHONPATH=str(tmp_path))
-    assert ("ok    trl 1.16.0 has" in found.stdout) is sound
-    assert ("WRONG trl 1.16.0 has no AutoModelForCausalLMWithValueHead" in found.stdout) is not sound
 
 
 def test_the_other_checks_run_where_the_library_cannot_be_imported():
