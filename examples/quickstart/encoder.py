@@ -7,8 +7,7 @@ encoder hardly sees a changed digit, and the reward cannot tell right from wrong
 
 import random
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,23 +17,10 @@ from sentence_transformers.losses import MultipleNegativesRankingLoss
 from sentence_transformers.models import Normalize, Pooling, Transformer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
 
-from quickstart.phrases import LANGUAGES
+from quickstart.settings import EncoderSettings
 from quickstart.world import PIVOT, Problem, reasoning, wrong_reasoning
 
 COLUMNS = ["anchor", "positive", "negative_1", "negative_2"]
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    hidden_size: int = 96
-    layers: int = 2
-    heads: int = 4
-    steps: int = 160
-    batch: int = 128
-    learning_rate: float = 2e-3
-    # Inverse temperature of the contrastive loss.
-    scale: float = 20.0
-    seed: int = 0
 
 
 def new_encoder(tokenizer: PreTrainedTokenizerFast, settings: EncoderSettings) -> SentenceTransformer:
@@ -64,6 +50,7 @@ def new_encoder(tokenizer: PreTrainedTokenizerFast, settings: EncoderSettings) -
 def train_encoder(
     encoder: SentenceTransformer,
     problems: list[Problem],
+    languages: Sequence[str],
     settings: EncoderSettings,
     progress: Callable[[int, float], None],
 ) -> None:
@@ -89,7 +76,7 @@ def train_encoder(
         trainer = SentenceTransformerTrainer(
             model=encoder,
             args=SentenceTransformerTrainingArguments(output_dir=folder, **arguments),
-            train_dataset=triplets(problems, settings.steps * settings.batch, settings.seed),
+            train_dataset=triplets(problems, languages, settings),
             loss=MultipleNegativesRankingLoss(encoder, scale=settings.scale),
             callbacks=[_Progress(progress)],
         )
@@ -97,28 +84,31 @@ def train_encoder(
         trainer.train()
 
 
-def triplets(problems: list[Problem], count: int, seed: int) -> Dataset:
-    """A solution, its counterpart, and two versions of the counterpart with one mistake each.
+def triplets(problems: list[Problem], languages: Sequence[str], settings: EncoderSettings) -> Dataset:
+    """A solution, its counterpart, and versions of the counterpart with one mistake each, for each step of training.
 
     In every other row the English solution is the anchor; in the rest it is the counterpart.
     """
-    rng = random.Random(seed)
-    columns: dict[str, list[str]] = {column: [] for column in COLUMNS}
-    for index in range(count):
-        problem, language = rng.choice(problems), rng.choice(list(LANGUAGES))
+    rng = random.Random(settings.seed)
+    names = COLUMNS[: 2 + settings.mistakes]
+    columns: dict[str, list[str]] = {column: [] for column in names}
+    for index in range(settings.steps * settings.batch):
+        problem, language = rng.choice(problems), rng.choice(languages)
         anchor, other = (PIVOT, language) if index % 2 else (language, PIVOT)
-        wrong = [wrong_reasoning(problem, other, rng) for _ in range(2)]
-        for column, text in zip(COLUMNS, [reasoning(problem, anchor), reasoning(problem, other), *wrong], strict=True):
+        wrong = [wrong_reasoning(problem, other, rng) for _ in range(settings.mistakes)]
+        for column, text in zip(names, [reasoning(problem, anchor), reasoning(problem, other), *wrong], strict=True):
             columns[column].append(text)
     return Dataset.from_dict(columns)
 
 
-def ranking(encoder: SentenceTransformer, problems: list[Problem], seed: int) -> dict[str, float]:
+def ranking(
+    encoder: SentenceTransformer, problems: list[Problem], languages: Sequence[str], seed: int
+) -> dict[str, float]:
     """Per language, how often the right solution is nearer to the English reference than one with a mistake."""
     rng = random.Random(seed)
     pivots = encoder.encode([reasoning(problem, PIVOT) for problem in problems], convert_to_tensor=True)
     shares = {}
-    for language in LANGUAGES:
+    for language in languages:
         right = encoder.encode([reasoning(problem, language) for problem in problems], convert_to_tensor=True)
         wrong = encoder.encode(
             [wrong_reasoning(problem, language, rng) for problem in problems], convert_to_tensor=True

@@ -10,9 +10,12 @@ from rich.console import Console
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
 from quickstart import data, toys
+from quickstart.settings import PolicySettings, Toy
 from quickstart.stages import Stages
 from quickstart.world import PIVOT
 
+# The toys are on this machine: nothing asks for the network.
+OFFLINE = (("HF_HUB_OFFLINE", "1"),)
 HERE = Path(__file__).resolve().parent
 Rows = list[dict[str, Any]]
 
@@ -52,9 +55,9 @@ def choose_models(options: argparse.Namespace, stages: Stages, console: Console)
                 f"{' and '.join(given)} without --policy: the toy policy knows only its own world. Name a policy too, "
                 "as in --policy Qwen/Qwen3-1.7B"
             )
-        policy, encoder, folder = toys.make(stages, console, options.seed)
-        made_by, offline = ("world", "warm-up", "encoder"), (("HF_HUB_OFFLINE", "1"),)
-        return Models(str(policy), str(encoder), folder, HERE / "toy.yaml", 16, made_by, offline)
+        toy = Toy(policy=PolicySettings(seed=options.seed))
+        folder, policy, encoder = toys.make(stages, console, toy)
+        return Models(str(policy), str(encoder), folder, HERE / "toy.yaml", 16, toys.STAGES, OFFLINE)
     if options.data is None:
         raise ConfigError(
             f"--policy {options.policy!r} without --data: name the folder that holds train.parquet and test.parquet, "

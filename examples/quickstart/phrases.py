@@ -1,4 +1,4 @@
-"""The wording of the toy world in its six languages, written by hand.
+"""The wording of the toy world in its nine languages, written by hand.
 
 Grammar is kept right by design, for every number, name, and object that can occur:
 
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 ADD, SUBTRACT, MULTIPLY = "+", "-", "×"
 OPERATIONS = (ADD, SUBTRACT, MULTIPLY)
-NATIVE_DIGITS = {"bn": "০১২৩৪৫৬৭৮৯"}
+# Hindi is written with 0-9, as mostly today: a script of its own without digits of its own, to be compared with these.
+NATIVE_DIGITS = {"bn": "০১২৩৪৫৬৭৮৯", "th": "๐๑๒๓๔๕๖๗๘๙"}
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ ENGLISH = Language(
     ask="How many {objects} does {name} have now?",
     instruction="Write the answer after ####.",
     steps={
-        ADD: "Add {n}: {equation}.",
-        SUBTRACT: "Subtract {n}: {equation}.",
-        MULTIPLY: "Multiply by {n}: {equation}.",
+        ADD: "Now we add {equation}.",
+        SUBTRACT: "Now we subtract {equation}.",
+        MULTIPLY: "Now we multiply {equation}.",
     },
 )
 
@@ -136,9 +137,9 @@ SPANISH = Language(
     ask="¿{how_many} {objects} tiene {name} ahora?",
     instruction="Escribe la respuesta después de ####.",
     steps={
-        ADD: "Suma {n}: {equation}.",
-        SUBTRACT: "Resta {n}: {equation}.",
-        MULTIPLY: "Multiplica por {n}: {equation}.",
+        ADD: "Ahora sumamos {equation}.",
+        SUBTRACT: "Ahora restamos {equation}.",
+        MULTIPLY: "Ahora multiplicamos {equation}.",
     },
 )
 
@@ -179,9 +180,9 @@ GERMAN = Language(
     ask="Wie viele {objects} hat {name} jetzt?",
     instruction="Schreibe die Antwort hinter ####.",
     steps={
-        ADD: "Addiere {n}: {equation}.",
-        SUBTRACT: "Subtrahiere {n}: {equation}.",
-        MULTIPLY: "Multipliziere mit {n}: {equation}.",
+        ADD: "Wir addieren {equation}.",
+        SUBTRACT: "Wir subtrahieren {equation}.",
+        MULTIPLY: "Wir multiplizieren {equation}.",
     },
 )
 
@@ -230,9 +231,9 @@ SWAHILI = Language(
     ask="Je, {name} ana {objects} {how_many} sasa?",
     instruction="Andika jibu baada ya ####.",
     steps={
-        ADD: "Jumlisha {n}: {equation}.",
-        SUBTRACT: "Toa {n}: {equation}.",
-        MULTIPLY: "Zidisha kwa {n}: {equation}.",
+        ADD: "Sasa tunajumlisha {equation}.",
+        SUBTRACT: "Sasa tunatoa {equation}.",
+        MULTIPLY: "Sasa tunazidisha {equation}.",
     },
 )
 
@@ -272,7 +273,11 @@ CHINESE = Language(
     },
     ask="{name}现在有多少{m}{objects}？",
     instruction="请把答案写在####后面。",
-    steps={ADD: "加上{n}：{equation}。", SUBTRACT: "减去{n}：{equation}。", MULTIPLY: "乘以{n}：{equation}。"},
+    steps={
+        ADD: "这一步需要用加法{equation}。",
+        SUBTRACT: "这一步需要用减法{equation}。",
+        MULTIPLY: "这一步需要用乘法{equation}。",
+    },
     separator="",
 )
 
@@ -321,10 +326,165 @@ BENGALI = Language(
     ask="এখন {of} কাছে কয়টি {objects} আছে?",
     instruction="উত্তরটি ####-এর পরে লেখো।",
     steps={
-        ADD: "{n} যোগ করো: {equation}।",
-        SUBTRACT: "{n} বিয়োগ করো: {equation}।",
-        MULTIPLY: "{n} দিয়ে গুণ করো: {equation}।",
+        ADD: "এখন যোগ করি {equation}।",
+        SUBTRACT: "এখন বিয়োগ করি {equation}।",
+        MULTIPLY: "এখন গুণ করি {equation}।",
     },
 )
 
-LANGUAGES = {"en": ENGLISH, "es": SPANISH, "de": GERMAN, "sw": SWAHILI, "zh": CHINESE, "bn": BENGALI}
+FRENCH = Language(
+    title="French",
+    script="Latin",
+    names=LATIN_NAMES,
+    objects=_forms(
+        "objects of",
+        "livres/de livres",
+        "oranges/d'oranges",
+        "œufs/d'œufs",
+        "pièces/de pièces",
+        "crayons/de crayons",
+        "tasses/de tasses",
+    ),
+    start="{name} a {n} {objects}.",
+    events={
+        ADD: [
+            "{name} en achète {n} de plus.",
+            "{name} en trouve {n} en chemin.",
+            "Un ami en donne {n} à {name}.",
+            "{name} en gagne {n} à un jeu.",
+            "{name} en reçoit {n} en cadeau.",
+            "{name} en apporte {n} de la maison.",
+            "{name} en sort {n} du placard.",
+            "{name} en ramasse {n} cet après-midi.",
+        ],
+        SUBTRACT: [
+            "{name} en vend {n}.",
+            "{name} en perd {n} en chemin.",
+            "{name} en donne {n} à un ami.",
+            "{name} en jette {n}.",
+            "{name} en oublie {n} dans le bus.",
+            "Un voleur en vole {n} à {name}.",
+            "{name} en offre {n} à l'école.",
+            "{name} en prête {n} à une voisine.",
+        ],
+        MULTIPLY: [
+            "La quantité est multipliée par {n}.",
+            "Un magicien transforme chaque unité en {n}.",
+            "{name} échange chaque unité contre {n}.",
+            "À la fin du mois {name} en a {n} fois plus.",
+        ],
+    },
+    ask="Combien {of} {name} a maintenant ?",
+    instruction="Écris la réponse après ####.",
+    steps={
+        ADD: "Maintenant additionnons {equation}.",
+        SUBTRACT: "Maintenant soustrayons {equation}.",
+        MULTIPLY: "Maintenant multiplions {equation}.",
+    },
+)
+
+HINDI = Language(
+    title="Hindi",
+    script="Devanagari",
+    names=_names("अमीना", "उमर", "नीना", "लियो", "सारा", "जुमा"),
+    objects=_forms(
+        "objects how_many of te",
+        "किताबें/कितनी/की/ती",
+        "संतरे/कितने/के/ते",
+        "अंडे/कितने/के/ते",
+        "सिक्के/कितने/के/ते",
+        "पेंसिलें/कितनी/की/ती",
+        "प्याले/कितने/के/ते",
+    ),
+    start="{name} के पास {n} {objects} हैं।",
+    events={
+        ADD: [
+            "{name} को बाज़ार से {n} और मिल{te} हैं।",
+            "{name} को रास्ते में {n} मिल{te} हैं।",
+            "एक दोस्त {name} को {n} देता है।",
+            "{name} को खेल में {n} मिल{te} हैं।",
+            "{name} को उपहार में {n} मिल{te} हैं।",
+            "घर से {name} के पास {n} और आ{te} हैं।",
+            "अलमारी से {name} के लिए {n} निकल{te} हैं।",
+            "दोपहर में {name} के पास {n} जमा हो{te} हैं।",
+        ],
+        SUBTRACT: [
+            "{name} {of} {n} बिक जा{te} हैं।",
+            "{name} {of} {n} रास्ते में खो जा{te} हैं।",
+            "एक दोस्त {name} से {n} लेता है।",
+            "{name} के हाथ से {n} गिर जा{te} हैं।",
+            "{name} {of} {n} बस में छूट जा{te} हैं।",
+            "एक चोर {name} {of} {n} चुरा लेता है।",
+            "स्कूल को {name} से दान में {n} मिल{te} हैं।",
+            "पड़ोसी {name} से {n} उधार लेता है।",
+        ],
+        MULTIPLY: [
+            "संख्या {n} गुना हो जाती है।",
+            "एक जादूगर हर एक को {n} बना देता है।",
+            "{name} को हर एक के बदले {n} मिल{te} हैं।",
+            "महीने के अंत में {name} के पास {n} गुना हैं।",
+        ],
+    },
+    ask="अब {name} के पास {how_many} {objects} हैं?",
+    instruction="उत्तर #### के बाद लिखो।",
+    steps={
+        ADD: "अब जोड़ते हैं {equation}।",
+        SUBTRACT: "अब घटाते हैं {equation}।",
+        MULTIPLY: "अब गुणा करते हैं {equation}।",
+    },
+)
+
+THAI = Language(
+    title="Thai",
+    script="Thai",
+    names=_names("อามีนา", "โอมาร์", "นีนา", "เลโอ", "ซารา", "จูมา"),
+    objects=_forms("objects m", "หนังสือ/เล่ม", "ส้ม/ผล", "ไข่/ฟอง", "เหรียญ/เหรียญ", "ดินสอ/แท่ง", "ถ้วย/ใบ"),
+    start="{name}มี{objects} {n} {m}",
+    events={
+        ADD: [
+            "{name}ซื้อเพิ่ม {n} {m}",
+            "{name}เก็บได้ระหว่างทาง {n} {m}",
+            "เพื่อนคนหนึ่งให้{name} {n} {m}",
+            "{name}ชนะเกมได้มา {n} {m}",
+            "{name}ได้รับเป็นของขวัญ {n} {m}",
+            "{name}นำมาจากบ้าน {n} {m}",
+            "{name}หยิบออกจากตู้มา {n} {m}",
+            "{name}รวบรวมได้ตอนบ่าย {n} {m}",
+        ],
+        SUBTRACT: [
+            "{name}ขายไป {n} {m}",
+            "{name}ทำหายระหว่างทาง {n} {m}",
+            "{name}ให้เพื่อนไป {n} {m}",
+            "{name}ทิ้งไป {n} {m}",
+            "{name}ลืมไว้บนรถเมล์ {n} {m}",
+            "ขโมยเอาของ{name}ไป {n} {m}",
+            "{name}บริจาคให้โรงเรียน {n} {m}",
+            "{name}ให้เพื่อนบ้านยืม {n} {m}",
+        ],
+        MULTIPLY: [
+            "จำนวนเพิ่มขึ้นเป็น {n} เท่า",
+            "พ่อมดเสกแต่ละ{m}ให้เป็น {n} {m}",
+            "{name}เอาแต่ละ{m}ไปแลกได้ {n} {m}",
+            "สิ้นเดือน{name}มีเป็น {n} เท่าของเดิม",
+        ],
+    },
+    ask="ตอนนี้{name}มี{objects}กี่{m}",
+    instruction="เขียนคำตอบหลัง ####",
+    steps={
+        ADD: "ขั้นตอนนี้เราต้องบวก {equation}",
+        SUBTRACT: "ขั้นตอนนี้เราต้องลบ {equation}",
+        MULTIPLY: "ขั้นตอนนี้เราต้องคูณ {equation}",
+    },
+)
+
+LANGUAGES = {
+    "en": ENGLISH,
+    "es": SPANISH,
+    "de": GERMAN,
+    "sw": SWAHILI,
+    "zh": CHINESE,
+    "bn": BENGALI,
+    "th": THAI,
+    "fr": FRENCH,
+    "hi": HINDI,
+}

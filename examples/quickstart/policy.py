@@ -7,41 +7,17 @@ guesses. That is the gap which RL narrows: a reward for the reasoning pays for d
 """
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from quickstart.phrases import LANGUAGES, NATIVE_DIGITS
+from quickstart.settings import PolicySettings
 from quickstart.world import PIVOT, Problem, bare_answer, question, response, reworded, sums
 
-OTHERS = [language for language in LANGUAGES if language != PIVOT]
 # Token ids of a prompt and of its response.
 Example = tuple[list[int], list[int]]
-
-
-@dataclass(frozen=True)
-class PolicySettings:
-    """Size of the policy, and of its warm-up."""
-
-    hidden_size: int = 128
-    layers: int = 3
-    heads: int = 4
-    # Worked examples: in English, in each other language, and in each with digits of its own, of which nothing is
-    # learned from English.
-    english: int = 20000
-    other: int = 400
-    other_digits: int = 800
-    # Share of the examples outside English that spell out the reasoning.
-    reasoned: float = 0.5
-    steps: int = 800
-    # Examples in a batch: English, other languages, and single sums in each kind of digits.
-    batch_english: int = 38
-    batch_other: int = 26
-    batch_sums: int = 20
-    learning_rate: float = 2e-3
-    seed: int = 0
 
 
 def new_policy(tokenizer: PreTrainedTokenizerFast, settings: PolicySettings) -> LlamaForCausalLM:
@@ -67,6 +43,7 @@ def warm_up(
     policy: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
     problems: list[Problem],
+    languages: Sequence[str],
     settings: PolicySettings,
     progress: Callable[[int, float], None],
 ) -> None:
@@ -76,10 +53,12 @@ def warm_up(
     """
     rng = random.Random(settings.seed)
     torch.manual_seed(settings.seed)
-    drill = [tokenize(tokenizer, *pair) for language in (PIVOT, *NATIVE_DIGITS) for pair in sums(language)]
+    others = [language for language in languages if language != PIVOT]
+    counted = [PIVOT, *(language for language in languages if language in NATIVE_DIGITS)]
+    drill = [tokenize(tokenizer, *pair) for language in counted for pair in sums(language)]
     kinds = [
         (_examples(tokenizer, problems, [PIVOT], settings, rng), settings.batch_english),
-        (_examples(tokenizer, problems, OTHERS, settings, rng), settings.batch_other),
+        (_examples(tokenizer, problems, others, settings, rng), settings.batch_other),
         (drill, settings.batch_sums),
     ]
     optimizer = torch.optim.AdamW(policy.parameters(), lr=settings.learning_rate, weight_decay=0.01, betas=(0.9, 0.98))

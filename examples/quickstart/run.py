@@ -10,7 +10,6 @@ DIR holds train.parquet and test.parquet. What stands after the options goes to 
 """
 
 import argparse
-import importlib.metadata
 import os
 import sys
 from pathlib import Path
@@ -27,12 +26,11 @@ from rich.markup import escape  # noqa: E402
 from pbrlsvr.errors import ConfigError, PbrlsvrError  # noqa: E402
 from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER  # noqa: E402
 from quickstart import data, train  # noqa: E402
+from quickstart.experiment import Training, evaluate_stage, grpo_stage, versions  # noqa: E402
 from quickstart.memory import Meter  # noqa: E402
-from quickstart.models import Models, Rows, choose_models, choose_rows, fingerprint  # noqa: E402
+from quickstart.models import choose_models, choose_rows  # noqa: E402
 from quickstart.stages import Stages  # noqa: E402
 from quickstart.world import PIVOT  # noqa: E402
-
-PACKAGES = ("torch", "transformers", "tokenizers", "sentence-transformers", "verl")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,97 +76,31 @@ def check(options: argparse.Namespace) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
-    stages = Stages(options.output, console, versions)
+    stages = Stages(options.output, console, versions())
     models = choose_models(options, stages, console)
     train_rows, test_rows = choose_rows(models.data, options.languages)
     if options.problems:
         test_rows = data.first_of_each_language(test_rows, options.problems)
-    before = evaluate_stage(stages, "before", models.policy, test_rows, options, models, list(models.made_by))
-    grpo = grpo_stage(stages, console, models, train_rows, test_rows, options)
-    after = evaluate_stage(stages, "after", str(grpo / "policy"), test_rows, options, models, ["grpo"])
-    conclude(console, before, after, grpo, options.output)
-
-
-def evaluate_stage(
-    stages: Stages,
-    name: str,
-    policy: str,
-    rows: Rows,
-    options: argparse.Namespace,
-    models: Models,
-    after: list[str],
-) -> Path:
-    """Accuracy per language; the folder also holds every response."""
-    from quickstart import evaluate
-
     tokens = int(train.option("data.max_response_length", models.recipe, options.overrides))
-
-    def action(folder: Path) -> None:
-        with stages.progress(len(rows), "problems") as show:
-            result, responses = evaluate.evaluate(
-                policy,
-                rows,
-                max_new_tokens=tokens,
-                device=options.device or evaluate.default_device(),
-                progress=lambda done: show(done, ""),
-            )
-        evaluate.save(folder, result, responses)
-
-    return stages.run(
-        name,
-        f"Accuracy {name} GRPO: {len(rows)} held-out problems",
-        action,
-        inputs={"policy": fingerprint(policy), "rows": data.digest(rows), "tokens": tokens},
-        sources=[HERE / "evaluate.py"],
-        after=after,
+    training = Training(
+        policy=models.policy,
+        encoder=models.encoder,
+        recipe=models.recipe,
+        steps=options.steps or models.steps,
+        seed=options.seed,
+        profile=train.choose_profile(options.profile),
+        overrides=tuple(options.overrides),
+        environment=models.environment,
     )
 
+    def test(name: str, policy: str, after: list[str]) -> Path:
+        title = f"Accuracy {name} GRPO: {len(test_rows)} held-out problems"
+        return evaluate_stage(stages, name, title, policy, test_rows, tokens, options.device, after)
 
-def grpo_stage(
-    stages: Stages,
-    console: Console,
-    models: Models,
-    train_rows: Rows,
-    test_rows: Rows,
-    options: argparse.Namespace,
-) -> Path:
-    """veRL's GRPO; the folder holds its log, the metrics of each step, and the trained policy."""
-    steps = options.steps or models.steps
-    profile = train.choose_profile(options.profile)
-
-    def action(folder: Path) -> None:
-        files = folder.resolve() / "train.parquet", folder.resolve() / "test.parquet"
-        data.write_rows(train_rows, files[0])
-        data.write_rows(test_rows, files[1])
-        values = train.run_values(models.policy, models.encoder, files, steps, options.seed, folder.resolve())
-        arguments = train.overrides(models.recipe, values, profile, options.overrides)
-        log = folder / "verl.log"
-        console.print(f"  python -m verl.trainer.main_ppo ..., in full at the top of {log}; starting takes a while")
-        environment = dict(models.environment) | ({"VERL_PLATFORM": "cpu"} if profile == "cpu" else {})
-        results = train.train(
-            arguments, log, lambda one: console.print(_step_line(one, steps), highlight=False), environment
-        )
-        train.save(folder, results, steps)
-
-    inputs = {
-        "policy": fingerprint(models.policy),
-        "encoder": fingerprint(models.encoder),
-        "rows": data.digest(train_rows),
-        "overrides": options.overrides,
-    }
-    return stages.run(
-        "grpo",
-        f"GRPO with veRL: {steps} steps, reward pbrlsvr.embed_cosine",
-        action,
-        inputs=inputs | {"steps": steps, "profile": profile, "seed": options.seed},
-        sources=[models.recipe, HERE / "train.py"],
-        after=list(models.made_by),
-    )
-
-
-def _step_line(one: train.StepResult, steps: int) -> str:
-    return f"  step {one.step:>3}/{steps}  reward {one.reward:.3f}  {one.length:.0f} tokens  {one.seconds:.1f} s"
+    before = test("before", models.policy, list(models.made_by))
+    grpo = grpo_stage(stages, "grpo", training, train_rows, test_rows, list(models.made_by))
+    after = test("after", str(grpo / "policy"), ["grpo"])
+    conclude(console, before, after, grpo, options.output)
 
 
 def conclude(console: Console, before: Path, after: Path, grpo: Path, output: Path) -> None:

@@ -3,7 +3,7 @@
 A number as one token keeps the arithmetic within reach of a policy of a million parameters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -11,9 +11,18 @@ from transformers import PreTrainedTokenizerFast
 from quickstart.phrases import LANGUAGES
 from quickstart.world import HIGHEST, Problem, digits, question, response
 
-# A number; or punctuation, or a word, each with the spaces around it that do not belong to a neighbouring word. So
-# "7", "7.", and "has 7" all hold the same token for the number.
-PIECES = r"\p{Nd}+|[\p{P}\p{S}]+( (?=\p{Nd}))?| ?[^\s\p{Nd}\p{P}\p{S}]+( (?=\p{Nd}))?|\s+"
+_FORMS = {
+    form[slot]
+    for words in LANGUAGES.values()
+    for slot in ("name", "objects")
+    for form in words.names + words.objects
+    if slot in form
+}
+# The longest first: a word may begin another.
+_NOUNS = "|".join(sorted(_FORMS, key=lambda form: (-len(form), form)))
+# A number; a name or a thing; or what stands between them: punctuation, or a phrase. Each takes the spaces around it
+# that belong to no number: "7", "7.", and "has 7" all hold the same token for the number.
+PIECES = rf"\p{{Nd}}+| ?(?:{_NOUNS})|[\p{{P}}\p{{S}}]+( (?=\p{{Nd}}))?|(?:(?! ?(?:{_NOUNS}))[^\p{{Nd}}\p{{P}}\p{{S}}])+"
 SPECIAL_TOKENS = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "<end>"}
 ROLES = ["<user>", "<assistant>"]
 CHAT_TEMPLATE = (
@@ -23,15 +32,15 @@ CHAT_TEMPLATE = (
 )
 
 
-def train_tokenizer(problems: list[Problem], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A tokenizer for the questions and solutions of all languages, with a chat template."""
-    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL_TOKENS["unk_token"]))
+def train_tokenizer(problems: list[Problem], vocabulary: int, languages: Iterable[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer for the questions and solutions in the languages, with a chat template."""
+    tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL_TOKENS["unk_token"]))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
     tokenizer.decoder = decoders.Fuse()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=[*SPECIAL_TOKENS.values(), *ROLES], min_frequency=2, show_progress=False
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=vocabulary, special_tokens=[*SPECIAL_TOKENS.values(), *ROLES], show_progress=False
     )
-    tokenizer.train_from_iterator(_texts(problems), trainer)
+    tokenizer.train_from_iterator(_texts(problems, languages), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         **SPECIAL_TOKENS,
@@ -41,11 +50,11 @@ def train_tokenizer(problems: list[Problem], vocabulary: int) -> PreTrainedToken
     )
 
 
-def _texts(problems: list[Problem]) -> Iterator[str]:
-    for language, words in LANGUAGES.items():
+def _texts(problems: list[Problem], languages: Iterable[str]) -> Iterator[str]:
+    for language in languages:
         # Often enough that every number becomes a token of its own before the words are merged.
         yield from [digits(str(number), language) for number in range(HIGHEST + 11)] * 200
-        yield from [words.instruction] * 200
+        yield from [LANGUAGES[language].instruction] * 200
         for problem in problems:
             yield question(problem, language)
             yield response(problem, language)

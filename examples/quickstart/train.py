@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from pbrlsvr.errors import PbrlsvrError
 
 TAIL = 25
+REWARD = "pbrlsvr.embed_cosine"
 STEPS = "steps.json"
 _STEP = re.compile(r"\bstep:(\d+) - ")
 _METRICS = {"reward": "critic/rewards/mean", "seconds": "timing_s/step", "length": "response_length/mean"}
@@ -39,9 +40,9 @@ class StepResult:
     length: float
 
 
-def overrides(recipe: Path, values: dict[str, Any], profile: str, extra: list[str]) -> list[str]:
+def overrides(recipe: Path, values: dict[str, Any], profile: str, extra: list[str], reward: str = REWARD) -> list[str]:
     """The command line after `python -m verl.trainer.main_ppo`; what stands later wins."""
-    chosen = ["+reward_fn=pbrlsvr.embed_cosine", *([f"+profile={profile}"] if profile != "none" else [])]
+    chosen = [f"+reward_fn={reward}", *([f"+profile={profile}"] if profile != "none" else [])]
     return [*chosen, *_flatten(OmegaConf.to_container(OmegaConf.load(recipe))), *_flatten(values), *extra]
 
 
@@ -54,12 +55,15 @@ def _flatten(tree: Any, prefix: str = "") -> Iterator[str]:
 
 
 def run_values(
-    policy: str, encoder: str, files: tuple[Path, Path], steps: int, seed: int, folder: Path
+    policy: str, encoder: str | None, files: tuple[Path, Path], steps: int, seed: int, folder: Path
 ) -> dict[str, Any]:
-    """The overrides that say what is trained on what, and where the result goes."""
-    return {
+    """The overrides that say what is trained on what, and where the result goes.
+
+    `encoder` is None for a reward without one.
+    """
+    embedding = {"reward.custom_reward_function.reward_kwargs.embedding.model": encoder}
+    return (embedding if encoder else {}) | {
         "actor_rollout_ref.model.path": policy,
-        "reward.custom_reward_function.reward_kwargs.embedding.model": encoder,
         "data.train_files": files[0],
         "data.val_files": files[1],
         "data.seed": seed,

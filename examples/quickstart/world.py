@@ -1,11 +1,11 @@
-"""Word problems of one or two steps, asked and solved in every language of phrases.py.
+"""Word problems of a few steps, asked and solved in every language of phrases.py.
 
-A problem is language-free: a starting number and one or two events. Its question and its solution are rendered from
+A problem is language-free: a starting number and some events. Its question and its solution are rendered from
 it in any language, so the English solution is a reference for the answers in all the others.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,8 @@ from quickstart.phrases import ADD, LANGUAGES, MULTIPLY, NATIVE_DIGITS, OPERATIO
 
 NAME = "quickstart"
 PIVOT = "en"
+# Steps of a problem, drawn from these.
+LENGTHS = (1, 2, 2)
 # Numbers go from 2 to 40: the plural is right everywhere, and each is one token of the policy.
 LOWEST, HIGHEST = 2, 40
 MISTAKES = ("operation", "number", "start", "result", "missing", "repeated")
@@ -65,7 +67,7 @@ def apply(operation: str, left: int, n: int) -> int:
     return {ADD: left + n, SUBTRACT: left - n, MULTIPLY: left * n}[operation]
 
 
-def sample_problems(count: int, seed: int) -> list[Problem]:
+def sample_problems(count: int, seed: int, lengths: Sequence[int] = LENGTHS) -> list[Problem]:
     """`count` problems with different skeletons, in random order; the same ones for the same seed.
 
     There are 328 skeletons of one step and 5,736 of two, so most problems have two.
@@ -73,7 +75,7 @@ def sample_problems(count: int, seed: int) -> list[Problem]:
     rng = random.Random(seed)
     found: dict[tuple[int, ...], Problem] = {}
     while len(found) < count:
-        problem = _sample(rng)
+        problem = _sample(rng, lengths)
         found.setdefault(problem.skeleton, problem)
     problems = list(found.values())
     # The rarer one-step skeletons are found first: without this the first problems would not be like the rest.
@@ -81,10 +83,10 @@ def sample_problems(count: int, seed: int) -> list[Problem]:
     return problems
 
 
-def _sample(rng: random.Random) -> Problem:
+def _sample(rng: random.Random, lengths: Sequence[int]) -> Problem:
     start = left = rng.randint(LOWEST, 20)
     events: list[Event] = []
-    for _ in range(rng.choice([1, 2, 2])):
+    for _ in range(rng.choice(lengths)):
         while True:
             operation = rng.choices(OPERATIONS, [2, 2, 1])[0]
             n = rng.choice(second_numbers(operation))
@@ -125,7 +127,7 @@ def reasoning(problem: Problem, language: str) -> str:
     """The solution, spelled out.
 
     >>> reasoning(Problem(7, (Event("+", 5, 0),), person=0, thing=5), "en")
-    'Add 5: 7+5=12.'
+    'Now we add 7+5=12.'
     """
     return _spell_out(problem.steps, language)
 
@@ -155,7 +157,7 @@ def sums(language: str) -> list[tuple[str, str]]:
     >>> sums("en")[0], sums("bn")[0]
     (('2+2=?', '2+2=4. #### 4'), ('২+২=?', '২+২=৪। #### ৪'))
     """
-    stop = LANGUAGES[language].steps[ADD][-1]
+    stop = LANGUAGES[language].steps[ADD].partition("{equation}")[2]
     found = []
     for operation in OPERATIONS:
         for left in range(LOWEST, HIGHEST + 1):
@@ -177,14 +179,14 @@ def digits(text: str, language: str) -> str:
     return text.translate(str.maketrans("0123456789", native)) if native else text
 
 
-def rows(problems: list[Problem], split: str, languages: list[str]) -> Iterator[dict[str, Any]]:
+def rows(problems: list[Problem], split: str, languages: Sequence[str], name: str = NAME) -> Iterator[dict[str, Any]]:
     """Each problem in each language, as rows of a veRL data set with a pivot reference."""
     for index, problem in enumerate(problems):
         pivot = {"pivot_reasoning": reasoning(problem, PIVOT), "pivot_answer": str(problem.answer)}
         for language in languages:
             asked = question(problem, language)
             yield {
-                "data_source": f"{NAME}/{language}",
+                "data_source": f"{name}/{language}",
                 "prompt": [{"role": "user", "content": f"{asked} {LANGUAGES[language].instruction}"}],
                 "ability": "math",
                 "reward_model": {"style": "pivot", "ground_truth": str(problem.answer)},
@@ -197,7 +199,7 @@ def rows(problems: list[Problem], split: str, languages: list[str]) -> Iterator[
 def _spell_out(steps: list[Step], language: str) -> str:
     words = LANGUAGES[language]
     sentences = [
-        words.steps[step.operation].format(n=step.n, equation=f"{step.left}{step.operation}{step.n}={step.result}")
+        words.steps[step.operation].format(equation=f"{step.left}{step.operation}{step.n}={step.result}")
         for step in steps
     ]
     return digits(words.separator.join(sentences), language)

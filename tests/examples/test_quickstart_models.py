@@ -36,7 +36,7 @@ TINY = PolicySettings(
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return train_tokenizer(PROBLEMS, vocabulary=1200)
+    return train_tokenizer(PROBLEMS, 2000, LANGUAGES)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -85,7 +85,9 @@ def test_the_loss_is_that_of_the_model_on_the_response_only(tokenizer: PreTraine
 
 def test_the_warm_up_lowers_the_loss(tokenizer: PreTrainedTokenizerFast) -> None:
     losses: list[float] = []
-    warm_up(new_policy(tokenizer, TINY), tokenizer, PROBLEMS, TINY, lambda step, loss: losses.append(loss))
+    warm_up(
+        new_policy(tokenizer, TINY), tokenizer, PROBLEMS, list(LANGUAGES), TINY, lambda step, loss: losses.append(loss)
+    )
     assert len(losses) == TINY.steps
     assert losses[-1] < 0.8 * losses[0]
 
@@ -120,11 +122,11 @@ def test_a_few_steps_teach_the_encoder_to_rank_the_right_solution_above_one_with
 
     settings = EncoderSettings(hidden_size=48, steps=40, batch=32)
     encoder = new_encoder(tokenizer, settings)
-    before = ranking(encoder, PROBLEMS[300:], seed=0)
-    train_encoder(encoder, PROBLEMS[:300], settings, lambda step, loss: None)
+    before = ranking(encoder, PROBLEMS[300:], list(LANGUAGES), seed=0)
+    train_encoder(encoder, PROBLEMS[:300], list(LANGUAGES), settings, lambda step, loss: None)
     encoder.save(str(tmp_path), create_model_card=False)
     loaded = SentenceTransformer(str(tmp_path), device="cpu")
-    after = ranking(loaded, PROBLEMS[300:], seed=0)
+    after = ranking(loaded, PROBLEMS[300:], list(LANGUAGES), seed=0)
     others = [language for language in LANGUAGES if language != "en"]
     assert sum(after[one] for one in others) > sum(before[one] for one in others) + 0.25
     assert min(after["es"], after["de"]) > 0.8

@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from pbrlsvr.answers import equal
 from pbrlsvr.responses.spans import split as split_response
 from quickstart import data, toys
-from quickstart.phrases import LANGUAGES, OPERATIONS
+from quickstart.phrases import LANGUAGES, NATIVE_DIGITS, OPERATIONS
+from quickstart.settings import WorldSettings
 from quickstart.world import (
     PIVOT,
     Event,
@@ -71,16 +72,17 @@ def test_a_response_parses_into_its_reasoning_and_the_right_answer(language: str
         assert split_response(bare_answer(problem, language)).reasoning == ""
 
 
-def test_bengali_has_its_own_digits_and_no_others() -> None:
+@pytest.mark.parametrize("language", NATIVE_DIGITS)
+def test_a_language_with_its_own_digits_has_no_others(language: str) -> None:
     for problem in PROBLEMS:
-        text = question(problem, "bn") + response(problem, "bn")
+        text = question(problem, language) + response(problem, language)
         assert not re.search("[0-9]", text)
-        assert re.search("[০-৯]", text)
+        assert re.search(f"[{NATIVE_DIGITS[language]}]", text)
 
 
-def test_there_are_at_least_six_languages_in_three_scripts_with_the_same_problems() -> None:
-    assert len(LANGUAGES) >= 6
-    assert len({words.script for words in LANGUAGES.values()}) >= 3
+def test_there_are_at_least_nine_languages_in_five_scripts_with_the_same_problems() -> None:
+    assert len(LANGUAGES) >= 9
+    assert len({words.script for words in LANGUAGES.values()}) >= 5
     english = LANGUAGES[PIVOT]
     for words in LANGUAGES.values():
         assert len(words.names) == len(english.names)
@@ -111,6 +113,11 @@ def test_what_agrees_with_the_object_agrees() -> None:
     assert "7本书" in asked("zh", 0)
     assert "每枚" in asked("zh", 3)
     assert "আমিনার কাছে ৭টি বই" in asked("bn", 0)
+    assert "Combien d'oranges" in asked("fr", 1)
+    assert "कितनी किताबें" in asked("hi", 0)
+    assert "कितने अंडे" in asked("hi", 2)
+    assert "มีหนังสือ ๗ เล่ม" in asked("th", 0)
+    assert "แต่ละเล่ม" in asked("th", 0)
 
 
 def test_numbers_are_always_plural() -> None:
@@ -119,9 +126,11 @@ def test_numbers_are_always_plural() -> None:
 
 
 def test_no_problem_is_in_both_splits_in_any_language() -> None:
-    train, test = toys.split(toys.WorldSettings(train=1000, test=200))
+    train, reward, test = toys.split(WorldSettings(train=1000, reward=300, test=200))
     skeletons = {problem.skeleton for problem in train}
     assert not skeletons & {problem.skeleton for problem in test}
+    # What the encoder learns from is neither asked in training nor in the test.
+    assert not {problem.skeleton for problem in reward} & {problem.skeleton for problem in (*train, *test)}
     for language in LANGUAGES:
         asked = {re.sub(r"\D+", " ", in_ascii(question(problem, language))) + str(problem.answer) for problem in train}
         # The numbers alone may agree where the operations differ, and then the answer differs.
@@ -163,7 +172,7 @@ def test_rows_are_as_documented_and_survive_parquet(tmp_path: Path) -> None:
                 "split": "test",
                 "language": "bn",
                 "question": "আমিনার কাছে ৭টি কাপ আছে। আমিনা আরও ৫টি কেনে। সংখ্যাটি ৩ গুণ হয়ে যায়। এখন আমিনার কাছে কয়টি কাপ আছে?",
-                "pivot_reasoning": "Add 5: 7+5=12. Multiply by 3: 12×3=36.",
+                "pivot_reasoning": "Now we add 7+5=12. Now we multiply 12×3=36.",
                 "pivot_answer": "36",
                 "pivot_model": "hand-written templates",
             },

@@ -1,0 +1,1 @@
+"""The method beside its baselines, in small worlds that can refute it. Start with run.py."""

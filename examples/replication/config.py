@@ -1,0 +1,122 @@
+"""worlds.yaml, read and checked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from pbrlsvr.errors import ConfigError
+from quickstart.settings import EncoderSettings, PolicySettings, Toy, WorldSettings
+
+FILE = Path(__file__).with_name("worlds.yaml")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train a policy.
+
+    Attributes:
+        reward: a reward of pbrlsvr, without `pbrlsvr.`.
+        options: its options.
+        verl: overrides of veRL's config.
+        encoder: how much the encoder has learned, a name of `Config.encoders`; empty for the world's own.
+    """
+
+    reward: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    verl: Mapping[str, Any] = field(default_factory=dict)
+    encoder: str = ""
+
+    @property
+    def needs_encoder(self) -> bool:
+        return self.reward != "exact_answer"
+
+    def overrides(self) -> list[str]:
+        """As veRL's command line takes them; an option may be one that the reward's YAML file does not show."""
+        options = [
+            f"++reward.custom_reward_function.reward_kwargs.{name}={_as_hydra(value)}"
+            for name, value in _flat(self.options)
+        ]
+        return [*options, *(f"{name}={_as_hydra(value)}" for name, value in self.verl.items())]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What worlds.yaml says; see there."""
+
+    steps: int
+    problems: int
+    seeds: tuple[int, ...]
+    worlds: Mapping[str, Toy]
+    encoders: Mapping[str, Mapping[str, Any]]
+    arms: Mapping[str, Arm]
+    core: tuple[str, ...]
+
+    def toy(self, world: str, arm: str, seed: int) -> Toy:
+        """What an arm's policy and encoder are made of, in one world."""
+        toy = _named(self.worlds, world, "world")
+        strength = _named(self.arms, arm, "arm").encoder
+        encoder = replace(toy.encoder, **_named(self.encoders, strength, "encoder")) if strength else toy.encoder
+        return replace(toy, policy=replace(toy.policy, seed=seed), encoder=encoder)
+
+
+def read(file: Path = FILE) -> Config:
+    """The config of the worlds and the arms.
+
+    Raises:
+        ConfigError: a name is not known, or one is missing.
+    """
+    content: Any = OmegaConf.to_container(OmegaConf.load(file))
+    config = Config(
+        steps=content["steps"],
+        problems=content["problems"],
+        seeds=tuple(content["seeds"]),
+        worlds={name: _toy(name, blocks) for name, blocks in content["worlds"].items()},
+        encoders=content["encoders"],
+        arms={name: _made(Arm, values, f"arm {name!r}") for name, values in content["arms"].items()},
+        core=tuple(content["core"]),
+    )
+    for name in config.core:
+        _named(config.arms, name, "arm")
+    for name, arm in config.arms.items():
+        for world in config.worlds:
+            config.toy(world, name, seed=0)
+        if not arm.needs_encoder and arm.encoder:
+            raise ConfigError(f"arm {name!r} names the encoder {arm.encoder!r}, but {arm.reward!r} has none")
+    return config
+
+
+def _toy(name: str, blocks: Mapping[str, Any]) -> Toy:
+    kinds = {"world": WorldSettings, "policy": PolicySettings, "encoder": EncoderSettings}
+    made = {block: _made(_named(kinds, block, "block"), values, f"{name}.{block}") for block, values in blocks.items()}
+    return Toy(**made)
+
+
+def _made(kind: Any, values: Mapping[str, Any], place: str) -> Any:
+    known = [one.name for one in fields(kind)]
+    if unknown := [name for name in values if name not in known]:
+        raise ConfigError(f"{place} has {unknown[0]!r}, but its fields are {known}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _named(known: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in known:
+        raise ConfigError(f"there is no {what} {name!r} in worlds.yaml; there are {list(known)}")
+    return known[name]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{name}.")
+        else:
+            found.append((f"{prefix}{name}", value))
+    return found
+
+
+def _as_hydra(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,159 @@
+"""The replication: worlds whose texts can be judged, arms that veRL and the rewards accept, and results that are kept."""
+
+import json
+import math
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+
+from pbrlsvr.errors import ConfigError
+from pbrlsvr.languages.policy import check
+from quickstart import toys, train
+from quickstart.settings import WorldSettings
+from quickstart.world import PIVOT, question, reasoning, response, rows, sample_problems, wrong_reasoning
+from replication import config, results
+from replication.judge import begun, judge
+from replication.run import main
+
+CONFIG = config.read()
+
+
+@pytest.mark.parametrize("world", CONFIG.worlds)
+def test_the_language_policy_can_judge_every_language_of_a_world(world: str) -> None:
+    settings = CONFIG.worlds[world].world
+    for problem in sample_problems(20, seed=3, lengths=settings.lengths):
+        texts = {language: reasoning(problem, language) for language in settings.languages}
+        for language in settings.languages:
+            row = {"question": question(problem, language), "reference": texts[PIVOT]}
+            own = check(texts[language], language, **row)
+            assert (own.factor, own.undetermined) == (1.0, False)
+            others = {other for other in texts if other != language and check(texts[other], language, **row).factor}
+            assert not others
+
+
+@pytest.mark.parametrize("world", CONFIG.worlds)
+def test_nothing_that_the_rewards_models_read_is_asked_of_the_policy(world: str) -> None:
+    parts = toys.split(CONFIG.worlds[world].world)
+    sizes = [len(part) for part in parts]
+    assert len({problem.skeleton for part in parts for problem in part}) == sum(sizes)
+
+
+def test_an_unseen_language_is_tested_and_not_trained(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from quickstart.data import read_rows
+
+    settings = WorldSettings(languages=("en", "es", "fr"), unseen=("fr",), train=20, reward=10, test=5)
+    toys._make_world(tmp_path, settings, Console(quiet=True))
+    trained, tested = (read_rows(tmp_path / f"{split}.parquet") for split in ("train", "test"))
+    assert {row["extra_info"]["language"] for row in trained} == {"es"}
+    assert {row["extra_info"]["language"] for row in tested} == {"en", "es", "fr"}
+
+
+def test_each_arm_is_a_config_that_verl_and_its_reward_accept(tmp_path: Path) -> None:
+    pytest.importorskip("verl", reason="needs veRL's own config tree")
+    from hydra import compose, initialize_config_module
+
+    from replication.arms import RECIPE
+
+    longest = max(length for toy in CONFIG.worlds.values() for length in toy.world.lengths)
+    with initialize_config_module("verl.trainer.config", version_base=None):
+        for arm in CONFIG.arms.values():
+            encoder = str(tmp_path) if arm.needs_encoder else None
+            values = train.run_values("p", encoder, (tmp_path / "a", tmp_path / "b"), 2, 0, tmp_path)
+            own = {name: value for name, value in values.items() if not name.startswith("hydra.")}
+            line = train.overrides(RECIPE, own, "cpu", arm.overrides(), f"pbrlsvr.{arm.reward}")
+            composed = compose("ppo_trainer", overrides=line)
+            assert composed.reward.custom_reward_function.name == arm.reward
+            assert composed.data.max_response_length >= 8 * longest + 3
+
+
+def test_names_that_do_not_exist_are_named_beside_those_that_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def complaint(*arguments: str) -> str:
+        assert main(["--output", str(tmp_path / "runs"), "--results", str(tmp_path / "r.json"), *arguments]) == 1
+        return capsys.readouterr().out
+
+    assert "'Z'" in complaint("--world", "Z", "--arm", "sum")
+    assert "gated" in complaint("--world", "A", "--arm", "gatd")
+    assert "--help" in complaint("--world", "A")
+    assert "not 0" in complaint("--core", "--steps", "0")
+    assert "no arm yet" in complaint("--report")
+    odd = tmp_path / "odd.yaml"
+    odd.write_text(config.FILE.read_text().replace("reward: exact_answer", "rewards: exact_answer", 1))
+    assert "'rewards'" in complaint("--config", str(odd), "--core")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_exact_arm_has_no_encoder_to_choose() -> None:
+    with pytest.raises(ConfigError, match="no world 'Z'"):
+        CONFIG.toy("Z", "sum", 0)
+    assert CONFIG.toy("A", "sum_weak", 3).encoder.mistakes == 0
+    assert CONFIG.toy("A", "sum_weak", 3).policy.seed == 3
+
+
+def test_responses_are_judged_by_answer_language_and_right_steps() -> None:
+    problems = sample_problems(4, seed=1, lengths=(5,))
+    asked = list(rows(problems, "test", ["es"]))
+    texts = [
+        response(problems[0], "es"),
+        response(problems[1], "de"),
+        f"#### {problems[2].answer}",
+        f"{wrong_reasoning(problems[3], 'es', random.Random(0))} #### 1",
+    ]
+    kept = [{"response": text, "correct": place < 3, "language": "es"} for place, text in enumerate(texts)]
+    counts = judge(kept, asked)["es"]
+    assert (counts["count"], counts["right"], counts["reasoned"]) == (4, 3, 0.75)
+    assert counts["own"] < 1.0
+    assert 0.5 <= counts["steps"] < 0.75
+    assert begun("", reasoning(problems[0], PIVOT)) == 0.0
+
+
+def a_record(arm: str, seed: int, right: int) -> dict[str, Any]:
+    def counts(number: int) -> dict[str, Any]:
+        one = {"count": 10, "right": number, "own": 1.0, "reasoned": 0.5, "steps": 0.25}
+        return {"en": one | {"right": 10}, "es": one, "fr": one}
+
+    return {
+        "world": "A", "arm": arm, "seed": seed, "steps": 2, "pivot": "en", "unseen": ["fr"], "overrides": [],
+        "before": counts(1), "after": counts(right), "rewards": [0.1, 0.2], "seconds": 1, "day": "2026-01-01",
+    }  # fmt: skip
+
+
+def test_results_are_kept_once_per_arm_and_seed_with_what_they_were_made_with(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    for record in (a_record("sum", 0, 2), a_record("exact", 0, 3), a_record("sum", 0, 4), a_record("sum", 1, 6)):
+        results.keep(record, file)
+    kept = results.load(file)
+    assert [(one["arm"], one["seed"], one["after"]["es"]["right"]) for one in kept] == [
+        ("exact", 0, 3), ("sum", 0, 4), ("sum", 1, 6)
+    ]  # fmt: skip
+    assert kept[0]["command"].endswith("--world A --arm exact --seed 0")
+    assert kept[0]["versions"]["verl"]
+    assert json.loads(file.read_text())["arms"].keys() == {"A/exact/0", "A/sum/0", "A/sum/1"}
+
+
+def test_the_report_has_a_row_for_each_arm_with_its_interval_over_seeds(tmp_path: Path) -> None:
+    from replication.report import END, START, interval, write
+
+    file = tmp_path / "results.json"
+    for record in (a_record("exact", 0, 3), a_record("sum", 0, 4), a_record("sum", 1, 6)):
+        results.keep(record, file)
+    (tmp_path / "README.md").write_text(f"Before.\n\n{START}\nold\n{END}\n\nAfter.\n")
+    assert main(["--report", "--results", str(file)]) == 0
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("Before.")
+    assert text.endswith("After.\n")
+    assert "old" not in text
+    # Mean .5, standard deviation .1414 and t = 12.71: half of the interval is 12.71 * .1414 / sqrt(2) = 1.27.
+    assert "| sum | 2 | 2 | .50 ± 1.27 | .50 ± 1.27 | 1.00 ± .00 |" in text
+    assert "| before | 2 | 0 | .10 ± .00 |" in text
+    assert (tmp_path / "world-A.png").stat().st_size > 1000
+    assert write(results.load(file), tmp_path)[0].read_text() == text
+    assert not math.isnan(float(interval([0.5])))
