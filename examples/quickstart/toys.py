@@ -60,7 +60,7 @@ def split(world: WorldSettings) -> tuple[list[Problem], list[Problem], list[Prob
     No skeleton is in two of them, so no problem is, in any language: the encoder learns from texts that the policy
     never sees, and knows nothing of the test.
     """
-    problems = sample_problems(world.test + world.reward + world.train, world.seed, world.lengths)
+    problems = sample_problems(world.test + world.reward + world.train, world.seed, world.lengths, world.options)
     first = world.test + world.reward
     return problems[first:], problems[world.test : first], problems[: world.test]
 

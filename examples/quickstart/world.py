@@ -17,6 +17,7 @@ PIVOT = "en"
 LENGTHS = (1, 2, 2)
 # Numbers go from 2 to 40: the plural is right everywhere, and each is one token of the policy.
 LOWEST, HIGHEST = 2, 40
+LETTERS = "ABCDEFGHIJ"
 MISTAKES = ("operation", "number", "start", "result", "missing", "repeated")
 
 
@@ -42,6 +43,8 @@ class Problem:
     events: tuple[Event, ...]
     person: int
     thing: int
+    # Numbers to choose the answer from, if any: the answer is then a letter.
+    options: tuple[int, ...] = ()
 
     @property
     def skeleton(self) -> tuple[int, ...]:
@@ -58,8 +61,13 @@ class Problem:
         return steps
 
     @property
-    def answer(self) -> int:
+    def result(self) -> int:
         return self.steps[-1].result
+
+    @property
+    def answer(self) -> str:
+        """The result, or the letter of the option that is the result."""
+        return LETTERS[self.options.index(self.result)] if self.options else str(self.result)
 
 
 def apply(operation: str, left: int, n: int) -> int:
@@ -67,8 +75,13 @@ def apply(operation: str, left: int, n: int) -> int:
     return {ADD: left + n, SUBTRACT: left - n, MULTIPLY: left * n}[operation]
 
 
-def sample_problems(count: int, seed: int, lengths: Sequence[int] = LENGTHS) -> list[Problem]:
+def sample_problems(
+    count: int, seed: int, lengths: Sequence[int] = LENGTHS, options: Sequence[int] = ()
+) -> list[Problem]:
     """`count` problems with different skeletons, in random order; the same ones for the same seed.
+
+    The number of steps and that of options to choose from are drawn from `lengths` and `options`; without any of the
+    latter, the answer is a number.
 
     There are 328 skeletons of one step and 5,736 of two, so most problems have two.
     """
@@ -80,7 +93,19 @@ def sample_problems(count: int, seed: int, lengths: Sequence[int] = LENGTHS) -> 
     problems = list(found.values())
     # The rarer one-step skeletons are found first: without this the first problems would not be like the rest.
     rng.shuffle(problems)
-    return problems
+    return [_with_options(problem, rng.choice(options), rng) for problem in problems] if options else problems
+
+
+def _with_options(problem: Problem, count: int, rng: random.Random) -> Problem:
+    """With `count` numbers to choose from: what one gets who makes a mistake, and others where these are too few."""
+    guesses = {_with_mistake(problem, rng.choice(MISTAKES), rng)[-1].result for _ in range(4 * count)}
+    wrong = guesses - {problem.result}
+    others = [number for number in range(LOWEST, HIGHEST + 1) if number not in guesses and number != problem.result]
+    chosen = rng.sample(sorted(wrong), min(len(wrong), count - 1))
+    chosen += rng.sample(others, count - 1 - len(chosen))
+    options = [*chosen, problem.result]
+    rng.shuffle(options)
+    return replace(problem, options=tuple(options))
 
 
 def _sample(rng: random.Random, lengths: Sequence[int]) -> Problem:
@@ -120,7 +145,9 @@ def question(problem: Problem, language: str) -> str:
     slots = words.names[problem.person] | words.objects[problem.thing]
     sentences = [words.start.format(n=problem.start, **slots)]
     sentences += [words.events[event.operation][event.wording].format(n=event.n, **slots) for event in problem.events]
-    return digits(words.separator.join([*sentences, words.ask.format(**slots)]), language)
+    options = [f"{LETTERS[place]}) {number}" for place, number in enumerate(problem.options)]
+    asked = words.separator.join([*sentences, words.ask.format(**slots)])
+    return digits(" ".join([asked, *options]), language)
 
 
 def reasoning(problem: Problem, language: str) -> str:
@@ -139,7 +166,7 @@ def response(problem: Problem, language: str) -> str:
 
 def bare_answer(problem: Problem, language: str) -> str:
     """The answer without the reasoning."""
-    return f"#### {digits(str(problem.answer), language)}"
+    return f"#### {digits(problem.answer, language)}"
 
 
 def wrong_reasoning(problem: Problem, language: str, rng: random.Random) -> str:
@@ -182,14 +209,14 @@ def digits(text: str, language: str) -> str:
 def rows(problems: list[Problem], split: str, languages: Sequence[str], name: str = NAME) -> Iterator[dict[str, Any]]:
     """Each problem in each language, as rows of a veRL data set with a pivot reference."""
     for index, problem in enumerate(problems):
-        pivot = {"pivot_reasoning": reasoning(problem, PIVOT), "pivot_answer": str(problem.answer)}
+        pivot = {"pivot_reasoning": reasoning(problem, PIVOT), "pivot_answer": problem.answer}
         for language in languages:
             asked = question(problem, language)
             yield {
                 "data_source": f"{name}/{language}",
                 "prompt": [{"role": "user", "content": f"{asked} {LANGUAGES[language].instruction}"}],
                 "ability": "math",
-                "reward_model": {"style": "pivot", "ground_truth": str(problem.answer)},
+                "reward_model": {"style": "pivot", "ground_truth": problem.answer},
                 "extra_info": {"index": index, "split": split, "language": language, "question": asked}
                 | pivot
                 | {"pivot_model": "hand-written templates"},

@@ -5,7 +5,9 @@ again, so that a run may be stopped at any time and goes on where it was.
 """
 
 import json
+import random
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from rich.console import Console
 from quickstart import data, evaluate, toys, train
 from quickstart.experiment import Training, evaluate_stage, grpo_stage
 from quickstart.models import OFFLINE
+from quickstart.settings import WorldSettings
 from quickstart.stages import MARKER, Stages
-from quickstart.world import PIVOT
-from replication.config import Config
-from replication.judge import judge
+from quickstart.world import PIVOT, Problem, wrong_reasoning
+from replication.config import Config, ScorerSettings, World
+from replication.judge import equations, judge
 
 RECIPE = Path(__file__).with_name("grpo.yaml")
 
@@ -39,18 +42,24 @@ def run_arm(
         The arm's record: see `results.py`.
     """
     world, name, seed = names
-    arm, toy = config.arms[name], config.toy(world, name, seed)
-    shared = (f"{world}/world", f"{world}/warm-up-{seed}", f"{world}/encoder{arm.encoder and '-'}{arm.encoder}")
+    known, arm, toy = config.worlds[world], config.arms[name], config.toy(world, name, seed)
+    base = known.base
+    shared = (f"{base}/world", f"{base}/warm-up-{seed}", f"{base}/encoder{arm.encoder and '-'}{arm.encoder}")
     folder, policy, encoder = toys.make(stages, console, toy, shared)
     rows = data.first_of_each_language(data.read_rows(folder / "test.parquet"), config.problems)
-    trained_on = data.read_rows(folder / "train.parquet")
+    trained_on = as_known(data.read_rows(folder / "train.parquet"), toys.split(toy.world)[0], known, seed)
+    overrides, needed = arm.overrides(), list(shared if arm.needs_encoder else shared[:2])
+    if arm.needs_scorer:
+        scorer = scorer_stage(stages, f"{base}/scorer", toy.world, config.scorer)
+        needed.append(f"{base}/scorer")
+        overrides.append(f"reward.custom_reward_function.reward_kwargs.comet.model={scorer.resolve()}")
     tokens = int(train.option("data.max_response_length", RECIPE, []))
 
     def test(stage: str, model: str, after: list[str]) -> Path:
         title = f"{world} {name} {seed}: accuracy of {stage}"
         return evaluate_stage(stages, stage, title, model, rows, tokens, None, after)
 
-    before = test(f"{world}/before-{seed}", str(policy), list(shared[:2]))
+    before = test(f"{base}/before-{seed}", str(policy), list(shared[:2]))
     training = Training(
         policy=str(policy.resolve()),
         encoder=str(encoder.resolve()) if arm.needs_encoder else None,
@@ -58,12 +67,11 @@ def run_arm(
         steps=steps,
         seed=seed,
         profile=profile,
-        overrides=tuple(arm.overrides()),
+        overrides=tuple(overrides),
         reward=f"pbrlsvr.{arm.reward}",
         environment=OFFLINE,
     )
     own = f"{world}/{name}/{seed}"
-    needed = list(shared if arm.needs_encoder else shared[:2])
     grpo = grpo_stage(stages, f"{own}/grpo", training, trained_on, rows, needed)
     after = test(f"{own}/after", str(grpo / "policy"), [f"{own}/grpo"])
     return {
@@ -80,6 +88,46 @@ def run_arm(
         "seconds": round(json.loads((grpo / MARKER).read_text())["seconds"]),
         "day": time.strftime("%Y-%m-%d"),
     }
+
+
+def as_known(rows: list[dict[str, Any]], problems: list[Problem], world: World, seed: int) -> list[dict[str, Any]]:
+    """The training rows as somebody has them who knows no ground truth, or has a pivot that makes mistakes.
+
+    A problem's reference is right or wrong in all languages alike, as the references of one pivot model are.
+    """
+    rng = random.Random(seed)
+    wrong = rng.sample(range(len(problems)), round(world.pivot_wrong * len(problems)))
+    texts = {index: wrong_reasoning(problems[index], PIVOT, rng) for index in sorted(wrong)}
+    changed = []
+    for row in rows:
+        text = texts.get(row["extra_info"]["index"])
+        pivot = {"pivot_reasoning": text, "pivot_answer": equations(text)[-1][-1]} if text else {}
+        truth = {} if world.labels else {"ground_truth": ""}
+        changed.append(row | {"reward_model": row["reward_model"] | truth, "extra_info": row["extra_info"] | pivot})
+    return changed
+
+
+def scorer_stage(stages: Stages, name: str, world: WorldSettings, settings: ScorerSettings) -> Path:
+    """The folder of the world's COMET-style scorer."""
+    from replication.scorer import save_scorer, train_scorer
+
+    def action(folder: Path) -> None:
+        tokenizer = toys.tokenizer_of(world)
+        tokenizer.cls_token, tokenizer.sep_token = "<user>", tokenizer.eos_token
+        with stages.progress(settings.steps, "steps") as report:
+            scorer = train_scorer(
+                tokenizer, world.languages, settings, lambda done, loss: report(done, f"loss {loss:.3f}")
+            )
+        save_scorer(scorer, tokenizer, folder)
+
+    return stages.run(
+        name,
+        "Scorer: COMET's architecture, for the answers of this world",
+        action,
+        inputs=asdict(settings) | {"world": asdict(world)},
+        sources=[*toys.WORLD, Path(__file__).with_name("scorer.py")],
+        after=[],
+    )
 
 
 def _measured(folder: Path, rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

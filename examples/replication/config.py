@@ -15,6 +15,34 @@ FILE = Path(__file__).with_name("worlds.yaml")
 
 
 @dataclass(frozen=True)
+class ScorerSettings:
+    """Size of the COMET-style scorer, and of its training."""
+
+    hidden_size: int = 64
+    steps: int = 400
+    batch: int = 128
+    learning_rate: float = 2e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class World:
+    """Problems in many languages, and what is known of them in training.
+
+    Attributes:
+        toy: the problems, the policy and the encoder.
+        base: the world whose policy and encoder these are: its own name, or that of another with the same problems.
+        labels: whether rows have a ground truth; without one, the pivot's answer stands for it.
+        pivot_wrong: the share of the problems whose pivot reference has a mistake, carried through to its answer.
+    """
+
+    toy: Toy
+    base: str
+    labels: bool = True
+    pivot_wrong: float = 0.0
+
+
+@dataclass(frozen=True)
 class Arm:
     """One way to train a policy.
 
@@ -32,7 +60,11 @@ class Arm:
 
     @property
     def needs_encoder(self) -> bool:
-        return self.reward != "exact_answer"
+        return self.reward not in ("exact_answer", "comet_score")
+
+    @property
+    def needs_scorer(self) -> bool:
+        return self.reward in ("hybrid", "comet_score")
 
     def overrides(self) -> list[str]:
         """As veRL's command line takes them; an option may be one that the reward's YAML file does not show."""
@@ -50,14 +82,15 @@ class Config:
     steps: int
     problems: int
     seeds: tuple[int, ...]
-    worlds: Mapping[str, Toy]
+    worlds: Mapping[str, World]
     encoders: Mapping[str, Mapping[str, Any]]
+    scorer: ScorerSettings
     arms: Mapping[str, Arm]
     core: tuple[str, ...]
 
     def toy(self, world: str, arm: str, seed: int) -> Toy:
         """What an arm's policy and encoder are made of, in one world."""
-        toy = _named(self.worlds, world, "world")
+        toy = _named(self.worlds, world, "world").toy
         strength = _named(self.arms, arm, "arm").encoder
         encoder = replace(toy.encoder, **_named(self.encoders, strength, "encoder")) if strength else toy.encoder
         return replace(toy, policy=replace(toy.policy, seed=seed), encoder=encoder)
@@ -74,8 +107,9 @@ def read(file: Path = FILE) -> Config:
         steps=content["steps"],
         problems=content["problems"],
         seeds=tuple(content["seeds"]),
-        worlds={name: _toy(name, blocks) for name, blocks in content["worlds"].items()},
+        worlds=_worlds(content["worlds"]),
         encoders=content["encoders"],
+        scorer=_made(ScorerSettings, content["scorer"], "scorer"),
         arms={name: _made(Arm, values, f"arm {name!r}") for name, values in content["arms"].items()},
         core=tuple(content["core"]),
     )
@@ -89,10 +123,21 @@ def read(file: Path = FILE) -> Config:
     return config
 
 
-def _toy(name: str, blocks: Mapping[str, Any]) -> Toy:
+def _worlds(content: Mapping[str, Mapping[str, Any]]) -> dict[str, World]:
+    """A world has blocks of its own, or names the `base` that it has them from."""
     kinds = {"world": WorldSettings, "policy": PolicySettings, "encoder": EncoderSettings}
-    made = {block: _made(_named(kinds, block, "block"), values, f"{name}.{block}") for block, values in blocks.items()}
-    return Toy(**made)
+    found: dict[str, World] = {}
+    for name, given in content.items():
+        rest = {key: value for key, value in given.items() if key not in kinds}
+        blocks = {key: _made(kind, given[key], f"{name}.{key}") for key, kind in kinds.items() if key in given}
+        base = rest.pop("base", name)
+        toy = Toy(**blocks) if base == name else _named(found, base, "world").toy
+        if base != name and blocks:
+            raise ConfigError(
+                f"world {name!r} has the blocks of its base {base!r}, and none of its own: {list(blocks)}"
+            )
+        found[name] = _made(World, rest | {"toy": toy, "base": base}, f"world {name!r}")
+    return found
 
 
 def _made(kind: Any, values: Mapping[str, Any], place: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pbrlsvr.languages.policy import check
 from pbrlsvr.responses.spans import split
+from quickstart.world import apply
 
 EQUATION = re.compile(r"(\d+)([+×-])(\d+)=(\d+)")
 
@@ -16,32 +17,42 @@ def judge(responses: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -
 
     - `own`: are in their language, as far as `pbrlsvr.languages` can tell (a bare answer counts as such);
     - `reasoned`: have a step of reasoning;
+    - `sums`: not a share of responses, but of the sums in them that are right;
     - `steps`: not a share of responses, but the mean share of the right steps that a response begins with.
 
     Args:
         responses: what `quickstart.evaluate` kept.
         rows: the rows that were asked, in the same order.
     """
-    found: dict[str, list[tuple[bool, float, bool, float]]] = {}
+    found: dict[str, list[dict[str, float]]] = {}
+    sums: dict[str, list[bool]] = {}
     for response, row in zip(responses, rows, strict=True):
         language, asked = row["extra_info"]["language"], row["extra_info"]
-        reasoning = split(response["response"]).reasoning
-        factor = check(
-            reasoning, language, "gate", question=asked["question"], reference=asked["pivot_reasoning"]
-        ).factor
-        marks = (response["correct"], factor, bool(equations(reasoning)), begun(reasoning, asked["pivot_reasoning"]))
+        reasoning, pivot = split(response["response"]).reasoning, asked["pivot_reasoning"]
+        written = equations(reasoning)
+        own = check(reasoning, language, "gate", question=asked["question"], reference=pivot).factor
+        marks = {"right": response["correct"], "own": own, "reasoned": bool(written), "steps": begun(reasoning, pivot)}
         found.setdefault(language, []).append(marks)
+        sums.setdefault(language, []).extend(map(_holds, written))
     return {
         language: {
             "count": len(marks),
-            "right": sum(mark[0] for mark in marks),
-            **{
-                name: round(sum(mark[place] for mark in marks) / len(marks), 4)
-                for place, name in enumerate(("own", "reasoned", "steps"), start=1)
-            },
+            "right": sum(mark["right"] for mark in marks),
+            **{name: _mean([mark[name] for mark in marks]) for name in ("own", "reasoned", "steps")},
+            "sums": _mean(sums[language]),
         }
         for language, marks in found.items()
     }
+
+
+def _mean(values: Sequence[float]) -> float:
+    """0 for none."""
+    return round(sum(values) / len(values), 4) if values else 0.0
+
+
+def _holds(equation: tuple[str, ...]) -> bool:
+    left, operation, right, result = equation
+    return apply(operation, int(left), int(right)) == int(result)
 
 
 def equations(text: str) -> list[tuple[str, ...]]:

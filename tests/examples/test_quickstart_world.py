@@ -52,7 +52,7 @@ def test_each_sum_is_right_and_starts_from_the_one_before(language: str) -> None
         for a, operation, b, result in found:
             assert (a, calculate(a, operation, b)) == (left, result)
             left = result
-        assert left == problem.answer
+        assert left == problem.result
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -67,8 +67,8 @@ def test_a_response_parses_into_its_reasoning_and_the_right_answer(language: str
     for problem in PROBLEMS[:50]:
         spans = split_response(response(problem, language))
         assert spans.reasoning == reasoning(problem, language)
-        assert equal(spans.answer, str(problem.answer), language)
-        assert not equal(spans.answer, str(problem.answer + 1), language)
+        assert equal(spans.answer, problem.answer, language)
+        assert not equal(spans.answer, str(problem.result + 1), language)
         assert split_response(bare_answer(problem, language)).reasoning == ""
 
 
@@ -132,12 +132,12 @@ def test_no_problem_is_in_both_splits_in_any_language() -> None:
     # What the encoder learns from is neither asked in training nor in the test.
     assert not {problem.skeleton for problem in reward} & {problem.skeleton for problem in (*train, *test)}
     for language in LANGUAGES:
-        asked = {re.sub(r"\D+", " ", in_ascii(question(problem, language))) + str(problem.answer) for problem in train}
+        asked = {re.sub(r"\D+", " ", in_ascii(question(problem, language))) + problem.answer for problem in train}
         # The numbers alone may agree where the operations differ, and then the answer differs.
         overlap = [
             problem
             for problem in test
-            if re.sub(r"\D+", " ", in_ascii(question(problem, language))) + str(problem.answer) in asked
+            if re.sub(r"\D+", " ", in_ascii(question(problem, language))) + problem.answer in asked
         ]
         operations = {(p.start, *((e.operation, e.n) for e in p.events)) for p in train}
         assert not [p for p in overlap if (p.start, *((e.operation, e.n) for e in p.events)) in operations]
@@ -178,3 +178,16 @@ def test_rows_are_as_documented_and_survive_parquet(tmp_path: Path) -> None:
             },
         }
     ]
+
+
+@pytest.mark.parametrize("language", ["en", "bn", "zh"])
+def test_one_option_is_the_result_and_its_letter_is_the_answer(language: str) -> None:
+    for problem in sample_problems(50, seed=2, lengths=(2, 3), options=(4, 10)):
+        text = in_ascii(question(problem, language))
+        options = dict(re.findall(r"\b([A-J])\) (\d+)", text))
+        assert len(options) in (4, 10)
+        assert len(set(options.values())) == len(options)
+        assert options[problem.answer] == str(problem.result)
+        spans = split_response(response(problem, language))
+        assert equal(spans.answer, problem.answer, language)
+        assert not equal(spans.answer, "J" if problem.answer == "A" else "A", language)

@@ -1,4 +1,4 @@
-"""The replication: worlds whose texts can be judged, arms that veRL and the rewards accept, and results that are kept."""
+"""The replication: worlds whose texts can be judged, arms that veRL and the rewards accept, results that are kept."""
 
 import json
 import math
@@ -25,20 +25,23 @@ CONFIG = config.read()
 
 @pytest.mark.parametrize("world", CONFIG.worlds)
 def test_the_language_policy_can_judge_every_language_of_a_world(world: str) -> None:
-    settings = CONFIG.worlds[world].world
+    settings = CONFIG.worlds[world].toy.world
+    missed = total = 0
     for problem in sample_problems(20, seed=3, lengths=settings.lengths):
         texts = {language: reasoning(problem, language) for language in settings.languages}
         for language in settings.languages:
             row = {"question": question(problem, language), "reference": texts[PIVOT]}
             own = check(texts[language], language, **row)
             assert (own.factor, own.undetermined) == (1.0, False)
-            others = {other for other in texts if other != language and check(texts[other], language, **row).factor}
-            assert not others
+            for other in set(texts) - {language}:
+                total += 1
+                missed += check(texts[other], language, **row).factor > 0.0
+    assert missed < total / 100
 
 
 @pytest.mark.parametrize("world", CONFIG.worlds)
 def test_nothing_that_the_rewards_models_read_is_asked_of_the_policy(world: str) -> None:
-    parts = toys.split(CONFIG.worlds[world].world)
+    parts = toys.split(CONFIG.worlds[world].toy.world)
     sizes = [len(part) for part in parts]
     assert len({problem.skeleton for part in parts for problem in part}) == sum(sizes)
 
@@ -61,7 +64,7 @@ def test_each_arm_is_a_config_that_verl_and_its_reward_accept(tmp_path: Path) ->
 
     from replication.arms import RECIPE
 
-    longest = max(length for toy in CONFIG.worlds.values() for length in toy.world.lengths)
+    longest = max(length for world in CONFIG.worlds.values() for length in world.toy.world.lengths)
     with initialize_config_module("verl.trainer.config", version_base=None):
         for arm in CONFIG.arms.values():
             encoder = str(tmp_path) if arm.needs_encoder else None
@@ -157,3 +160,32 @@ def test_the_report_has_a_row_for_each_arm_with_its_interval_over_seeds(tmp_path
     assert (tmp_path / "world-A.png").stat().st_size > 1000
     assert write(results.load(file), tmp_path)[0].read_text() == text
     assert not math.isnan(float(interval([0.5])))
+
+
+def test_the_scorer_is_a_comet_checkpoint_that_tells_numbers_apart_in_any_digits(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    import asyncio
+
+    import pbrlsvr
+    from replication.scorer import save_scorer, train_scorer
+
+    settings = WorldSettings(languages=("en", "bn"), train=200, reward=10, test=5)
+    tokenizer = toys.tokenizer_of(settings)
+    tokenizer.cls_token, tokenizer.sep_token = "<user>", tokenizer.eos_token
+    losses: list[float] = []
+    small = config.ScorerSettings(hidden_size=32, steps=150, batch=32)
+    scorer = train_scorer(tokenizer, settings.languages, small, lambda step, loss: losses.append(loss))
+    save_scorer(scorer, tokenizer, tmp_path)
+
+    async def score(answer: str) -> float:
+        row = {"language": "bn", "pivot_answer": "12", "pivot_reasoning": "Now we add 7+5=12."}
+        options = {"comet": {"model": str(tmp_path)}, "combine": {"rule": "sum", "weights": {"answer": 0.0}}}
+        found = await pbrlsvr.comet_score("replication/bn", f"#### {answer}", "12", row, **options)
+        return float(found["comet_raw"])
+
+    async def scores() -> tuple[float, float]:
+        return await score("১২"), await score("২৯")
+
+    right, wrong = asyncio.run(scores())
+    assert losses[-1] < losses[0]
+    assert right > wrong + 0.2

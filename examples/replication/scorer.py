@@ -1,0 +1,115 @@
+"""A COMET-style scorer of the world's answers, trained here and written as unbabel-comet writes its checkpoints.
+
+A small BERT reads the pivot's answer and the response's, each alone, and a feed-forward network makes one number of
+their vectors, as in COMET's regression models. It learns 1 for the same number, in whichever digits, and 0 for another.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from quickstart.world import HIGHEST, LOWEST, PIVOT, digits
+from replication.config import ScorerSettings
+
+_LAYERS = 2
+#: What `pbrlsvr.models.comet.checkpoint` reads. The scorer has one layer of its encoder pooled, by the mean.
+HPARAMS: dict[str, Any] = {
+    "encoder_model": "BERT",
+    "pool": "avg",
+    "layer": _LAYERS,
+    "layer_norm": False,
+    "activations": "Tanh",
+    "dropout": 0.0,
+}
+
+
+class Scorer(nn.Module):
+    """The network, with the names and the features of unbabel-comet's regression models."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, settings: ScorerSettings) -> None:
+        super().__init__()
+        torch.manual_seed(settings.seed)
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.hidden_size,
+            num_hidden_layers=_LAYERS,
+            num_attention_heads=2,
+            intermediate_size=2 * settings.hidden_size,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            initializer_range=0.1,
+            max_position_embeddings=128,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        self.encoder = nn.ModuleDict({"model": BertModel(config, add_pooling_layer=False)})
+        size = settings.hidden_size
+        self.estimator = nn.ModuleDict(
+            {"ff": nn.Sequential(nn.Linear(6 * size, size), nn.Tanh(), nn.Identity(), nn.Linear(size, 1))}
+        )
+
+    def forward(self, translations: dict[str, Tensor], references: dict[str, Tensor]) -> Tensor:
+        """Scores `[N]` of tokenized answers beside the pivot's, which is both source and reference."""
+        mt, ref = self._pooled(translations), self._pooled(references)
+        both = [mt * ref, (mt - ref).abs()]
+        return self.estimator["ff"](torch.cat([mt, ref, *both, *both], dim=1))[:, 0]
+
+    def _pooled(self, batch: dict[str, Tensor]) -> Tensor:
+        layer = self.encoder["model"](**batch).last_hidden_state
+        mask = batch["attention_mask"][..., None].float()
+        return (layer * mask).sum(1) / mask.sum(1)
+
+
+def train_scorer(
+    tokenizer: PreTrainedTokenizerFast,
+    languages: Sequence[str],
+    settings: ScorerSettings,
+    progress: Callable[[int, float], None],
+) -> Scorer:
+    """Trains a scorer on pairs of an answer and the pivot's; `progress` gets the steps done and the loss."""
+    scorer, rng = Scorer(tokenizer, settings), random.Random(settings.seed)
+    optimizer = torch.optim.AdamW(scorer.parameters(), lr=settings.learning_rate)
+    for step in range(1, settings.steps + 1):
+        pairs = [_pair(rng, languages) for _ in range(settings.batch)]
+        scores = scorer(*(_tokenized(tokenizer, [pair[place] for pair in pairs]) for place in (0, 1)))
+        loss = nn.functional.mse_loss(scores, torch.tensor([pair[2] for pair in pairs]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        progress(step, loss.item())
+    return scorer
+
+
+def save_scorer(scorer: Scorer, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Writes hparams.yaml, checkpoints/model.ckpt, and the encoder's configuration and tokenizer beside them."""
+    encoder = (folder / "encoder").resolve()
+    scorer.encoder["model"].config.save_pretrained(encoder)
+    tokenizer.save_pretrained(encoder)
+    sizes = [scorer.estimator["ff"][0].out_features]
+    hparams = HPARAMS | {"pretrained_model": str(encoder), "hidden_sizes": sizes}
+    (folder / "hparams.yaml").write_text(yaml.safe_dump(hparams | {"class_identifier": "regression_metric"}))
+    (folder / "checkpoints").mkdir()
+    content = {"state_dict": scorer.state_dict(), "hyper_parameters": hparams}
+    torch.save(content, folder / "checkpoints" / "model.ckpt")
+
+
+def _pair(rng: random.Random, languages: Sequence[str]) -> tuple[str, str, float]:
+    """A response's answer, the pivot's, and 1 where they are the same number."""
+    reference = rng.randint(LOWEST, HIGHEST)
+    number = reference if rng.random() < 0.5 else rng.randint(LOWEST, HIGHEST)
+    answer = digits(str(number), rng.choice(languages))
+    return answer, digits(str(reference), PIVOT), float(number == reference)
+
+
+def _tokenized(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> dict[str, Tensor]:
+    """As pbrlsvr reads a text: between the tokens that start and end one."""
+    spans = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    ids = [[tokenizer.cls_token_id, *span, tokenizer.sep_token_id] for span in spans]
+    longest = max(map(len, ids))
+    padded = torch.tensor([one + [tokenizer.pad_token_id] * (longest - len(one)) for one in ids])
+    return {"input_ids": padded, "attention_mask": (padded != tokenizer.pad_token_id).long()}
