@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER
 from quickstart import data, toys
@@ -43,7 +41,7 @@ class Models:
     environment: tuple[tuple[str, str], ...] = ()
 
 
-def choose_models(options: argparse.Namespace, stages: Stages, console: Console) -> Models:
+def choose_models(options: argparse.Namespace, stages: Stages) -> Models:
     """What the command line names; the toys, made here, if it names nothing.
 
     Raises:
@@ -56,7 +54,9 @@ def choose_models(options: argparse.Namespace, stages: Stages, console: Console)
                 "as in --policy Qwen/Qwen3-1.7B"
             )
         toy = Toy(policy=PolicySettings(seed=options.seed))
-        folder, policy, encoder = toys.make(stages, console, toy)
+        folder = toys.make_world(stages, toy.world)
+        policy = toys.make_policy(stages, toy.world, toy.policy)
+        encoder = toys.make_encoder(stages, toy.world, toy.encoder)
         return Models(str(policy), str(encoder), folder, HERE / "toy.yaml", 16, toys.STAGES, OFFLINE)
     if options.data is None:
         raise ConfigError(

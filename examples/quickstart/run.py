@@ -77,7 +77,7 @@ def check(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     stages = Stages(options.output, console, versions())
-    models = choose_models(options, stages, console)
+    models = choose_models(options, stages)
     train_rows, test_rows = choose_rows(models.data, options.languages)
     if options.problems:
         test_rows = data.first_of_each_language(test_rows, options.problems)

@@ -6,52 +6,51 @@ from pathlib import Path
 from rich.console import Console
 
 from quickstart import data
-from quickstart.settings import EncoderSettings, PolicySettings, Toy, WorldSettings
+from quickstart.settings import EncoderSettings, PolicySettings, WorldSettings
 from quickstart.stages import Stages
 from quickstart.world import PIVOT, Problem, question, response, rows, sample_problems
 
 HERE = Path(__file__).resolve().parent
-WORLD = [HERE / name for name in ("phrases.py", "world.py", "settings.py", "toys.py")]
+WORLD = [HERE / name for name in ("phrases.py", "world.py", "toys.py")]
 STAGES = ("world", "warm-up", "encoder")
 # The tokenizer needs to see each phrase, not each problem.
 _FOR_TOKENIZER = 600
 
 
-def make(stages: Stages, console: Console, toy: Toy, names: tuple[str, str, str] = STAGES) -> tuple[Path, Path, Path]:
-    """The folders of the data set, the policy, and the encoder; each is made unless it was made before.
-
-    Args:
-        stages: where they are made.
-        console: where the world shows itself.
-        toy: what is made.
-        names: the names of the three stages.
-    """
-    world, count = toy.world, len(toy.world.languages)
-    data_folder = stages.run(
-        names[0],
-        f"World: {world.train} + {world.test} word problems in {count} languages",
-        lambda folder: _make_world(folder, world, console),
+def make_world(stages: Stages, world: WorldSettings, name: str = STAGES[0]) -> Path:
+    """The folder of train.parquet and test.parquet, made in the stage `name` unless it was made before."""
+    return stages.run(
+        name,
+        f"World: {world.train} + {world.test} word problems in {len(world.languages)} languages",
+        lambda folder: _make_world(folder, world, stages.console),
         inputs=asdict(world),
         sources=[*WORLD, HERE / "data.py"],
         after=[],
     )
-    policy_folder = stages.run(
-        names[1],
+
+
+def make_policy(stages: Stages, world: WorldSettings, policy: PolicySettings, name: str = STAGES[1]) -> Path:
+    """The policy's folder, likewise."""
+    return stages.run(
+        name,
         "Policy: supervised warm-up from random weights, much English and little else",
-        lambda folder: _make_policy(folder, world, toy.policy, stages),
-        inputs=asdict(toy.policy) | {"world": asdict(world)},
+        lambda folder: _make_policy(folder, world, policy, stages),
+        inputs=asdict(policy) | {"world": asdict(world)},
         sources=[*WORLD, HERE / "tokenizer.py", HERE / "policy.py"],
         after=[],
     )
-    encoder_folder = stages.run(
-        names[2],
+
+
+def make_encoder(stages: Stages, world: WorldSettings, encoder: EncoderSettings, name: str = STAGES[2]) -> Path:
+    """The encoder's folder, likewise."""
+    return stages.run(
+        name,
         "Encoder: a toy that knows this world only, trained with sentence-transformers",
-        lambda folder: _make_encoder(folder, world, toy.encoder, stages, console),
-        inputs=asdict(toy.encoder) | {"world": asdict(world)},
+        lambda folder: _make_encoder(folder, world, encoder, stages),
+        inputs=asdict(encoder) | {"world": asdict(world)},
         sources=[*WORLD, HERE / "tokenizer.py", HERE / "encoder.py"],
         after=[],
     )
-    return data_folder, policy_folder, encoder_folder
 
 
 def split(world: WorldSettings) -> tuple[list[Problem], list[Problem], list[Problem]]:
@@ -99,9 +98,7 @@ def _make_policy(folder: Path, world: WorldSettings, settings: PolicySettings, s
     tokenizer.save_pretrained(folder)
 
 
-def _make_encoder(
-    folder: Path, world: WorldSettings, settings: EncoderSettings, stages: Stages, console: Console
-) -> None:
+def _make_encoder(folder: Path, world: WorldSettings, settings: EncoderSettings, stages: Stages) -> None:
     from quickstart.encoder import new_encoder, ranking, train_encoder
 
     _, problems, held_out = split(world)
@@ -110,7 +107,7 @@ def _make_encoder(
         train_encoder(encoder, problems, world.languages, settings, lambda done, loss: report(done, f"loss {loss:.3f}"))
     encoder.save(str(folder), create_model_card=False)
     shares = ranking(encoder, held_out, world.languages, seed=settings.seed)
-    console.print(
+    stages.console.print(
         "  right solution nearer to the English one than a solution with one mistake: "
         + ", ".join(f"{language} {share:.2f}" for language, share in shares.items()),
         highlight=False,

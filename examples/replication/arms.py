@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from quickstart import data, evaluate, toys, train
 from quickstart.experiment import Training, evaluate_stage, grpo_stage
 from quickstart.models import OFFLINE
@@ -25,14 +23,11 @@ from replication.judge import equations, judge
 RECIPE = Path(__file__).with_name("grpo.yaml")
 
 
-def run_arm(
-    stages: Stages, console: Console, config: Config, names: tuple[str, str, int], profile: str, *, steps: int
-) -> dict[str, Any]:
+def run_arm(stages: Stages, config: Config, names: tuple[str, str, int], profile: str, *, steps: int) -> dict[str, Any]:
     """Runs one arm, or what is left of it.
 
     Args:
         stages: where everything is made.
-        console: where it is shown.
         config: worlds.yaml.
         names: the world, the arm, and the seed.
         profile: `cpu`, or `none` for veRL as it comes.
@@ -44,25 +39,29 @@ def run_arm(
     world, name, seed = names
     known, arm, toy = config.worlds[world], config.arms[name], config.toy(world, name, seed)
     base = known.base
-    shared = (f"{base}/world", f"{base}/warm-up-{seed}", f"{base}/encoder{arm.encoder and '-'}{arm.encoder}")
-    folder, policy, encoder = toys.make(stages, console, toy, shared)
+    shared = (f"{base}/world", f"{base}/warm-up-{seed}")
+    folder = toys.make_world(stages, toy.world, shared[0])
+    policy = toys.make_policy(stages, toy.world, toy.policy, shared[1])
     rows = data.first_of_each_language(data.read_rows(folder / "test.parquet"), config.problems)
     trained_on = as_known(data.read_rows(folder / "train.parquet"), toys.split(toy.world)[0], known, seed)
-    overrides, needed = arm.overrides(), list(shared if arm.needs_encoder else shared[:2])
-    if arm.needs_scorer:
-        scorer = scorer_stage(stages, f"{base}/scorer", toy.world, config.scorer)
-        needed.append(f"{base}/scorer")
-        overrides.append(f"reward.custom_reward_function.reward_kwargs.comet.model={scorer.resolve()}")
     tokens = int(train.option("data.max_response_length", RECIPE, []))
+    overrides, needed, encoder = arm.overrides(), list(shared), None
+    if arm.needs_encoder:
+        needed.append(f"{base}/encoder{arm.encoder and '-'}{arm.encoder}")
+        encoder = str(toys.make_encoder(stages, toy.world, toy.encoder, needed[-1]).resolve())
+    if arm.needs_scorer:
+        needed.append(f"{base}/scorer")
+        scorer = scorer_stage(stages, needed[-1], toy.world, config.scorer)
+        overrides.append(f"reward.custom_reward_function.reward_kwargs.comet.model={scorer.resolve()}")
 
     def test(stage: str, model: str, after: list[str]) -> Path:
         title = f"{world} {name} {seed}: accuracy of {stage}"
         return evaluate_stage(stages, stage, title, model, rows, tokens, None, after)
 
-    before = test(f"{base}/before-{seed}", str(policy), list(shared[:2]))
+    before = test(f"{base}/before-{seed}", str(policy), list(shared))
     training = Training(
         policy=str(policy.resolve()),
-        encoder=str(encoder.resolve()) if arm.needs_encoder else None,
+        encoder=encoder,
         recipe=RECIPE,
         steps=steps,
         seed=seed,

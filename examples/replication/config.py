@@ -136,6 +136,8 @@ def _worlds(content: Mapping[str, Mapping[str, Any]]) -> dict[str, World]:
             raise ConfigError(
                 f"world {name!r} has the blocks of its base {base!r}, and none of its own: {list(blocks)}"
             )
+        if toy.world.options and rest.get("pivot_wrong"):
+            raise ConfigError(f"world {name!r} has options and pivot_wrong: a wrong pivot's letter is not defined")
         found[name] = _made(World, rest | {"toy": toy, "base": base}, f"world {name!r}")
     return found
 

@@ -90,9 +90,7 @@ def run(options: argparse.Namespace, config: configs.Config, console: Console) -
     stages = Stages(options.output, console, versions())
     for place, arm in enumerate(names, start=1):
         console.rule(f"{place} of {len(names)}: world {arm[0]}, {arm[1]}, seed {arm[2]}")
-        results.keep(
-            run_arm(stages, console, config, arm, train.choose_profile(options.profile), steps=steps), options.results
-        )
+        results.keep(run_arm(stages, config, arm, train.choose_profile(options.profile), steps=steps), options.results)
 
 
 def report(options: argparse.Namespace, console: Console) -> None:
