@@ -211,7 +211,7 @@ def growth(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 # Python runs a module of this name when it starts: so the trainer and its configuration stay as they are.
 TIMED = """
 import json, time
-from pbrlsvr.rewards.reasoning import ReasoningReward
+from pbrlsvr.scoring.reasoning import ReasoningReward
 
 score = ReasoningReward.score
 

@@ -53,36 +53,26 @@ def run(
 
     Exit codes: 0; 1 for an error; 3 where all went through and rows are missing that got no answer; 130 for Ctrl-C.
     """
-    flags = {
-        "load.source": source,
-        "load.mapping": mapping,
-        "load.split": split,
-        "load.limit": limit,
-        "languages": languages,
-        "out": out,
-        "name": name,
-        "seed": seed,
-        "reference.urls": pivot_url.split(",") if pivot_url else None,
-        "reference.model": pivot_model,
+    typed = {
+        "--source": ("load.source", source),
+        "--mapping": ("load.mapping", mapping),
+        "--split": ("load.split", split),
+        "--languages": ("languages", languages),
+        "--out": ("out", out),
+        "--name": ("name", name),
+        "--pivot-url": ("reference.urls", pivot_url),
+        "--pivot-model": ("reference.model", pivot_model),
+        "--limit": ("load.limit", limit),
+        "--seed": ("seed", seed),
+        "--until": (None, until),
     }
+    flags: dict[str, Any] = {key: value for key, value in typed.values() if key is not None}
+    flags["reference.urls"] = pivot_url.split(",") if pivot_url else None
     if until is not None and until not in STAGES:
         say(f"error: there is no stage {until!r}; the stages are {', '.join(STAGES)}", err=True)
         raise typer.Exit(1)
     stages = STAGES[: STAGES.index(until) + 1] if until else STAGES
-    typed = {
-        "--source": source,
-        "--mapping": mapping,
-        "--split": split,
-        "--languages": languages,
-        "--out": out,
-        "--name": name,
-        "--pivot-url": pivot_url,
-        "--pivot-model": pivot_model,
-        "--limit": limit,
-        "--seed": seed,
-        "--until": until,
-    }
-    given = [text for key, value in typed.items() if value is not None for text in (key, str(value))]
+    given = [text for flag, (_, value) in typed.items() if value is not None for text in (flag, str(value))]
     again = ["run", *(arguments or ()), *given]
     raise typer.Exit(_run(arguments, flags, stages, redo or (), again, alone=False, yes=yes))
 

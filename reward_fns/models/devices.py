@@ -1,6 +1,4 @@
-"""Where a model's tensors are, and in which number format."""
-
-DTYPES = ("float32", "bfloat16", "float16")
+"""Where a model's tensors are."""
 
 
 def torch_device(device: str) -> str:

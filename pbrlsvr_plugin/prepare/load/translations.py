@@ -5,13 +5,13 @@ first are read side by side; the second pass through a temporary file on the dis
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
+from pbrlsvr_plugin.prepare.load.by_id import ById
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, Record, Source, find_sources
 
@@ -73,26 +73,19 @@ class IdJoin:
 
     def __init__(self, id_column: str, others: Mapping[str, Sequence[Source]], scratch: Path):
         self._id = id_column
-        self._db = sqlite3.connect(scratch / "translations.sqlite", isolation_level=None)
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("CREATE TABLE records (id TEXT, language TEXT, record TEXT, PRIMARY KEY (id, language))")
-        for language, sources in others.items():
-            self._db.execute("BEGIN")
-            self._db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", self._entries(language, sources))
-            self._db.execute("COMMIT")
+        self._found = ById(scratch, (entry for each in others.items() for entry in self._entries(*each)))
 
     def of(self, line: int, record: Record) -> dict[str, Record]:
         if isinstance(record, Malformed):
             return {}
-        query = "SELECT language, record FROM records WHERE id = ? ORDER BY language"
         try:
-            found = self._db.execute(query, (text_of(lookup(record, self._id)),))
+            found = self._found.of(text_of(lookup(record, self._id)))
         except KeyError:
             return {}
-        return {language: json.loads(entry) for language, entry in found}
+        return {language: json.loads(entry) for language, entry in found.items()}
 
     def end(self) -> None:
-        self._db.close()
+        self._found.close()
 
     def _entries(self, language: str, sources: Sequence[Source]) -> Iterator[tuple[str, str, str]]:
         for source in sources:

@@ -10,16 +10,13 @@ in `<think>` or in a field of its own is kept apart from both; it is the referen
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
+from pbrlsvr.errors import ConfigError, PbrlsvrError
 from pbrlsvr.responses.spans import split
-from pbrlsvr.table_files import shown_columns
-from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
-from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
+from pbrlsvr_plugin.prepare.load.by_id import ById, named_texts
 from pbrlsvr_plugin.prepare.reference.offline import Offline, require_engine
 from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions
 from pbrlsvr_plugin.prepare.requests.asking import (
@@ -131,9 +128,11 @@ class Reference(Stage):
         self._facts |= offline.tokens
 
     def _from_dataset(self, rows: Rows, reject: Reject) -> Iterator[Row]:
-        references = References(Path(self.options.file), self._context.scratch) if self.options.file else None
+        references = (
+            ById(self._context.scratch, _references(Path(self.options.file)), last=True) if self.options.file else None
+        )
         for row in rows:
-            text = references.of(row) if references else row["extra"].get("solution", "")
+            text = references.of_row(row).get("", "") if references else row["extra"].get("solution", "")
             if not text:
                 where = self.options.file or "the data set; a mapping names its column with `solution`"
                 reject(row, "no_reference", f"there is none in {where}")
@@ -163,36 +162,6 @@ def _whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-class References:
-    """A file of references: the columns `id` (a row's, or the data set's own) and `reference`; on disk, by id."""
-
-    def __init__(self, path: Path, scratch: Path):
-        self._db = sqlite3.connect(scratch / "references.sqlite", isolation_level=None)
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("CREATE TABLE found (id TEXT PRIMARY KEY, reference TEXT)")
-        self._db.execute("BEGIN")
-        self._db.executemany("INSERT OR REPLACE INTO found VALUES (?, ?)", _references(path))
-        self._db.execute("COMMIT")
-
-    def of(self, row: Row) -> str:
-        """The reference of a row, "" where there is none."""
-        for key in (row["id"], row["extra"].get("id"), row["problem"]):
-            found = self._db.execute("SELECT reference FROM found WHERE id = ?", (key,)).fetchone()
-            if found:
-                return str(found[0])
-        return ""
-
-
-def _references(path: Path) -> Iterator[tuple[str, str]]:
-    if not path.is_file():
-        raise ConfigError(f"there is no file {str(path)!r} (reference.file)")
-    for source in find_sources(str(path), (), "train", None, False):
-        for line, record in source.records():
-            if isinstance(record, Malformed):
-                raise DataError(f"{source.name}:{line}: {record.reason}: {record.detail}")
-            try:
-                yield text_of(lookup(record, "id")), text_of(lookup(record, "reference"))
-            except KeyError as error:
-                raise ConfigError(
-                    f"{source.name}:{line} has {shown_columns([*record])}; it needs `id` and `reference`"
-                ) from error
+def _references(path: Path) -> Iterator[tuple[str, str, str]]:
+    for _, (name, text) in named_texts(path, "reference.file", "id", "reference"):
+        yield name, "", text

@@ -10,18 +10,15 @@ A translation that the source has is taken as it is, with `engine` "original". T
 Rows that are in another language than English from the start go on as they are, if their language is wanted.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
+from pbrlsvr.errors import DataError, PbrlsvrError
 from pbrlsvr.languages import english_name, parse
 from pbrlsvr.models.translation.translator import translator
-from pbrlsvr.table_files import shown_columns
-from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
-from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
+from pbrlsvr_plugin.prepare.load.by_id import ById, named_texts
 from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
 from pbrlsvr_plugin.prepare.requests.asking import (
     Asker,
@@ -140,7 +137,7 @@ class Translate(Stage):
 
     def _tasks(self, rows: Rows, reject: Reject) -> Iterator[_Task]:
         path = self.options.file
-        file = Translations(Path(path), self._context.scratch) if path else None
+        file = ById(self._context.scratch, _translations(Path(path)), last=True) if path else None
         for row in rows:
             if row["language"] != "en":
                 if row["language"] in self._context.languages:
@@ -152,7 +149,7 @@ class Translate(Stage):
             if self.options.existing:
                 existing |= row["translations"]
             if file:
-                existing |= file.of(row)
+                existing |= file.of_row(row)
             for language in self._context.languages:
                 yield _Task(row, language, existing.get(language))
 
@@ -190,40 +187,9 @@ class Translate(Stage):
             )
 
 
-class Translations:
-    """A file of translations: the columns `id`, `language` and `question`; on disk, by id."""
-
-    def __init__(self, path: Path, scratch: Path):
-        if not path.is_file():
-            raise ConfigError(f"there is no file {str(path)!r} (translate.file)")
-        self._db = sqlite3.connect(scratch / "translations.sqlite", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("CREATE TABLE found (id TEXT, language TEXT, question TEXT, PRIMARY KEY (id, language))")
-        self._db.execute("BEGIN")
-        self._db.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", _translations(path))
-        self._db.execute("COMMIT")
-
-    def of(self, row: Row) -> dict[str, str]:
-        """The translations of a row's question, by language."""
-        ids = (row["id"], row["extra"].get("id"), row["problem"])
-        query = "SELECT language, question FROM found WHERE id IN (?, ?, ?) ORDER BY language"
-        return dict(self._db.execute(query, ids))
-
-
 def _translations(path: Path) -> Iterator[tuple[str, str, str]]:
-    for source in find_sources(str(path), (), "train", None, False):
-        for line, record in source.records():
-            place = f"{source.name}:{line}"
-            if isinstance(record, Malformed):
-                raise DataError(f"{place}: {record.reason}: {record.detail}")
-            try:
-                code, texts = text_of(lookup(record, "language")), (lookup(record, "id"), lookup(record, "question"))
-            except KeyError as error:
-                columns = shown_columns([*record])
-                raise ConfigError(
-                    f"{place} has the columns {columns}; a file of translations needs `id`, `language` and `question`"
-                ) from error
-            try:
-                yield text_of(texts[0]), parse(code), text_of(texts[1])
-            except DataError as error:
-                raise DataError(f"{place}: {error}") from error
+    for place, (name, code, question) in named_texts(path, "translate.file", "id", "language", "question"):
+        try:
+            yield name, parse(code), question
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from error
