@@ -32,8 +32,10 @@ def expectation(field: FieldInfo) -> str:
     >>> expectation(Example.model_fields["window"])
     'a whole number of 8 or more, or null'
     """
-    bounds = _bounds(field)
-    return ", or ".join(dict.fromkeys(_in_words(kind, bounds) for kind in kinds(field.annotation)))
+    several, bounds = kinds(field.annotation), _bounds(field)
+    # A whole number is a number.
+    told = [kind for kind in several if kind is not int or float not in several]
+    return ", or ".join(dict.fromkeys(_in_words(kind, bounds) for kind in told))
 
 
 def kinds(annotation: Any) -> list[Any]:
@@ -90,7 +92,9 @@ def _in_words(kind: Any, bounds: str) -> str:
 
 def report(block: type[BaseModel], error: ValidationError, place: str) -> str:
     """One line for each mistake: the place, the value, what is wrong and what would be right."""
-    lines = list(dict.fromkeys(_mistakes(block, error, place)))
+    said = list(dict.fromkeys(_mistakes(block, error, place)))
+    # Of several kinds of numbers each may say why it is none of them, the one more than the other.
+    lines = [line for line in said if not any(other != line and other.startswith(line) for other in said)]
     return lines[0] if len(lines) == 1 else f"{len(lines)} options cannot work:\n- " + "\n- ".join(lines)
 
 

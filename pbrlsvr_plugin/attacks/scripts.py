@@ -2,47 +2,11 @@
 
 import unicodedata
 
-_CYRILLIC_AS_LATIN = dict(
-    zip(
-        "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-        [
-            "a",
-            "b",
-            "v",
-            "g",
-            "d",
-            "e",
-            "yo",
-            "zh",
-            "z",
-            "i",
-            "y",
-            "k",
-            "l",
-            "m",
-            "n",
-            "o",
-            "p",
-            "r",
-            "s",
-            "t",
-            "u",
-            "f",
-            "kh",
-            "ts",
-            "ch",
-            "sh",
-            "shch",
-            "ʺ",
-            "y",
-            "ʹ",
-            "e",
-            "yu",
-            "ya",
-        ],
-        strict=True,
-    )
-)
+_LETTERS_OF_CYRILLIC = (
+    "a", "b", "v", "g", "d", "e", "yo", "zh", "z", "i", "y", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f",
+    "kh", "ts", "ch", "sh", "shch", "ʺ", "y", "ʹ", "e", "yu", "ya",
+)  # fmt: skip
+_CYRILLIC_AS_LATIN = dict(zip("абвгдеёжзийклмнопрстуфхцчшщъыьэюя", _LETTERS_OF_CYRILLIC, strict=True))
 _LATIN_AS_CYRILLIC = dict(zip("abcdefghijklmnopqrstuvwxyz", "абкдефгхижклмнопкрстувушйз", strict=True))
 _LATIN_AS_GREEK = dict(zip("abcdefghijklmnopqrstuvwxyz", "αβκδεφγηιικλμνοπκρστυβωξυζ", strict=True))
 # Bengali and Devanagari, and Thai and Lao, are laid out alike in Unicode, one block apart.

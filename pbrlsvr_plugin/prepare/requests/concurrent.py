@@ -175,7 +175,7 @@ class Answers:
     def __init__(self, journal: Journal):
         self.asked = self.kept = 0
         self._journal = journal
-        self._under_way: dict[str, asyncio.Task[Any]] = {}
+        self._in_flight: dict[str, asyncio.Task[Any]] = {}
 
     async def get(
         self, key: str, ask: Callable[[], Awaitable[Any]], useless: Callable[[Any], bool] = lambda found: False
@@ -184,14 +184,14 @@ class Answers:
 
         What is `useless` in the journal is asked for again.
         """
-        task = self._under_way.get(key)
+        task = self._in_flight.get(key)
         if task is None:
             found = self._journal.get(key)
             if found is not None and not useless(found):
                 self.kept += 1
                 return found
-            task = self._under_way[key] = asyncio.ensure_future(self._ask(key, ask))
-            task.add_done_callback(lambda _: self._under_way.pop(key))
+            task = self._in_flight[key] = asyncio.ensure_future(self._ask(key, ask))
+            task.add_done_callback(lambda _: self._in_flight.pop(key))
         return await asyncio.shield(task)
 
     async def _ask(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:

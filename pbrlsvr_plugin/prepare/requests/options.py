@@ -27,9 +27,10 @@ class ChatOptions(Block):
     api_key_env: KeyVariable = Field(None, json_schema_extra=OF_SERVERS)
     """The environment variable that holds the key of these servers; null sends none, but OPENAI_API_KEY to
     https://api.openai.com. The key itself never stands in a file."""
-    temperature: float = Field(0.0, ge=0)
+    # As the file has it, 1 or 1.0: both stand in the keys of the journal, where another one would be paid for again.
+    temperature: int | float = Field(0.0, ge=0)
     """At 0 the model's most likely answer; above 0 where several are drawn."""
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: int | float = Field(1.0, gt=0, le=1)
     """Nucleus sampling."""
     max_tokens: int = Field(4096, ge=1)
     """The longest answer; one that is cut off there is no answer."""

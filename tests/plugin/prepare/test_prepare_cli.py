@@ -16,7 +16,9 @@ from pbrlsvr_plugin.cli import app
 from pbrlsvr_plugin.prepare.cli import STARTER
 from pbrlsvr_plugin.prepare.config import STAGES, read_config
 from pbrlsvr_plugin.prepare.progress import Progress, table
-from pbrlsvr_plugin.prepare.requests.journal import Journal
+from pbrlsvr_plugin.prepare.requests.asking import chat_request, user_turn
+from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
+from pbrlsvr_plugin.prepare.requests.options import ChatOptions
 from pbrlsvr_plugin.prepare.runner import Runner, differences
 from pbrlsvr_plugin.prepare.stage import Context, fingerprint, new_row
 from pbrlsvr_plugin.prepare.store import StageWriter
@@ -138,6 +140,10 @@ def test_a_store_of_an_earlier_version_is_still_good(context):
     now = fingerprint(stage, made)
     before = {"stage": "translate", "version": 1, "seed": 0, "languages": ["sw"], "options": options}
     assert list(differences({**before, "files": now["files"]}, now)) == []
+    # What was asked with `temperature: 1` in a file is not asked, and paid, again.
+    options = ChatOptions.of({"model": "m", "temperature": 1, "top_p": 1, "body": {"stop": ["a"]}})
+    request = chat_request(options, user_turn("2+2?"), 0, 0, 0)
+    assert request_key("chat", **request) == "b1b58a1366f8eeda6c5ee3ad57c849e3db8cb27862050d8db6ae3b3990481c79"
 
 
 def test_a_typo_in_the_last_stage_shows_before_the_first_one_starts(tmp_path, problems):
