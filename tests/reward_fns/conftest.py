@@ -128,9 +128,20 @@ def http_server(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def comet_model(tmp_path_factory) -> str:
-    """The folder of a tiny checkpoint of wmt22-comet-da's architecture."""
+def comet_folder(tmp_path_factory) -> Callable[[str], str]:
+    """`comet_folder(case)`: the folder of the tiny checkpoint of that case."""
     import comet_checkpoints as tiny
 
-    case = tiny.CASES["regression_metric encoder_model=XLM-RoBERTa"]
-    return str(tiny.write_checkpoint(tmp_path_factory.mktemp("comet") / "model", case))
+    root = tmp_path_factory.mktemp("comet")
+
+    def written(name: str) -> str:
+        place = root / str(list(tiny.CASES).index(name))
+        return str(place if place.exists() else tiny.write_checkpoint(place, tiny.CASES[name]))
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def comet_model(comet_folder) -> str:
+    """The folder of a tiny checkpoint of wmt22-comet-da's architecture."""
+    return comet_folder("regression_metric encoder_model=XLM-RoBERTa")

@@ -21,18 +21,6 @@ XCOMET = "xcomet_metric encoder_model=XLM-RoBERTa word_layer=2 activations=Sigmo
 KINDS = (REGRESSION, REFERENCE_FREE, UNIFIED, KIWI, XCOMET)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """`folder(case)`: where the tiny checkpoint of that case is."""
-    root = tmp_path_factory.mktemp("comet")
-
-    def written(name):
-        place = root / str(list(tiny.CASES).index(name))
-        return str(place if place.exists() else tiny.write_checkpoint(place, tiny.CASES[name]))
-
-    return written
-
-
 def recorded(model):
     """The sequences that the model's encoder is given from now on."""
     seen, encode = [], model.network.encode
@@ -48,8 +36,8 @@ def recorded(model):
 # What is shared is computed once
 
 
-def test_sources_and_references_of_a_group_are_encoded_once(folder):
-    model = CometLoader.of(CometOptions(folder(REGRESSION))).load()
+def test_sources_and_references_of_a_group_are_encoded_once(comet_folder):
+    model = CometLoader.of(CometOptions(comet_folder(REGRESSION))).load()
     seen = recorded(model)
     group = [(f"question {q}", f"answer {q} {r}", f"pivot {q}") for q in range(4) for r in range(3)]
     scores = model.run(group)
@@ -60,10 +48,10 @@ def test_sources_and_references_of_a_group_are_encoded_once(folder):
     assert len(seen) == 20 + 12
 
 
-def test_kept_vectors_are_bounded_and_the_latest_stay(folder, monkeypatch):
+def test_kept_vectors_are_bounded_and_the_latest_stay(comet_folder, monkeypatch):
     # Room for two vectors with their names: see `LruCache`.
     monkeypatch.setattr("pbrlsvr.models.comet.model._VECTORS_BYTES", 900)
-    model = CometLoader.of(CometOptions(folder(REGRESSION))).load()
+    model = CometLoader.of(CometOptions(comet_folder(REGRESSION))).load()
     model.run([("a", "b", "c"), ("d", "e", "f")])
     model.run([("g", "h", "i")])
     seen = recorded(model)
@@ -73,31 +61,31 @@ def test_kept_vectors_are_bounded_and_the_latest_stay(folder, monkeypatch):
     assert len(seen) == 3
 
 
-def test_equal_joint_inputs_are_encoded_once(folder):
-    model = CometLoader.of(CometOptions(folder(UNIFIED))).load()
+def test_equal_joint_inputs_are_encoded_once(comet_folder):
+    model = CometLoader.of(CometOptions(comet_folder(UNIFIED))).load()
     seen = recorded(model)
     model.run([("question", "answer", "one"), ("question", "answer", "two")])
     assert len(seen) == 5  # mt+src once; mt+ref and mt+src+ref twice
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_score_does_not_depend_on_its_neighbours_or_on_the_batch(folder, kind):
-    options = CometLoader.of(CometOptions(folder(kind)))
+def test_a_score_does_not_depend_on_its_neighbours_or_on_the_batch(comet_folder, kind):
+    options = CometLoader.of(CometOptions(comet_folder(kind)))
     together = options.load().run(tiny.SAMPLES)
     alone = [options.load().run([sample])[0] for sample in tiny.SAMPLES[::4]]
     assert together[::4] == pytest.approx(alone, abs=1e-5)
     one_by_one = (
-        CometLoader.of(CometOptions(folder(kind)), ServingOptions(batch_tokens=1)).load().run(tiny.SAMPLES[::-1])
+        CometLoader.of(CometOptions(comet_folder(kind)), ServingOptions(batch_tokens=1)).load().run(tiny.SAMPLES[::-1])
     )
     assert one_by_one[::-1] == pytest.approx(together, abs=1e-5)
 
 
-def test_coroutines_share_one_model_and_each_sample_is_computed_once(folder):
-    options, local = CometLoader.of(CometOptions(folder(REGRESSION))), ServingOptions(place="local")
+def test_coroutines_share_one_model_and_each_sample_is_computed_once(comet_folder):
+    options, local = CometLoader.of(CometOptions(comet_folder(REGRESSION))), ServingOptions(place="local")
     samples = tiny.SAMPLES * 5
 
     async def everybody():
-        metrics = [comet(CometOptions(folder(REGRESSION)), local) for _ in samples]
+        metrics = [comet(CometOptions(comet_folder(REGRESSION)), local) for _ in samples]
         return await asyncio.gather(*(metric.score(*sample) for metric, sample in zip(metrics, samples, strict=True)))
 
     scores = asyncio.run(everybody())
@@ -112,8 +100,8 @@ LONG = " ".join(f"Step {i}: she sells {i} eggs and makes {2 * i} dollars." for i
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_the_end_of_a_long_text_counts(folder, kind, place):
-    model = CometLoader.of(CometOptions(folder(kind))).load()
+def test_the_end_of_a_long_text_counts(comet_folder, kind, place):
+    model = CometLoader.of(CometOptions(comet_folder(kind))).load()
     sample = [LONG, LONG, LONG]
     sample[place] = LONG[:-10] + "7 whales sing."
     plain, changed = model.run([(LONG, LONG, LONG), tuple(sample)])
@@ -128,8 +116,8 @@ def test_the_end_of_a_long_text_counts(folder, kind, place):
     "texts",
     [(LONG, LONG, LONG), ("Short.", LONG, "Also short."), (LONG, "", LONG), ("", "x" * 700, "18"), (LONG, "18", "")],
 )
-def test_a_long_sample_is_the_mean_of_its_segments_weighted_by_tokens_of_the_translation(folder, kind, texts):
-    model = CometLoader.of(CometOptions(folder(kind))).load()
+def test_a_long_sample_is_the_mean_of_its_segments_weighted_by_tokens_of_the_translation(comet_folder, kind, texts):
+    model = CometLoader.of(CometOptions(comet_folder(kind))).load()
     used = texts if model.uses_reference else texts[:2]
     segments = model._segmenter.segments((*used, None) if len(used) == 2 else used)
     assert len(segments) > 1
@@ -141,16 +129,16 @@ def test_a_long_sample_is_the_mean_of_its_segments_weighted_by_tokens_of_the_tra
 
 
 @pytest.mark.parametrize("kind", [REGRESSION, UNIFIED])
-def test_segments_of_parallel_texts_stay_parallel(folder, kind):
-    model = CometLoader.of(CometOptions(folder(kind))).load()
+def test_segments_of_parallel_texts_stay_parallel(comet_folder, kind):
+    model = CometLoader.of(CometOptions(comet_folder(kind))).load()
     other = LONG.replace("she sells", "they sold").replace("Step", "Line")
     for source, translation, reference in model._segmenter.segments((LONG, other, LONG)):
         assert source == reference
         assert abs(len(source) - len(translation)) < 60
 
 
-def test_a_text_is_cut_only_where_it_does_not_fit(folder):
-    model = CometLoader.of(CometOptions(folder(REGRESSION))).load()
+def test_a_text_is_cut_only_where_it_does_not_fit(comet_folder):
+    model = CometLoader.of(CometOptions(comet_folder(REGRESSION))).load()
     assert model.network.encoder.max_text == tiny.POSITIONS - 6
     tokenizer = model.network.encoder.tokenizer
     word = next(w for w in ("18", "eggs", "the", "a") if len(tokenizer.ids([f"{w} {w}"])[0]) == 2)
@@ -160,9 +148,9 @@ def test_a_text_is_cut_only_where_it_does_not_fit(folder):
 
 
 @pytest.mark.parametrize("kind", [REGRESSION, UNIFIED])
-def test_a_source_that_is_no_counterpart_can_stay_whole(folder, kind):
+def test_a_source_that_is_no_counterpart_can_stay_whole(comet_folder, kind):
     question = "How much does she make?"
-    model = CometLoader.of(CometOptions(folder(kind)), cut_source=False).load()
+    model = CometLoader.of(CometOptions(comet_folder(kind)), cut_source=False).load()
     segments = model._segmenter.segments((question, LONG, LONG))
     assert len(segments) > 1
     assert {source for source, _, _ in segments} == {question}
@@ -172,11 +160,11 @@ def test_a_source_that_is_no_counterpart_can_stay_whole(folder, kind):
 # What a model reads
 
 
-def test_what_a_model_reads_follows_from_its_class(folder):
+def test_what_a_model_reads_follows_from_its_class(comet_folder):
     reads = {
         name: (model.needs_reference, model.uses_reference)
         for name in (*KINDS, MT_REF)
-        for model in [CometLoader.of(CometOptions(folder(name))).load()]
+        for model in [CometLoader.of(CometOptions(comet_folder(name))).load()]
     }
     assert reads == {
         REGRESSION: (True, True),
@@ -189,24 +177,24 @@ def test_what_a_model_reads_follows_from_its_class(folder):
 
 
 @pytest.mark.parametrize("kind", [REGRESSION, MT_REF])
-def test_a_missing_reference_is_an_error_where_the_model_needs_one(folder, kind):
+def test_a_missing_reference_is_an_error_where_the_model_needs_one(comet_folder, kind):
     with pytest.raises(DataError, match=r"needs a reference, which \('src', 'mt'\) lacks"):
-        CometLoader.of(CometOptions(folder(kind))).load().run([("src", "mt")])
+        CometLoader.of(CometOptions(comet_folder(kind))).load().run([("src", "mt")])
 
 
 @pytest.mark.parametrize("item", ["text", ("a",), ("a", "b", None), ("a", "b", "c", "d"), ("a", 1)])
-def test_an_item_of_another_form_is_an_error(folder, item):
+def test_an_item_of_another_form_is_an_error(comet_folder, item):
     with pytest.raises(DataError, match="all of them texts"):
-        CometLoader.of(CometOptions(folder(REGRESSION))).load().run([item])
+        CometLoader.of(CometOptions(comet_folder(REGRESSION))).load().run([item])
 
 
-def test_no_items_give_no_scores(folder):
-    assert CometLoader.of(CometOptions(folder(REGRESSION))).load().run([]) == []
+def test_no_items_give_no_scores(comet_folder):
+    assert CometLoader.of(CometOptions(comet_folder(REGRESSION))).load().run([]) == []
 
 
-def test_half_a_character_does_not_stop_a_run(folder):
+def test_half_a_character_does_not_stop_a_run(comet_folder):
     scores = (
-        CometLoader.of(CometOptions(folder(REGRESSION)))
+        CometLoader.of(CometOptions(comet_folder(REGRESSION)))
         .load()
         .run([("a \ud83d b", "\udc00", "c"), ("x", "\ud800" * 400, "y")])
     )
@@ -214,15 +202,15 @@ def test_half_a_character_does_not_stop_a_run(folder):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_stays_near(folder, dtype):
-    exact = CometLoader.of(CometOptions(folder(REGRESSION))).load().run(tiny.SAMPLES)
-    half = CometLoader.of(CometOptions(folder(REGRESSION)), ServingOptions(dtype=dtype)).load().run(tiny.SAMPLES)
+def test_half_precision_stays_near(comet_folder, dtype):
+    exact = CometLoader.of(CometOptions(comet_folder(REGRESSION))).load().run(tiny.SAMPLES)
+    half = CometLoader.of(CometOptions(comet_folder(REGRESSION)), ServingOptions(dtype=dtype)).load().run(tiny.SAMPLES)
     assert half == pytest.approx(exact, abs=0.2)
     assert half != exact
 
 
-def test_a_score_that_is_not_finite_is_an_error_that_names_the_text(folder):
-    model = CometLoader.of(CometOptions(folder(REGRESSION))).load()
+def test_a_score_that_is_not_finite_is_an_error_that_names_the_text(comet_folder):
+    model = CometLoader.of(CometOptions(comet_folder(REGRESSION))).load()
     with torch.no_grad():
         model.network.encoder.network.get_input_embeddings().weight.fill_(float("nan"))
     with pytest.raises(ModelError, match="gave nan for the translation 'the answer'"):

@@ -19,22 +19,10 @@ REGRESSION = "regression_metric encoder_model=XLM-RoBERTa"
 KIWI = "unified_metric input_segments=['mt', 'src'] layer_transformation=softmax layer_norm=True"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """`folder(case)`: where the tiny checkpoint of that case is."""
-    root = tmp_path_factory.mktemp("comet")
-
-    def written(name):
-        place = root / str(list(tiny.CASES).index(name))
-        return str(place if place.exists() else tiny.write_checkpoint(place, tiny.CASES[name]))
-
-    return written
-
-
 @pytest.fixture
-def copied(folder, tmp_path):
+def copied(comet_folder, tmp_path):
     """A copy of a checkpoint to be spoilt: its folder, the content of its hparams.yaml and of its model.ckpt."""
-    place = Path(shutil.copytree(folder(REGRESSION), tmp_path / "copied"))
+    place = Path(shutil.copytree(comet_folder(REGRESSION), tmp_path / "copied"))
     return place, place / "hparams.yaml", place / "checkpoints" / "model.ckpt"
 
 
@@ -59,11 +47,11 @@ def test_the_licence_of_a_public_model_is_known(model, licence):
     assert all(card.reads in ("src, mt", "src, mt, ref") for card in CARDS)
 
 
-def test_a_model_that_is_not_for_commercial_use_says_so_when_it_is_loaded(folder, tmp_path, caplog):
+def test_a_model_that_is_not_for_commercial_use_says_so_when_it_is_loaded(comet_folder, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, logger="pbrlsvr"):
-        CometLoader.of(CometOptions(folder(KIWI))).load()
+        CometLoader.of(CometOptions(comet_folder(KIWI))).load()
         assert not caplog.records
-        CometLoader.of(CometOptions(str(shutil.copytree(folder(KIWI), tmp_path / "wmt22-cometkiwi-da")))).load()
+        CometLoader.of(CometOptions(str(shutil.copytree(comet_folder(KIWI), tmp_path / "wmt22-cometkiwi-da")))).load()
     assert "does not allow commercial use" in caplog.text
 
 
@@ -160,21 +148,21 @@ def test_weights_that_nobody_asks_for_are_named(copied, name):
         CometLoader.of(CometOptions(str(copied[0]))).load()
 
 
-def test_buffers_and_poolers_of_older_checkpoints_do_no_harm(copied, folder):
+def test_buffers_and_poolers_of_older_checkpoints_do_no_harm(copied, comet_folder):
     content = torch.load(copied[2], weights_only=True)
     content["state_dict"]["encoder.model.embeddings.position_ids"] = torch.arange(tiny.POSITIONS)[None]
     content["state_dict"]["encoder.model.pooler.dense.weight"] = torch.zeros(16, 16)
     torch.save(content, copied[2])
-    expected = CometLoader.of(CometOptions(folder(REGRESSION))).load().run(tiny.SAMPLES)
+    expected = CometLoader.of(CometOptions(comet_folder(REGRESSION))).load().run(tiny.SAMPLES)
     assert CometLoader.of(CometOptions(str(copied[0]))).load().run(tiny.SAMPLES) == expected
 
 
-def test_a_checkpoint_file_can_be_named_itself_and_the_encoder_be_elsewhere(copied, folder):
+def test_a_checkpoint_file_can_be_named_itself_and_the_encoder_be_elsewhere(copied, comet_folder):
     place, _, checkpoint = copied
     changed(copied, pretrained_model="no/such-encoder")
     checkpoint = checkpoint.rename(checkpoint.with_name("epoch=3.ckpt"))
     encoder = shutil.move(place / "encoder", place.with_name("encoder"))
-    expected = CometLoader.of(CometOptions(folder(REGRESSION))).load().run(tiny.SAMPLES)
+    expected = CometLoader.of(CometOptions(comet_folder(REGRESSION))).load().run(tiny.SAMPLES)
     for name in (checkpoint, place):
         assert CometLoader.of(CometOptions(str(name), encoder=str(encoder))).load().run(tiny.SAMPLES) == expected
 
@@ -196,16 +184,16 @@ def test_an_option_that_cannot_work_is_refused(options, message):
         CometSpan(**options)
 
 
-def test_a_device_that_is_not_there_is_named(folder):
+def test_a_device_that_is_not_there_is_named(comet_folder):
     with pytest.raises(ModelError, match="device='nonsense'"):
-        CometLoader.of(CometOptions(folder(REGRESSION)), ServingOptions(device="nonsense")).load()
+        CometLoader.of(CometOptions(comet_folder(REGRESSION)), ServingOptions(device="nonsense")).load()
 
 
-def test_options_need_no_torch_and_a_missing_package_names_the_extra(folder):
+def test_options_need_no_torch_and_a_missing_package_names_the_extra(comet_folder):
     code = (
         "import sys; sys.modules['transformers'] = None\n"
         "from pbrlsvr.models.comet.comet import CometLoader, CometOptions\n"
-        f"options = CometOptions({folder(REGRESSION)!r})\n"
+        f"options = CometOptions({comet_folder(REGRESSION)!r})\n"
         "assert 'torch' not in sys.modules\n"
         "CometLoader.of(options).load()"
     )
