@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from quickstart.phrases import LANGUAGES, NATIVE_DIGITS
+from quickstart.phrases import NATIVE_DIGITS
 from quickstart.settings import PolicySettings
-from quickstart.world import PIVOT, Problem, bare_answer, question, response, reworded, sums
+from quickstart.world import PIVOT, Problem, bare_answer, prompt, response, reworded, sums
 
 # Token ids of a prompt and of its response.
 Example = tuple[list[int], list[int]]
@@ -105,15 +105,14 @@ def _examples(
         for index in range(count):
             problem = reworded(rng.choice(problems), rng)
             answer = response(problem, language) if index < reasoned * count else bare_answer(problem, language)
-            prompt = f"{question(problem, language)} {LANGUAGES[language].instruction}"
-            examples.append(tokenize(tokenizer, prompt, answer))
+            examples.append(tokenize(tokenizer, prompt(problem, language), answer))
     return examples
 
 
-def tokenize(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> Example:
+def tokenize(tokenizer: PreTrainedTokenizerFast, asked: str, answer: str) -> Example:
     """Token ids of the prompt, as the chat template makes it, and of the response with its end."""
     text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
+        [{"role": "user", "content": asked}], add_generation_prompt=True, tokenize=False
     )
     ids = tokenizer([text, answer + tokenizer.eos_token], add_special_tokens=False)["input_ids"]
     return ids[0], ids[1]
@@ -121,11 +120,11 @@ def tokenize(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> Ex
 
 def collate(batch: list[Example], pad: int) -> dict[str, torch.Tensor]:
     """Right-padded input_ids, attention_mask, and labels (-100 on the prompt), each `[batch, longest]`."""
-    longest = max(len(prompt) + len(answer) for prompt, answer in batch)
+    longest = max(len(asked) + len(answer) for asked, answer in batch)
     ids = torch.full((len(batch), longest), pad)
     labels = torch.full((len(batch), longest), -100)
-    for row, (prompt, answer) in enumerate(batch):
-        end = len(prompt) + len(answer)
-        ids[row, :end] = torch.tensor(prompt + answer)
-        labels[row, len(prompt) : end] = torch.tensor(answer)
+    for row, (asked, answer) in enumerate(batch):
+        end = len(asked) + len(answer)
+        ids[row, :end] = torch.tensor(asked + answer)
+        labels[row, len(asked) : end] = torch.tensor(answer)
     return {"input_ids": ids, "attention_mask": (ids != pad).long(), "labels": labels}

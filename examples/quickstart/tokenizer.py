@@ -1,6 +1,6 @@
-"""Tokenizers of the toy world: BPE trained on its own texts, in which every number is one token.
+"""Tokenizers of the toy world, trained on its own texts: each number and each phrase is one token.
 
-A number as one token keeps the arithmetic within reach of a policy of a million parameters.
+That keeps texts short, and the arithmetic within reach of a policy of a million parameters.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import PreTrainedTokenizerFast
 
 from quickstart.phrases import LANGUAGES
-from quickstart.world import HIGHEST, Problem, digits, question, response
+from quickstart.world import HIGHEST, Problem, bare_answer, digits, prompt, response, sums
 
 _FORMS = {
     form[slot]
@@ -52,9 +52,9 @@ def train_tokenizer(problems: list[Problem], vocabulary: int, languages: Iterabl
 
 def _texts(problems: list[Problem], languages: Iterable[str]) -> Iterator[str]:
     for language in languages:
-        # Often enough that every number becomes a token of its own before the words are merged.
-        yield from [digits(str(number), language) for number in range(HIGHEST + 11)] * 200
-        yield from [LANGUAGES[language].instruction] * 200
+        yield from (digits(str(number), language) for number in range(HIGHEST + 11))
+        # All that the policy reads or writes, as it does: a phrase that it meets otherwise is no token.
+        for asked, answer in sums(language):
+            yield from (asked, answer)
         for problem in problems:
-            yield question(problem, language)
-            yield response(problem, language)
+            yield from (prompt(problem, language), response(problem, language), bare_answer(problem, language))

@@ -150,6 +150,11 @@ def question(problem: Problem, language: str) -> str:
     return digits(" ".join([asked, *options]), language)
 
 
+def prompt(problem: Problem, language: str) -> str:
+    """What the policy is asked: the question and the instruction."""
+    return f"{question(problem, language)} {LANGUAGES[language].instruction}"
+
+
 def reasoning(problem: Problem, language: str) -> str:
     """The solution, spelled out.
 
@@ -211,13 +216,13 @@ def rows(problems: list[Problem], split: str, languages: Sequence[str], name: st
     for index, problem in enumerate(problems):
         pivot = {"pivot_reasoning": reasoning(problem, PIVOT), "pivot_answer": problem.answer}
         for language in languages:
-            asked = question(problem, language)
             yield {
                 "data_source": f"{name}/{language}",
-                "prompt": [{"role": "user", "content": f"{asked} {LANGUAGES[language].instruction}"}],
+                "prompt": [{"role": "user", "content": prompt(problem, language)}],
                 "ability": "math",
                 "reward_model": {"style": "pivot", "ground_truth": problem.answer},
-                "extra_info": {"index": index, "split": split, "language": language, "question": asked}
+                "extra_info": {"index": index, "split": split, "language": language}
+                | {"question": question(problem, language)}
                 | pivot
                 | {"pivot_model": "hand-written templates"},
             }

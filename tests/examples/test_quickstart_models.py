@@ -17,7 +17,7 @@ from quickstart.evaluate import Accuracy, evaluate, load, save, score  # noqa: E
 from quickstart.phrases import LANGUAGES  # noqa: E402
 from quickstart.policy import PolicySettings, collate, new_policy, response_loss, tokenize, warm_up  # noqa: E402
 from quickstart.tokenizer import train_tokenizer  # noqa: E402
-from quickstart.world import question, response, rows, sample_problems  # noqa: E402
+from quickstart.world import bare_answer, prompt, question, response, rows, sample_problems, sums  # noqa: E402
 
 PROBLEMS = sample_problems(400, seed=3)
 TINY = PolicySettings(
@@ -41,9 +41,13 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_text_comes_back_from_the_tokenizer_as_it_was(tokenizer: PreTrainedTokenizerFast, language: str) -> None:
+    texts = [text for pair in sums(language) for text in pair]
     for problem in PROBLEMS[:100]:
-        for text in (question(problem, language), response(problem, language)):
-            assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+        texts += [prompt(problem, language), response(problem, language), bare_answer(problem, language)]
+    for text in texts:
+        ids = tokenizer(text)["input_ids"]
+        assert tokenizer.decode(ids) == text
+        assert tokenizer.unk_token_id not in ids
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
