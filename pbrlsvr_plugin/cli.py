@@ -232,6 +232,24 @@ def plan(
 
 
 @app.command()
+def report(
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="A run's folder, or <name>=<folder>.", metavar="[RUN]...")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    evals: Annotated[
+        list[str] | None,
+        typer.Option("--eval", help="The --out of a `pbrlsvr eval`, or <name>=<folder>; repeatable."),
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Also write pictures into this folder.")] = None,
+) -> None:
+    """Write one HTML page of what training did to each language, from rollout dumps and evaluations."""
+    from pbrlsvr_plugin.report.command import run
+
+    raise typer.Exit(run(tuple(runs or ()), out, evals=tuple(evals or ()), png=png))
+
+
+@app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="global_step_N/actor, global_step_N, or a run's folder.")],
     out: Annotated[Path, typer.Option(help="A new or empty folder.")],
