@@ -75,6 +75,7 @@ def run_prepare(folder: Path, stages: tuple[str, ...]) -> None:
         "translate.file": str(folder / "es.jsonl"),
         # The translations stand in a file, and the check is to be measured as well.
         "check.originals": "all",
+        "export.formats": ["verl", "trl", "openrlhf", "sft"],
     }
     with Runner(read_config(None, (), flags), lambda line: None, Progress(Console(quiet=True))) as runner:
         for stage in stages:
