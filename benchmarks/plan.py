@@ -50,6 +50,7 @@ def step(rank: int, ranks: int, port: int, name: str, tokens: int, device: str, 
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy
     from verl.utils.fsdp_utils import apply_fsdp2
+    from verl.utils.torch_functional import logprobs_from_logits
 
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": str(ranks)}
     torch.set_num_threads(1)
@@ -73,7 +74,8 @@ def step(rank: int, ranks: int, port: int, name: str, tokens: int, device: str, 
             torch.cuda.reset_peak_memory_stats()
         with torch.autocast(device, dtype=torch.bfloat16):
             logits = model(input_ids=ids, use_cache=False).logits
-            loss = torch.nn.functional.cross_entropy(logits[0, :-1].float(), ids[0, 1:])
+            # As veRL's engine at temperature 1; with flash-attn in place, so that a logit has the plan's 2 bytes.
+            loss = -logprobs_from_logits(logits[0, :-1], ids[0, 1:], inplace_backward=True).mean()
         loss.backward()
         del logits
         peak = torch.cuda.max_memory_allocated() if device == "cuda" else 0

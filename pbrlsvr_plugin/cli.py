@@ -170,11 +170,21 @@ def check(
     reward: Annotated[str, typer.Option(help="What it reads of a row must be there.")] = "pbrlsvr.hybrid",
     tokenizer: Annotated[str | None, typer.Option(help="The policy's: a folder or a hub name, for lengths.")] = None,
     prompt_key: Annotated[str, typer.Option(help="veRL's data.prompt_key.")] = "prompt",
+    recipe: Annotated[str | None, typer.Option(help="Whether they make its steps, with its reward.")] = None,
 ) -> None:
     """Look at data before a run does; exit with 1 where it would fail on them, 2 where a file cannot be read."""
     from pbrlsvr_plugin.check.command import run
 
-    raise typer.Exit(run(files, validation=validation or (), reward=reward, tokenizer=tokenizer, prompt_key=prompt_key))
+    raise typer.Exit(
+        run(
+            files,
+            validation=validation or (),
+            reward=reward,
+            tokenizer=tokenizer,
+            prompt_key=prompt_key,
+            recipe=recipe,
+        )
+    )
 
 
 #: What `path` knows -> the folder, inside this package.

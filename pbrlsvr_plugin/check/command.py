@@ -5,18 +5,27 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from omegaconf import DictConfig
 from rich.table import Table
 
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
 from pbrlsvr_plugin.check.facts import SAMPLE, Facts, facts
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, doubtful, shared, wrong
 from pbrlsvr_plugin.terminal import Screen, say, say_error
+from pbrlsvr_plugin.verl import rows
+from pbrlsvr_plugin.verl.compose import compose
 
 FINE, WRONG, ERROR = 0, 1, 2
 
 
 def run(
-    files: Sequence[Path], *, validation: Sequence[Path], reward: str, tokenizer: str | None, prompt_key: str
+    files: Sequence[Path],
+    *,
+    validation: Sequence[Path],
+    reward: str,
+    tokenizer: str | None,
+    prompt_key: str,
+    recipe: str | None = None,
 ) -> int:
     """Look at the files and print. Returns 0, 1 where a run would fail on them, 2 where one cannot be read.
 
@@ -26,8 +35,11 @@ def run(
         reward: as in `reward_fn`: what it reads of each row must be there.
         tokenizer: a folder or hub name, for the lengths of prompts and references.
         prompt_key: veRL's `data.prompt_key`.
+        recipe: whether the files make its steps, and its reward in place of `reward`.
     """
     try:
+        config = compose(recipe) if recipe else None
+        reward = str(config.get("reward_fn") or reward) if config else reward
         lengths = _tokenizer(tokenizer) if tokenizer else None
         looked = [facts(path, prompt_key) for path in (*files, *validation)]
         cells = [_cells(one, lengths) for one in looked]
@@ -46,13 +58,28 @@ def run(
     notes = [f"{one.path.name}: {text}" for one in looked for text in doubtful(one)]
     for one, text in stops:
         say(f"WRONG {one.path.name}: {text}")
+    too_few = _too_few(config, looked[: len(files)]) if config else ""
+    if too_few:
+        say(f"WRONG {too_few}")
+    elif config:
+        validated = sum(one.rows for one in looked[len(files) :]) if validation else None
+        notes += rows.warnings(config, sum(one.rows for one in looked[: len(files)]), validated)
     for text in (*notes, *shared(looked[: len(files)], looked[len(files) :])):
         say(f"note  {text}")
     if any(one.rows > SAMPLE for one in looked):
         say(f"answers, the language of references and lengths: of {SAMPLE} rows of each file, drawn at random")
     if lengths is None:
         say("lengths: not looked at; name your policy's tokenizer with --tokenizer")
-    return WRONG if stops else FINE
+    return WRONG if stops or too_few else FINE
+
+
+def _too_few(config: DictConfig, train: Sequence[Facts]) -> str:
+    """Why a run of the config would make no step on these rows; empty where it makes one."""
+    try:
+        rows.require_a_step(config, sum(one.rows for one in train))
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 _LINES = ("rows", "columns", "languages", "references", "answers that compare in any language", "prompt", "reference")

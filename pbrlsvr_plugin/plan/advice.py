@@ -62,11 +62,14 @@ def advise(plan: Plan) -> Advice:
             current = together
         if change in taken or saves > 0:
             helpful.append((change, saves, phase))
-    for change in reversed(taken if current.fits else []):
-        fewer = _with(config, [other for other in taken if other != change], plan)
-        if fewer is not None and fewer.fits:
-            taken.remove(change)
-            current = fewer
+    spare = current.fits
+    while spare:  # what one change made necessary may be idle without it
+        spare = False
+        for change in reversed(taken):
+            fewer = _with(config, [other for other in taken if other != change], plan)
+            if fewer is not None and fewer.fits:
+                taken.remove(change)
+                current, spare = fewer, True
     changes = tuple(Change(*change, saves, phase, change in taken) for change, saves, phase in helpful)
     return Advice(changes, current.fits, current.peak)
 

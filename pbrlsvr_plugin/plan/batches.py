@@ -225,6 +225,15 @@ def _lengths(settings: Settings) -> Iterator[Check]:
         )
         for name, stage in stages.items():
             yield _in_a_micro_batch(terms, longest, "critic", name, critic_budget(config, stage), split)
+        given = int(config.critic.ppo_max_token_len_per_gpu)
+        unread = config.trainer.use_v1 and CRITIC_TOKENS not in config.critic and given != critic_budget(config, "ppo")
+        yield Check(
+            "critic: the budget that is read",
+            f"V1 reads {CRITIC_TOKENS} {critic_budget(config, 'forward'):,}, not ppo_max_token_len_per_gpu {given:,}",
+            not unread,
+            f"++critic.{CRITIC_TOKENS}={given}" if unread else "",
+            stops=False,
+        )
 
 
 def _longer_context(longest: int, context: int, limit: int, prompt: int) -> str:

@@ -8,7 +8,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.plan.batches import Check, checks
-from pbrlsvr_plugin.plan.memory import GIB, PHASES, Part, kv_bytes_per_token, parts, vllm_weights, vllm_work
+from pbrlsvr_plugin.plan.memory import (
+    GIB,
+    PHASES,
+    Part,
+    host_load,
+    kv_bytes_per_token,
+    parts,
+    vllm_weights,
+    vllm_work,
+)
 from pbrlsvr_plugin.plan.recipe import settings
 from pbrlsvr_plugin.plan.scorers import ScorerSize, scorers
 from pbrlsvr_plugin.plan.settings import Settings
@@ -47,6 +56,11 @@ class Plan:
     def host(self) -> float:
         """Bytes of a node's memory that hold what is not on its GPUs."""
         return self.settings.gpus * sum(part.host for part in self.parts)
+
+    @property
+    def host_load(self) -> float:
+        """Bytes of the first node's memory for the largest model while it is loaded, beside `host`."""
+        return host_load(self.settings)
 
     @property
     def kv_tokens(self) -> int:

@@ -177,18 +177,26 @@ def layer_activations(size: ModelSize, compute: int) -> int:
 
 
 def logits(engine: Engine, tokens: int, *, entropy: bool, backward: bool) -> tuple[float, str]:
-    """Bytes of the logits and of what is computed from them, and the rule. An upper estimate.
+    """Bytes of the logits and of what is computed from them, and the rule.
 
-    Logits come in `c` bytes. A temperature other than 1 copies them. Log-probabilities, and an entropy that
-    torch.compile fuses, have one copy in float32; an entropy that is not compiled has its softmax and a product more.
-    The backward pass has a gradient. Fused kernels and chunks hold that for a chunk of rows only.
+    Logits come in `c` bytes. flash-attn's cross entropy, which veRL takes where packed sequences run, reads them row by
+    row and writes its gradient over them: no copy (verl/utils/torch_functional.py:95, with `inplace_backward` in
+    verl/workers/engine/fsdp/transformer_impl.py, prepare_model_outputs). A temperature other than 1 makes one, and one
+    more for its gradient (_scale_logits_by_temperature). Padded sequences are copied into packed ones, and their
+    gradient back. With an entropy nothing is in place: its gradient and that of the cross entropy are added up, and one
+    copy in float32 is counted, an upper estimate; without a gradient, torch.compile fuses it. An entropy that is not
+    compiled has its softmax and a product in float32. Fused kernels and chunks hold all that for a chunk of rows only.
     """
     if not engine.vocabulary:
         return 0.0, "no logits"
-    vocab, copies = engine.size.vocab, 1 + engine.temperature_copy + backward
-    each, rows, extra = copies * engine.compute + 4, tokens, 0
+    vocab, rows, extra = engine.size.vocab, tokens, 0
+    copies = 1 + engine.temperature_copy + (not engine.packed)
+    if backward:
+        copies += engine.temperature_copy + (not engine.packed) + entropy
+    each = copies * engine.compute + (4 if entropy and backward else 0)
     if engine.fused_logits:
         rows = min(tokens, FUSED_LOGITS_ROWS)
+        each = (1 + backward) * engine.compute + 4  # verl/utils/experimental/torch_functional.py: float32 in chunks
     elif entropy and engine.entropy_chunk and not backward:
         extra = 12 * min(engine.entropy_chunk, tokens) * vocab
     elif entropy and (engine.entropy_eager or engine.entropy_chunk):
@@ -196,6 +204,20 @@ def logits(engine: Engine, tokens: int, *, entropy: bool, backward: bool) -> tup
         each += 8
     chunk = f" + a chunk's {extra:,}" if extra else ""
     return rows * vocab * each + extra, f"T·V·b = {rows:,} · {vocab:,} · {each}{chunk}"
+
+
+def host_load(settings: Settings) -> float:
+    """Bytes of the first node's memory while veRL loads the largest of its engines' models.
+
+    The first rank of each group of shards builds the whole model on the CPU, in the stored dtype, and sends it to the
+    others (verl/utils/fsdp_utils.py: get_init_weight_context_manager, fsdp2_load_full_state_dict); with a tied head
+    every rank does (transformer_impl.py: _build_module).
+    """
+
+    def copies(engine: Engine) -> int:
+        return settings.gpus if engine.size.tied else max(1, settings.gpus // engine.ranks)
+
+    return max(copies(engine) * engine.master * float(engine.size.count()) for engine in engines(settings))
 
 
 def rollout_parts(rollout: Rollout, actor: Engine, capacity: float, phases: tuple[str, ...]) -> Iterator[Part]:

@@ -115,6 +115,7 @@ def _actor(config: DictConfig, size: ModelSize, world: int) -> Engine:
         vocabulary=True, temperature_copy=rollout.temperature != 1.0, fused_logits=bool(model.use_fused_kernels),
         train_entropy=bool(actor.calculate_entropy) or actor.entropy_coeff != 0,
         staged_sync=actor.strategy == "fsdp" or size.count(trainable=True) < size.count(),
+        packed=bool(model.get("use_remove_padding", False)),
     )  # fmt: skip
 
 
@@ -126,6 +127,7 @@ def _ref(config: DictConfig, actor: Engine, world: int) -> Engine:
         activation_offload=False, train_tokens=0,
         infer_tokens=_tokens(ref, "log_prob", config, split, world, config.data.train_batch_size),
         vocabulary=True, temperature_copy=actor.temperature_copy, fused_logits=actor.fused_logits, train_entropy=False,
+        packed=actor.packed,
     )  # fmt: skip
 
 

@@ -64,6 +64,7 @@ def as_dict(plan: Plan, checks: list[Check], advice: Advice) -> dict[str, Any]:
         "capacity": plan.capacity,
         "peak": plan.peak,
         "host": plan.host,
+        "host_load": plan.host_load,
         "phases": plan.phases,
         "models": [
             {"role": engine.role, "name": engine.size.name, "parameters": engine.size.count(),
@@ -163,8 +164,8 @@ def _show_verdict(console: Screen, plan: Plan) -> None:
         unset = "" if plan.settings.config.actor_rollout_ref.rollout.max_model_len else " (the model's own)"
         wrong = f" vLLM does not start: this cache cannot hold one text of max_model_len {rollout.context:,}{unset}"
         console.print(Text("WRONG", style="red").append(plain(wrong), style="default"))
-    if plan.host:
-        console.print(f"host: {gib(plan.host):.1f} GiB per node for what is offloaded and for the reference")
+    kept = f"{gib(plan.host):.1f} GiB per node for what is offloaded and for the reference; " if plan.host else ""
+    console.print(f"host: {kept}{gib(plan.host_load):.1f} GiB more on the first node while a model is loaded")
     own = sum(scorer.own_gpus for scorer in plan.scorers)
     if own:
         console.print(f"scorers take {own:g} GPUs of their own, beside the {plan.settings.world} of the training")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,8 +12,21 @@ from omegaconf import DictConfig, OmegaConf
 from pbrlsvr_plugin.plan.model_size import read_config
 from pbrlsvr_plugin.plan.recipe import BYTES
 
+#: Parameters of what the recipes name, for a machine where their configs cannot be read: of their architectures'
+#: configs; COMET is XLM-R large and its three linear layers.
+KNOWN = {
+    "BAAI/bge-m3": 567_754_752,
+    "intfloat/multilingual-e5-small": 117_653_760,
+    "sentence-transformers/all-MiniLM-L6-v2": 22_713_216,
+    "facebook/m2m100_418M": 483_905_536,
+    "Unbabel/wmt22-comet-da": 581_915_649,
+}
+
 # What a scorer on a shared GPU counts for where its size is not known: XLM-R large in float32, with a batch.
 UNKNOWN = 5 * 2**30
+
+#: `pbrlsvr.hybrid`'s way to compare the reasoning -> the block that it does not use.
+UNUSED = {"embed_cosine": "translation", "mt_chrf": "embedding", "mt_bleu": "embedding"}
 
 
 @dataclass(frozen=True)
@@ -32,10 +46,16 @@ class ScorerSize:
 
 
 def scorers(config: DictConfig) -> tuple[ScorerSize, ...]:
-    """The models in `reward.custom_reward_function.reward_kwargs`: every block that has a `model`."""
+    """The models in `reward.custom_reward_function.reward_kwargs`, every block that has one, and what veRL serves."""
     kwargs = OmegaConf.select(config, "reward.custom_reward_function.reward_kwargs")
     world = config.trainer.nnodes * config.trainer.n_gpus_per_node
-    return tuple(_sizes(kwargs, "reward", {}, world)) if isinstance(kwargs, DictConfig) else ()
+    found = list(_sizes(kwargs, "reward", {}, world)) if isinstance(kwargs, DictConfig) else []
+    unused = UNUSED.get(str(kwargs.get("similarity"))) if isinstance(kwargs, DictConfig) else None
+    served = config.reward.reward_model
+    if served.enable and served.enable_resource_pool:
+        gpus = served.nnodes * served.n_gpus_per_node
+        found.append(ScorerSize(f"veRL's {served.model_path}", 0.0, gpus, f"{gpus} GPUs of its own"))
+    return tuple(size for size in found if size.name.split()[0] != unused)
 
 
 def _sizes(block: DictConfig, name: str, serving: Mapping[str, Any], world: int) -> Iterator[ScorerSize]:
@@ -72,7 +92,7 @@ def _size(name: str, model: str, width: int, serving: Mapping[str, Any], world: 
 
 @cache
 def encoder_parameters(model: str) -> int | None:
-    """The parameters of an encoder; None where its config cannot be read, as for COMET's checkpoints."""
+    """The parameters of an encoder; None where its config cannot be read and it is none of `KNOWN`."""
     import torch
     from transformers import AutoModel
 
@@ -81,4 +101,11 @@ def encoder_parameters(model: str) -> int | None:
             parameters = AutoModel.from_config(read_config(model), trust_remote_code=False).parameters()
             return int(sum(parameter.numel() for parameter in parameters))
     except (OSError, ValueError):
-        return None
+        return KNOWN.get(model) or _stored(model)
+
+
+def _stored(model: str) -> int | None:
+    """Of a COMET checkpoint, which has no config: the numbers that its file can hold."""
+    path = Path(model).expanduser()
+    files = [path] if path.is_file() else sorted(path.glob("checkpoints/*.ckpt")) if path.is_dir() else []
+    return files[0].stat().st_size // 4 if files else None

@@ -25,6 +25,7 @@ class Engine:
         train_tokens, infer_tokens: tokens of a micro-batch on one GPU, at most.
         vocabulary: whether it has logits; a critic has one value per token.
         entropy_chunk: rows of the logits at a time; 0 for all.
+        packed: sequences are packed (`use_remove_padding`), which needs flash-attn; its cross entropy is in place then.
         staged_sync: the weights go to vLLM by way of the whole shard on the GPU (FSDP1 and LoRA).
     """
 
@@ -51,6 +52,7 @@ class Engine:
     fused_logits: bool
     train_entropy: bool
     staged_sync: bool = False
+    packed: bool = True
 
 
 @dataclass(frozen=True)

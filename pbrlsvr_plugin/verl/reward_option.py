@@ -53,7 +53,7 @@ def apply_choice(config: DictConfig) -> None:
     if target.path == MODULE:
         _require_known(f"{PREFIX}{target.name}")
         _require_options(target)
-    if chosen is not None or target.path == MODULE:
+    if target.path is not None:
         _refuse_late_rewards(config)
 
 

@@ -65,6 +65,8 @@ def require_a_step(config: DictConfig, rows: int, long: int = 0) -> None:
     batch = int(config.data.train_batch_size)
     left = rows - long
     rl = "actor_rollout_ref" in config
+    if rl and config.trainer.get("val_only"):
+        return  # it ends after the first validation
     if steps_an_epoch(config, left) == 0:
         of_them = f"{rows:,} rows, {left:,} of them with a prompt of at most {_limit(config)} tokens" if long else ""
         smaller = " and actor_rollout_ref.actor.ppo_mini_batch_size" if rl else ""

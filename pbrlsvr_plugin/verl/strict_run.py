@@ -20,6 +20,7 @@ the trainer's internals are in this module, because veRL's next trainer replaces
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,8 +59,10 @@ class RolloutError(PbrlsvrError, RuntimeError):
 class StrictReplayBuffer(ReplayBuffer):
     """veRL's buffer of the chosen `trainer.v1.trainer_mode`, which raises at the first failure.
 
-    Options in `trainer.v1.sampler.sampler_kwargs`: `poll_interval` in seconds; and for DAPO, as veRL passes them to its
-    own buffer only, `filter_groups: ${algorithm.filter_groups}` and `train_batch_size: ${data.train_batch_size}`.
+    Options in `trainer.v1.sampler.sampler_kwargs`: `poll_interval` in seconds; `max_failed`, how many prompts may fail
+    for a batch before it raises (default 0; veRL trains on what is left of them, or replaces them in asynchronous
+    modes); and for DAPO, as veRL passes them to its own buffer only, `filter_groups: ${algorithm.filter_groups}` and
+    `train_batch_size: ${data.train_batch_size}`.
 
     Raises:
         RolloutError: from `sample`, in training and in validation.
@@ -77,6 +80,9 @@ class StrictReplayBuffer(ReplayBuffer):
             # a longer wait than one poll is an idle trainer (trainer_separate_async.py: _step_had_idle).
             kwargs["poll_interval"] = float(options.get("poll_interval", 0.05))
         super().__init__(*args, sampler_kwargs=sampler_kwargs, **kwargs, **_group_filter(options))
+        self.max_failed = int(options.get("max_failed", 0))
+        # Of the batch that is waited for; asynchronous modes replace a failed prompt at once.
+        self._failed: dict[str, set[str]] = defaultdict(set)
         self._workers: set[str] = set()
         self._next_check = 0.0
         # The trainer itself comes with none of what a buffer is given, but it owns this method.
@@ -90,8 +96,13 @@ class StrictReplayBuffer(ReplayBuffer):
     def _sync_metadata_from_transfer_queue(self) -> None:
         super()._sync_metadata_from_transfer_queue()
         for partition, failed in self.failure_keys.items():
-            if failed:
-                raise RolloutError(_describe(partition, len(failed)))
+            self._failed[partition] |= failed
+            if len(self._failed[partition]) > self.max_failed:
+                raise RolloutError(_describe(partition, len(self._failed[partition])))
+
+    def _materialize_batch(self, partition_id: str, *args: Any) -> Any:
+        self._failed.pop(partition_id, None)
+        return super()._materialize_batch(partition_id, *args)
 
     def _wait_for_next_poll(self, partition_id: str, last_debug_time: float) -> float:
         if time.monotonic() >= self._next_check:
@@ -233,6 +244,10 @@ def _group_filter(options: dict[str, Any]) -> dict[str, Any]:
     group_filter = options.get("filter_groups")
     if not group_filter or not group_filter["enable"]:
         return {}
+    if not group_filter["metric"]:
+        raise ConfigError(
+            "algorithm.filter_groups.metric is empty with enable=true: name what must differ, as in 'acc'"
+        )
     return {
         "filter_groups_metric": str(group_filter["metric"]),
         "max_inflight_gen_batches": group_filter.get("max_inflight_gen_batches", 1),

@@ -110,6 +110,7 @@ class RecipeRun(Run):
         if not recipe.endswith("_sft"):
             sampled = "actor_rollout_ref.rollout.val_kwargs"
             small += ["data.max_response_length=16", f"{sampled}.do_sample=true", f"{sampled}.temperature=1"]
+            small += [f"{sampled}.n=1"]
             small += ["+ray_kwargs.ray_init._temp_dir={ray}"]
         command = ["-m", "pbrlsvr_plugin.cli", "train", recipe, "--profile", "cpu", *small, *overrides]
         run = cls.of([sys.executable, *command], folder)

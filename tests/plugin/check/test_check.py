@@ -129,3 +129,15 @@ def test_a_text_that_a_million_rows_share_is_in_memory_once(tmp_path):
     pq.write_table(pa.table({"prompt": text, "data_source": text}), tmp_path / "bomb.parquet")
     found = facts(tmp_path / "bomb.parquet")
     assert (found.rows, found.repeated.count) == (300_000, 299_999)
+
+
+def test_a_recipe_says_what_the_rows_must_be_enough_for(write):
+    pytest.importorskip("verl", reason="needs veRL's own config tree")
+    train, validation = write([row(i) for i in range(80)]), write([row(i) for i in range(80, 84)], "val")
+    too_few = check(train, "--validation", validation, "--recipe", "llama3.1_8b_grpo_hybrid")
+    assert too_few.exit_code == 1
+    assert "WRONG data.train_files has 80 rows, fewer than data.train_batch_size=512" in too_few.output
+    enough = check(train, "--validation", validation, "--recipe", "qwen3_1.7b_lora_grpo_exact")
+    assert enough.exit_code == 0, enough.output
+    assert "80 rows // 64 of a batch x 30 epochs = 30 steps" in enough.output
+    assert check(train, "--recipe", "no_such_recipe").exit_code == 2

@@ -124,6 +124,10 @@ def test_a_part_of_a_batch_that_does_not_divide_it_stops(data):
     assert train(*data(20), *small, "trainer.v1.trainer_mode=colocate_async").exit_code == 0
 
 
+def test_a_run_that_only_validates_needs_no_batch_of_training_rows(data):
+    assert train(*data(20), "trainer.val_only=true").exit_code == 0
+
+
 def test_sft_counts_the_batches_of_each_rank(data):
     """4 ranks of 5 rows each, batches of 8 / 4 = 2: two steps, as veRL's sampler and loader make them."""
     recipe = next(one for one in packaged() if one.name == "llama3.1_8b_sft")

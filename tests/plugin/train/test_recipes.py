@@ -29,12 +29,13 @@ ELSEWHERE = (
     "reward.custom_reward_function.reward_kwargs.",  # the reward; pbrlsvr_plugin.verl.reward_option has checked them
     "actor_rollout_ref.rollout.agent.agent_loop_manager_class",  # veRL's AgentLoopConfig
     "algorithm.gdpo_reward_keys",  # veRL's AlgoConfig
-    "critic.ppo_infer_max_token_len_per_gpu",  # veRL's CriticConfig; test_recipes_engines.py looks where it ends up
+    "reward.reward_kwargs.",  # veRL's DAPO reward manager
+    "critic.ppo_infer_max_token_len_per_gpu",  # veRL's CriticConfig; see test_recipes_engines.py
     "trainer.v1.sampler.sampler_kwargs.",  # pbrlsvr_plugin.verl.strict_run
     "data.apply_chat_template_kwargs.",  # the tokenizer
     "data.pivot_response",  # pbrlsvr_plugin.verl.sft_data
 )
-#: 8 for each of Llama-3.1-8B, Qwen3-1.7B and Qwen3-32B; vLLM splits them over a replica's GPUs. From their cards.
+#: 8 for each of Llama-3.1-8B, Qwen3-1.7B, 8B and 32B; vLLM splits them over a replica's GPUs. From their cards.
 KV_HEADS = 8
 
 
@@ -94,7 +95,8 @@ def test_verl_accepts_the_recipe(name, tiny_policy):
     for block in (config.actor_rollout_ref.rollout, config.actor_rollout_ref.model, config.algorithm):
         omega_conf_to_dataclass(block)
     assert need_critic(config) == ("_ppo_" in name)
-    assert need_reference_policy(config)
+    # These three have no KL term, as their papers.
+    assert need_reference_policy(config) != any(f"_{algorithm}_" in name for algorithm in ("dapo", "gspo", "drgrpo"))
 
 
 @pytest.mark.parametrize("name", SFT)
@@ -119,7 +121,8 @@ def test_the_batches_divide_and_the_longest_sequence_fits(name):
     assert config.data.train_batch_size % actor.ppo_mini_batch_size == 0
     assert actor.ppo_mini_batch_size * rollout.n % gpus == 0
     longest = config.data.max_prompt_length + config.data.max_response_length
-    assert min(actor.ppo_max_token_len_per_gpu, config.critic.ppo_max_token_len_per_gpu) >= longest
+    assert actor.ppo_max_token_len_per_gpu * actor.ulysses_sequence_parallel_size >= longest
+    assert KV_HEADS % actor.ulysses_sequence_parallel_size == 0
 
 
 @pytest.mark.parametrize("name", RL)
@@ -133,6 +136,28 @@ def test_the_recipe_trains_on_the_reward_that_it_names(name):
     assert inspect.iscoroutinefunction(function)
     assert function.args[0] is getattr(pbrlsvr, wanted)
     assert config.reward_fn == f"pbrlsvr.{wanted}"
+
+
+@pytest.mark.parametrize("name", RL)
+def test_large_models_recipes_compare_long_texts_whole(name):
+    """multilingual-e5-small takes 512 tokens: it is for the recipes that start on a laptop's GPU."""
+    models = [model for model in rewards_models(composed(name)) if model and ("e5" in model or "bge" in model)]
+    wanted = "intfloat/multilingual-e5-small" if "lora" in name else "BAAI/bge-m3"
+    assert not models or models == [wanted]
+
+
+@pytest.mark.parametrize("name", RL)
+def test_validation_is_repeated_where_it_is_sampled(name):
+    sampled = composed(name).actor_rollout_ref.rollout.val_kwargs
+    assert sampled.n == (4 if sampled.do_sample else 1)
+
+
+@pytest.mark.parametrize("name", RL)
+def test_a_groups_constant_is_looked_for_in_acc(name):
+    groups = composed(name).algorithm.filter_groups
+    assert groups.enable == ("_dapo_" in name)
+    assert groups.metric == "acc" or not groups.enable
+    assert composed(name).trainer.v1.sampler.sampler_kwargs.filter_groups == groups
 
 
 @pytest.mark.parametrize("name", RL)
@@ -154,7 +179,7 @@ def test_a_recipes_header_says_what_it_needs_and_how_to_launch_it(recipe):
     assert config.trainer.experiment_name == recipe.name
     model = config.actor_rollout_ref.model.path if recipe.name in RL else config.model.path
     assert f"hf download {model}" in header
-    for scorer in ("wmt22-comet-da", "multilingual-e5-small", "m2m100_418M", "all-MiniLM-L6-v2"):
+    for scorer in ("wmt22-comet-da", "multilingual-e5-small", "bge-m3", "m2m100_418M", "all-MiniLM-L6-v2"):
         assert (scorer in header) == (scorer in str(rewards_models(config)))
 
 

@@ -98,7 +98,8 @@ def test_show_prints_what_the_recipe_sets_and_no_default_of_verl():
     shown = OmegaConf.create(result.stdout)
     assert shown.reward_fn == "pbrlsvr.hybrid"
     assert shown.data.train_batch_size == shown.trainer.v1.sampler.sampler_kwargs.train_batch_size == 64
-    assert shown.reward.custom_reward_function == {"reward_kwargs": {"serving": {"share_gpu": True}}}
+    own = {"embedding": {"model": "BAAI/bge-m3"}, "serving": {"share_gpu": True}}
+    assert shown.reward.custom_reward_function == {"reward_kwargs": own}
     assert "temperature" not in result.stdout
     # What is shown, laid over veRL's defaults, is the recipe.
     base = composed("ppo_trainer", "+reward_fn=pbrlsvr.hybrid")

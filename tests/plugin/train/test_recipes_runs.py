@@ -33,6 +33,11 @@ SAME_AS = {
     "qwen3_32b_ppo_hybrid": "llama3.1_8b_ppo_hybrid",
     "qwen3_32b_ppo_exact": "llama3.1_8b_ppo_hybrid",
     "qwen3_1.7b_lora_grpo_embed": "qwen3_1.7b_lora_grpo_hybrid",
+    "llama3.1_8b_grpo_exact": "llama3.1_8b_grpo_hybrid",
+    "qwen3_32b_grpo_exact": "qwen3_32b_grpo_mt",
+    "qwen3_1.7b_lora_grpo_exact": "qwen3_1.7b_lora_grpo_hybrid",
+    "qwen3_8b_grpo_hybrid": "qwen3_32b_grpo_mt",
+    "qwen3_8b_grpo_exact": "qwen3_32b_grpo_mt",
     "qwen3_32b_sft": "llama3.1_8b_sft",
 }
 RUNS = (
@@ -42,7 +47,20 @@ RUNS = (
     "qwen3_32b_grpo_mt",
     "qwen3_1.7b_lora_grpo_hybrid",
     "llama3.1_8b_sft",
+    "qwen3_8b_dapo_hybrid",
 )
+#: Recipe -> what differs from qwen3_8b_grpo_hybrid beside model and reward. test_recipes_algorithms.py asks veRL what
+#: it computes of it; of SGLang, fp8 and asynchronous rollouts nothing of ours stands between veRL and a GPU.
+VARIANTS = {
+    "qwen3_8b_gspo_hybrid": r"actor_rollout_ref\.actor\.(policy_loss\.|loss_agg|clip_ratio|use_kl_loss)",
+    "qwen3_8b_drgrpo_hybrid": r"algorithm\.norm_adv|actor_rollout_ref\.actor\.(loss_|use_kl_loss)",
+    "qwen3_8b_grpo_tis_hybrid": r"algorithm\.rollout_correction\.rollout_is$",
+    "qwen3_8b_grpo_fp8_hybrid": r"algorithm\.rollout_correction\.rollout_is$|actor_rollout_ref\.rollout\.quantization",
+    "qwen3_8b_grpo_sglang_hybrid": r"actor_rollout_ref\.rollout\.multi_stage_wake_up",
+    "qwen3_8b_grpo_async_hybrid": r"algorithm\.rollout_correction\.rollout_is$|trainer\.v1\.",
+    "qwen3_8b_grpo_thinking_hybrid": r"data\.(train_batch|max_response)|actor_rollout_ref\.actor\.(ppo_mini|ulysses)"
+    r"|trainer\.total_training_steps",
+}
 # The model, what it is asked for, and the reward, whose own tests run each of them; two are for vLLM and the disk.
 MAY_DIFFER = re.compile(
     r"reward_fn$|reward\.|data\.apply_chat_template_kwargs|actor_rollout_ref\.rollout\.(val_kwargs\.|gpu_memory_util)"
@@ -65,7 +83,7 @@ def on_a_cpu(name):
 
 
 def test_every_recipe_is_run_or_has_a_run_that_stands_for_it():
-    assert {recipe.name for recipe in packaged()} == {*RUNS, *SAME_AS}
+    assert {recipe.name for recipe in packaged()} == {*RUNS, *SAME_AS, *VARIANTS}
     assert set(SAME_AS.values()) <= set(RUNS)
 
 
@@ -74,6 +92,14 @@ def test_a_recipe_differs_from_the_run_that_stands_for_it_in_model_and_reward_on
     one, other = on_a_cpu(recipe), on_a_cpu(run)
     places = {place for place in {*one, *other} if one.get(place) != other.get(place)}
     assert not [place for place in places if not MAY_DIFFER.match(place)]
+
+
+@pytest.mark.parametrize(("recipe", "more"), VARIANTS.items(), ids=VARIANTS)
+def test_a_variant_differs_in_what_makes_it_one_only(recipe, more):
+    one, other = on_a_cpu(recipe), on_a_cpu("qwen3_8b_grpo_hybrid")
+    places = [place for place in {*one, *other} if one.get(place) != other.get(place)]
+    assert places
+    assert not [place for place in places if not MAY_DIFFER.match(place) and not re.match(more, place)]
 
 
 def test_llama_with_grpo_and_the_hybrid_reward(recipe_run):
@@ -105,6 +131,35 @@ def test_qwen_with_lora_grpo_and_the_hybrid_reward_on_two_ranks(recipe_run):
     # The adapter has learnt, and its base is the reference.
     assert run.metric(1, "actor/kl_loss") == 0 < run.metric(2, "actor/kl_loss")
     assert (run.checkpoints / "global_step_2/actor/lora_train_meta.json").is_file()
+
+
+def test_qwen_with_dapo_trains_on_mixed_groups_with_rollout_correction(toy, minilm, tmp_path):
+    """One response of 16 or so says "many"; groups of 8 in which none or all do are replaced."""
+    import pandas
+
+    for split in ("train", "val"):
+        rows_of = pandas.read_parquet(toy / f"{split}.parquet")
+        rows_of["reward_model"] = [{"style": "pivot", "ground_truth": "many"}] * len(rows_of)
+        rows_of.to_parquet(tmp_path / f"{split}.parquet")
+    run = RecipeRun.train(
+        "qwen3_8b_dapo_hybrid", tmp_path, *policy(toy, "Qwen3"), *hybrid(toy, minilm), GROUPS[1],
+        f"data.train_files={tmp_path}/train.parquet", f"data.val_files={tmp_path}/val.parquet",
+        "data.train_batch_size=2", "actor_rollout_ref.rollout.n=8",
+        "reward.reward_kwargs.overlong_buffer_cfg.len=8", "algorithm.rollout_correction.rollout_is=token",
+    )  # fmt: skip
+    for step in (1, 2):
+        assert run.metric(step, "actor/grad_norm") > 0
+        # The rollout's weights are the trainer's here, so that no token is corrected.
+        assert run.metric(step, "rollout_corr/rollout_is_mean") == pytest.approx(1, abs=1e-3)
+        samples = run.samples("rollouts", step)
+        assert len(samples) == 16
+        # Half of a response's 16 tokens may cost something: nearly all responses are cut off, or close to it.
+        assert min(sample["score"] for sample in samples) < 0
+        assert all(-1 <= sample["score"] <= 1 for sample in samples)
+        groups = [samples[place : place + 8] for place in (0, 8)]
+        assert all(len({"many" in sample["output"] for sample in group}) == 2 for group in groups)
+    assert "training/filter_groups/evicted_samples" in run.log
+    assert "actor/kl_loss" not in run.log
 
 
 class Translator(BaseHTTPRequestHandler):

@@ -314,6 +314,12 @@ def test_a_served_reward_model_without_gpus_of_its_own_stops(own_config):
     for body in (DEFAULTS, BODY, f"defaults: [ppo_trainer, _self_]\nreward_fn: {OWN}:conclusion_cosine\n"):
         with pytest.raises(ConfigCompositionException, match=r"KeyError: 'data_source'.*enable_resource_pool=true"):
             own_config(body + SERVED % "")
+    # A recipe of ours with a function of the user's: veRL's reward manager itself reads data_source.
+    with pytest.raises(ConfigCompositionException, match="enable_resource_pool=true"):
+        own_config(
+            "defaults: [_common, _grpo, _self_]\n" + SERVED % "", "hydra.searchpath=[pkg://pbrlsvr_plugin.recipes,pkg://"
+            f"{TREE}]", "reward.custom_reward_function.path=mine.py",
+        )  # fmt: skip
     by_hand = "defaults: [ppo_trainer, _self_]\n" + (SERVED % "").replace(
         "reward: {", "reward: {custom_reward_function: {path: 'pkg://pbrlsvr', name: embed_cosine}, "
     )

@@ -103,6 +103,23 @@ def test_without_a_noted_reason_the_error_says_where_to_look(put):
         sample(buffer())
 
 
+@pytest.mark.parametrize("mode", ["sync", "colocate_async"])
+def test_as_many_prompts_may_fail_as_the_user_allows_and_no_more(put, mode):
+    put("a", "finished")
+    put("b", "finished")
+    put("c", "failure", reason="ToolError: 503")
+    refilled = []
+    replay_buffer = buffer(mode, refill=lambda count: refilled.append(count), max_failed=1)
+    # In sync mode the failed one is of the batch, with the trajectories that it has: none here.
+    batch = sample(replay_buffer, size=3 if mode == "sync" else 2)
+    assert sorted(batch.keys) == ["a_0_0", "a_1_0", "b_0_0", "b_1_0"]
+    assert refilled == ([1] if mode == "colocate_async" else [])
+    for uid in ("d", "e"):  # of the next batch
+        put(uid, "failure", reason="ToolError: 504")
+    with pytest.raises(RolloutError, match=r"prompts of a training batch failed.*ToolError: 50"):
+        sample(replay_buffer)
+
+
 def test_a_dead_agent_loop_worker_raises_instead_of_waiting_for_ever(put):
     @ray.remote(num_cpus=0)
     class Worker:
