@@ -94,6 +94,7 @@ def canary(tmp_path, monkeypatch):
 #: The files that take longest, waiting for veRL, Ray or an installation: they start first, beside the many quick ones.
 SLOWEST_FIRST = (
     "test_recipes_runs",
+    "test_task_pack",
     "test_cpu_runs",
     "test_fresh_environment",
     "test_quickstart_run",

@@ -94,6 +94,7 @@ class Asking:
                 self._journal.put(key, answer)
                 self.asked += 1
                 count(1)
+            self.errors += backend.refused[:10]
 
     def response(self, ask: Ask) -> Response | None:
         """What the journal has; None where there is no answer."""

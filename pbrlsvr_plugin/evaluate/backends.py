@@ -50,10 +50,16 @@ class _Text:
 
 
 class Backend(Protocol):
-    """A model that answers requests."""
+    """A model that answers requests.
+
+    Attributes:
+        refused: why requests have no answer; a few.
+    """
+
+    refused: list[str]
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Key and answer of each, in any order, as they come."""
+        """Key and answer of each, in any order, as they come; without those in `refused`."""
 
 
 class _Local:
@@ -61,9 +67,23 @@ class _Local:
 
     def __init__(self, settings: Settings, tokenizer: Any):
         self._settings, self._tokenizer = settings, tokenizer
+        self.refused: list[str] = []
+        #: Tokens of a prompt and its response together, at most.
+        self._longest: int | None = None
 
     def _texts(self, requests: Sequence[Request]) -> list[_Text]:
-        return [_Text(request, self._prompt(request.messages)) for request in requests]
+        texts = [_Text(request, self._prompt(request.messages)) for request in requests]
+        return [text for text in texts if self._fits(text)]
+
+    def _fits(self, text: _Text) -> bool:
+        # A character is a token at most, or a few bytes of them: most prompts are not looked at.
+        if self._longest is None or 4 * len(text.prompt) < self._longest:
+            return True
+        tokens = len(self._tokenizer.encode(text.prompt, add_special_tokens=False))
+        if tokens < self._longest:
+            return True
+        self.refused.append(f"a prompt has {tokens:,} tokens, and the model takes {self._longest:,} in all")
+        return False
 
     def _prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         if not getattr(self._tokenizer, "chat_template", None):
@@ -109,6 +129,8 @@ class Vllm(_Local):
         engine = {"model": settings.model, "revision": settings.revision, "trust_remote_code": False}
         self._llm = LLM(**{**engine, **settings.engine})
         super().__init__(settings, self._llm.get_tokenizer())
+        # One prompt that is too long would end the whole group with an error.
+        self._longest = self._llm.llm_engine.model_config.max_model_len
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[str, dict[str, Any]]]:
         for first in range(0, len(requests), _GROUP):
@@ -189,13 +211,20 @@ class Transformers(_Local):
         torch.manual_seed(texts[0].request.seed or 0)
         greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         chance = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
-        with torch.inference_mode():
-            output = self._model.generate(
-                **inputs,
-                **(chance if settings.temperature else greedy),
-                max_new_tokens=max_tokens,
-                pad_token_id=self._tokenizer.pad_token_id,
-            )
+        try:
+            with torch.inference_mode():
+                output = self._model.generate(
+                    **inputs,
+                    **(chance if settings.temperature else greedy),
+                    max_new_tokens=max_tokens,
+                    pad_token_id=self._tokenizer.pad_token_id,
+                )
+        except (RuntimeError, IndexError) as error:  # out of memory, or numbers that are no probabilities
+            raise ModelError(
+                f"{settings.model!r} fails with {len(texts)} prompts of up to {inputs['input_ids'].shape[1]:,} tokens: "
+                f"{type(error).__name__}: {clip(error)}. If that is memory, give a smaller --batch-size than "
+                f"{settings.batch_size}"
+            ) from error
         for text, tokens in zip(texts, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
             end = next((place for place, token in enumerate(tokens) if token in self._stops), None)
             text.response += self._tokenizer.decode(tokens[:end], skip_special_tokens=True)

@@ -54,12 +54,17 @@ def read_run(said: str) -> Run:
     results = read_results(folder)
     right: dict[str, dict[Key, list[bool]]] = {}
     questions: dict[str, dict[Key, tuple[str, str]]] = {}
-    for row in read_samples(folder):
-        key = (row["language"], row["problem"])
-        right.setdefault(row["data"], {}).setdefault(key, []).append(row["correct"])
-        questions.setdefault(row["data"], {})[key] = (row["question"], row["truth"])
+    try:
+        for row in read_samples(folder):
+            key = (row["language"], row["problem"])
+            right.setdefault(row["data"], {}).setdefault(key, []).append(row["correct"])
+            questions.setdefault(row["data"], {})[key] = (row["question"], row["truth"])
+        label = name if folder != Path(said) else str(results["name"])
+        results["settings"]["seen"]
+    except KeyError as error:
+        raise DataError(f"{str(folder)!r} lacks {error.args[0]!r}: it is not as `pbrlsvr eval` writes it") from error
     values = {data: {key: sum(all_) / len(all_) for key, all_ in found.items()} for data, found in right.items()}
-    return Run(name if folder != Path(said) else str(results["name"]), results, values, questions)
+    return Run(label, results, values, questions)
 
 
 def compare(runs: Sequence[Run], seen: Sequence[str] = ()) -> dict[str, Any]:

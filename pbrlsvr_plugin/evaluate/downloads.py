@@ -109,13 +109,12 @@ class Source:
             if not Path(place).exists():
                 raise ConfigError(f"--data {said}: there is no file or folder {place!r}")
             return cls(name, Path(place))
-        if Path(said).exists():
-            path = Path(said)
-            stem = path.name.partition(".")[0] or path.resolve().name
-            return cls(stem, path)
         name, at, revision = said.partition("@")
         if name in BENCHMARKS:
             return cls(name, None, revision if at else None)
+        if Path(said).exists():
+            path = Path(said).resolve()
+            return cls(path.name.partition(".")[0] or path.name, path)
         raise ConfigError(
             f"--data {said}: there is no file or folder of that name; known by name are {list(BENCHMARKS)}, and "
             "<name>=<folder> names one that is there"

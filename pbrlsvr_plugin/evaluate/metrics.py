@@ -157,7 +157,8 @@ def groups(order: Sequence[str], seen: Sequence[str], low_resource: Sequence[str
     groups = {"all": list(order), "without_english": [tag for tag in order if tag != "en"]}
     if seen:
         groups["seen"] = [tag for tag in order if within(tag, seen)]
-        groups["unseen"] = [tag for tag in order if not within(tag, seen)]
+        # English is the pivot: it is in neither, unless it was trained in.
+        groups["unseen"] = [tag for tag in order if tag != "en" and not within(tag, seen)]
     groups["low_resource"] = [tag for tag in order if within(tag, low_resource)]
     return {name: chosen for name, chosen in groups.items() if chosen}
 

@@ -137,6 +137,7 @@ def _csv(comparison: Mapping[str, Any]) -> str:
 
 
 def _escape(text: str, characters: str) -> str:
+    text = " ".join(text.split())
     for character in characters:
         text = text.replace(character, f"\\{character}")
     return text
@@ -151,4 +152,4 @@ _TEX = {
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)
+    return "".join(_TEX.get(character, character) for character in " ".join(text.split()))

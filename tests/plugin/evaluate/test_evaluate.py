@@ -16,8 +16,10 @@ from typer.testing import CliRunner
 
 from pbrlsvr_plugin.cli import app
 from pbrlsvr_plugin.evaluate import reading
+from pbrlsvr_plugin.evaluate.backends import Request, Transformers
 from pbrlsvr_plugin.evaluate.benchmarks import Question
 from pbrlsvr_plugin.evaluate.reading import Response
+from pbrlsvr_plugin.evaluate.settings import Settings
 
 MGSM = next(
     (path / "shared/data/mgsm" for path in Path(__file__).parents if (path / "shared/data/mgsm").is_dir()), None
@@ -220,6 +222,45 @@ def test_a_thinking_budget_ends_the_thinking_and_leaves_the_answer_its_tokens(ti
     cut = [row for row in rows(out) if row["truncated"]]
     assert cut
     assert all(row["response"].count("</think>") == 1 and row["tokens"] == 10 for row in cut)
+
+
+def test_a_prompt_that_is_too_long_is_refused_and_the_others_are_answered(tiny_policy):
+    model = Transformers(Settings(str(tiny_policy / "model"), "transformers", ("d",), max_tokens=4))
+    model._longest = 100  # as vLLM says of its context
+    requests = [Request(str(n), [{"role": "user", "content": "x" * n}], None) for n in (10, 60, 200)]
+    assert {key for key, _ in model.answers(requests)} == {"10", "60"}
+    assert model.refused == ["a prompt has 220 tokens, and the model takes 100 in all"]
+
+
+def test_thinking_is_asked_for_in_the_words_of_the_server(sums, chat_server, reply, tmp_path):
+    server = chat_server(lambda prompt, *_: reply(f"#### {solved(prompt)}"))
+    where = ("--url", server.url, "--data", f"mgsm={sums}", "--data", f"again={sums}", "--limit", 1)
+    done = invoke("m", *where, "--out", tmp_path / "a", "--thinking-tokens", 100, "--max-tokens", 20, "--thinking")
+    assert done.exit_code == 0, done.output
+    last = server.asked[-1]
+    assert (last["max_tokens"], last["thinking_token_budget"]) == (120, 100)
+    assert last["chat_template_kwargs"] == {"enable_thinking": True}
+    assert results(tmp_path / "a", "again")["averages"]["all"]["accuracy"] == 1.0
+    assert server.requests == 1 + 3  # the same question in another data set is not asked again
+    done = invoke("m", *where, "--out", tmp_path / "b", "--no-thinking", "--body", "top_k=20", "--system", "Kurz.")
+    assert done.exit_code == 0, done.output
+    last = server.asked[-1]
+    assert (last["chat_template_kwargs"], last["top_k"]) == ({"enable_thinking": False}, 20)
+    assert last["messages"][0] == {"role": "system", "content": "Kurz."}
+
+
+def test_ctrl_c_keeps_what_was_answered(sums, chat_server, reply, tmp_path):
+    server = chat_server(lambda prompt, *_: reply(f"#### {solved(prompt)}", seconds=0.1))
+    where = ("--url", server.url, "--data", f"mgsm={sums}", "--out", str(tmp_path / "out"), "--concurrency", "2")
+    process = subprocess.Popen([*COMMAND, "m", *where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = time.monotonic()
+    while len(server.asked) < 5 and time.monotonic() - started < 120:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "run the same command again to go on" in said
+    assert "Traceback" not in said
 
 
 def test_many_responses_are_read_in_several_processes_as_in_one(monkeypatch):
