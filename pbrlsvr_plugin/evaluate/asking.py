@@ -60,7 +60,8 @@ class Asking:
 
     def __init__(self, settings: Settings, journal: Journal):
         self._settings, self._journal = settings, journal
-        self._prompts = Prompts(PromptOptions(mark=settings.mark, system=settings.system))
+        options = {"mark": settings.mark, "system": settings.system, "file": settings.prompts}
+        self._prompts = Prompts(PromptOptions.of(options))
         self._chat = _chat_options(settings) if settings.backend == "endpoint" else None
         self.fingerprint = model_fingerprint(settings) if self._chat is None else settings.model
         self.samples = settings.samples
@@ -110,7 +111,10 @@ class Asking:
             messages = [dict(message) for message in question.messages]
             system = self._settings.system
             return [{"role": "system", "content": system}, *messages] if system else messages
-        return self._prompts.messages(question.text, question.language)
+        try:
+            return self._prompts.messages(question.text, question.language)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("export.prompt.file", "--prompts")) from error
 
     def _ask(self, question: Question, sample: int) -> Ask:
         messages = self.messages(question)

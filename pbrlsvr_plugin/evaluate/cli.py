@@ -45,6 +45,7 @@ def run(
     seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
     mark: Annotated[str, typer.Option(help="How answers are asked for: hash (####) or boxed.")] = "hash",
     system: Annotated[str, typer.Option(help="A system message.")] = "",
+    prompts: Annotated[str, typer.Option(help="Your instructions: the file of prepare's export.prompt.file.")] = "",
     api_key_env: Annotated[str | None, typer.Option(help="The variable that holds the servers' key.")] = None,
     body: Annotated[list[str] | None, typer.Option(help="A field of each request, as top_k=20; repeatable.")] = None,
     concurrency: Annotated[int, typer.Option(help="Requests in flight at once.")] = 64,
@@ -68,7 +69,7 @@ def run(
         settings = Settings(
             model=model, backend=backend or choose(url or ()), data=tuple(data), languages=_tags(languages),
             limit=limit, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
-            thinking_tokens=thinking_tokens, thinking=thinking, seed=seed, mark=mark, system=system,
+            thinking_tokens=thinking_tokens, thinking=thinking, seed=seed, mark=mark, system=system, prompts=prompts,
             urls=tuple(url or ()), api_key_env=api_key_env, body=_fields("--body", body), concurrency=concurrency,
             engine=_fields("--engine", engine), batch_size=batch_size, revision=revision, seen=_tags(seen),
             low_resource=_tags(low_resource) if low_resource is not None else LOW_RESOURCE,

@@ -20,7 +20,7 @@ from pbrlsvr_plugin.evaluate.settings import LOW_RESOURCE
 from pbrlsvr_plugin.evaluate.statistics import Array, holm, interval, mcnemar, resampled_means, sign_flips
 
 #: Settings that make figures differ for other reasons than the model.
-_SAME = ("samples", "temperature", "top_p", "max_tokens", "thinking_tokens", "thinking", "mark", "system")
+_SAME = ("samples", "temperature", "top_p", "max_tokens", "thinking_tokens", "thinking", "mark", "system", "prompts")
 
 Key = tuple[str, str]
 

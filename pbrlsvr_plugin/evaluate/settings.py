@@ -8,6 +8,7 @@ from pbrlsvr.errors import ConfigError
 from pbrlsvr.languages import parse
 
 BACKENDS = ("endpoint", "vllm", "transformers")
+MARKS = ("hash", "boxed")
 
 #: Languages with little text on the web. bn, sw, te and th are those of MGSM's authors; the others, of MMLU-ProX and
 #: AfriMGSM, are our choice.
@@ -33,6 +34,7 @@ class Settings:
         seed: of the sampling.
         mark: how the answer is asked for: "hash" or "boxed", as in `pbrlsvr prepare`.
         system: a system message.
+        prompts: a YAML file of instructions, as in `pbrlsvr prepare`'s export.prompt.file; "" for none.
         urls, api_key_env, body: of the server, and further fields of each request.
         concurrency: requests in flight at once.
         engine: arguments of `vllm.LLM`, or of transformers' `from_pretrained`.
@@ -59,6 +61,7 @@ class Settings:
     seed: int = 0
     mark: str = "hash"
     system: str = ""
+    prompts: str = ""
     urls: tuple[str, ...] = ()
     api_key_env: str | None = None
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +75,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ConfigError(f"--backend {self.backend!r} is not one of {list(BACKENDS)}")
+        if self.mark not in MARKS:
+            raise ConfigError(f"--mark {self.mark!r} is not one of {list(MARKS)}")
         if not self.data:
             raise ConfigError("--data is not given: mgsm, mgsm_rev2, mmlu_prox, polymath, a folder or a file")
         for name in ("languages", "seen", "low_resource"):

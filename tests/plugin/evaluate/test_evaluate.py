@@ -285,6 +285,7 @@ def test_many_responses_are_read_in_several_processes_as_in_one(monkeypatch):
         (["--data", "mgsm={sums}", "--backend", "endpoint"], "--url names the server"),
         (["--data", "mgsm={sums}", "--mark", "box"], "must be one of 'hash', 'boxed'"),
         (["--data", "mgsm={sums}", "--max-tokens", "0"], "must be 1 or more"),
+        (["--data", "mgsm={sums}", "--prompts", "none.yaml"], "the prompt file 'none.yaml' cannot be read"),
         (["--data", "mgsm={sums}", "--engine", "dtype"], "is not <field>=<value>"),
         (["--data", "mgsm={sums}"], "has no config.json; it has ['mgsm_de.tsv'"),
     ],
