@@ -28,6 +28,8 @@ PLACES = {
     "question": ("extra_info.question", "question", "problem", "prompt", "input"),
     "data_source": ("data_source", "dataset", "source"),
 }  # fmt: skip
+#: What the responses that training writes have as their language, where the row names none.
+UNKNOWN = "unknown"
 _IN_ROW = {
     "language": "language",
     "reference": "pivot_reasoning",
@@ -78,8 +80,10 @@ class Columns:
         source = "file" if found is None else str(found)
         if self.language is not None:
             extra["language"] = self.language
-        elif extra.get("language") in (None, "") and (spoken := _language_of(source)):
+        elif extra.get("language") in (None, "", UNKNOWN) and (spoken := _language_of(source)):
             extra["language"] = spoken
+        elif extra.get("language") == UNKNOWN:
+            del extra["language"]
         return extra, source
 
     def described(self) -> str:

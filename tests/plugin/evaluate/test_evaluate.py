@@ -283,7 +283,7 @@ def test_many_responses_are_read_in_several_processes_as_in_one(monkeypatch):
         (["--data", "mgsm={sums}", "--samples", "4"], "would be the same answer 4 times"),
         (["--data", "mgsm={sums}", "--backend", "vlm"], "'vlm' is not one of ['endpoint', 'vllm', 'transformers']"),
         (["--data", "mgsm={sums}", "--backend", "endpoint"], "--url names the server"),
-        (["--data", "mgsm={sums}", "--mark", "box"], "must be one of 'hash', 'boxed'"),
+        (["--data", "mgsm={sums}", "--mark", "box"], "'box' is not one of ['hash', 'boxed']"),
         (["--data", "mgsm={sums}", "--max-tokens", "0"], "must be 1 or more"),
         (["--data", "mgsm={sums}", "--prompts", "none.yaml"], "the prompt file 'none.yaml' cannot be read"),
         (["--data", "mgsm={sums}", "--engine", "dtype"], "is not <field>=<value>"),

@@ -129,7 +129,7 @@ def test_rows_that_cannot_be_scored_are_named_and_the_others_are(tmp_path, own, 
 
 
 def test_the_language_of_verls_data_source_counts_where_a_row_names_none(tmp_path, own):
-    rows = [{"output": "abc", "gts": "7", "data_source": "mgsm/sw", "score": 0.5}]
+    rows = [{"output": "abc", "gts": "7", "data_source": "mgsm/sw", "language": "unknown", "score": 0.5}]
     assert run(write(tmp_path / "1.jsonl", rows), reward=own, out=tmp_path / "out.jsonl") == 0
     (row,) = read(tmp_path / "out.jsonl")
     assert (row["tenth_note"], row["tenth_truth"], row["score"]) == ("sw", 7.0, 0.5)
