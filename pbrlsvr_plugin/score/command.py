@@ -18,6 +18,7 @@ from typing import Any
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
+from pbrlsvr.languages import parse
 from pbrlsvr.table_files import COMPRESSED, Malformed, Record, ending, records
 from pbrlsvr.yaml_files import read_yaml
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE
@@ -280,7 +281,11 @@ async def _entry(job: Job, number: int, row: Record) -> dict[str, Any]:
 
 
 def _language(job: Job, row: Record) -> str:
-    return "?" if isinstance(row, Malformed) else str(job.columns.about(row, 0)[0].get("language") or "?")
+    said = "" if isinstance(row, Malformed) else str(job.columns.about(row, 0)[0].get("language") or "")
+    try:
+        return parse(said) if said else "?"
+    except DataError:
+        return said[:64]
 
 
 def _finish(job: Job, found: Found, json_out: Path | None) -> int:
