@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError
-from pbrlsvr_plugin.verl import modules, own_reward
+from pbrlsvr_plugin.verl import after_saving, modules, own_reward
 
 PREFIX = "pbrlsvr."
 MODULE = "pkg://pbrlsvr"
@@ -41,6 +41,7 @@ def apply_choice(config: DictConfig) -> None:
     modules.require(config)
     if not OmegaConf.is_dict(config) or not OmegaConf.is_dict(OmegaConf.select(config, TARGET)):
         return
+    after_saving.require(config)
     _refuse_misplaced(config)
     chosen = config.get("reward_fn")
     target = config.reward.custom_reward_function

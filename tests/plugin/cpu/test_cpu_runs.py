@@ -1,15 +1,24 @@
 """Real veRL runs on a CPU, each in a process and a Ray of its own. About 30 seconds each on two cores."""
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas
 import pytest
+import torch
 
 pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
 pytest.importorskip("transfer_queue", reason="needs TransferQueue: pip install pbrlsvr[cpu]")
 
+from safetensors.torch import load_file
+from typer.testing import CliRunner
 from verl_runs import main_ppo
+
+from pbrlsvr_plugin.cli import app
+from pbrlsvr_plugin.verl.checkpoints import AfterSaving
+from pbrlsvr_plugin.verl.compose import compose
 
 GRPO = (
     "algorithm.adv_estimator=grpo",
@@ -30,11 +39,18 @@ REWARD_WITH_COMPONENTS = """return {
         "score": len(set(solution_str)) / 8, "acc": 0.0, "length": len(solution_str) / 8, "note": "\\u2028" }"""
 
 
+# The file of questions comes later, so that the evaluations fail at first.
+AFTER_SAVING = (
+    "+trainer.checkpoint_callback_class=pbrlsvr_plugin.verl.checkpoints.AfterSaving",
+    "+trainer.after_saving.eval={data: ['toy=questions.jsonl'], backend: transformers, limit: 1, max_tokens: 4}",
+)
+
+
 def samples(folder, step):
     return [json.loads(line) for line in (folder / f"{step}.jsonl").read_text("utf-8").splitlines()]
 
 
-def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes_after_a_kill(tiny_policy, tmp_path):
+def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes_after_a_kill(tiny_policy, tmp_path, monkeypatch):
     (tmp_path / "killer.py").write_text(KILLED_AFTER_SAVING)
     rollouts, validation = tmp_path / "rollouts", tmp_path / "validation"
     steps = (
@@ -76,8 +92,8 @@ def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes_after_a_kill(tin
     kept = (rollouts / "3.jsonl").read_bytes()
     (rollouts / "4.jsonl").write_text("half of a line that a killed run has lef")
     second = main_ppo(
-        tiny_policy, tmp_path, *steps, "trainer.total_training_steps=4", "trainer.val_before_train=false",
-        reward=REWARD_WITH_COMPONENTS,
+        tiny_policy, tmp_path, *steps, *AFTER_SAVING, "trainer.total_training_steps=4",
+        "trainer.val_before_train=false", reward=REWARD_WITH_COMPONENTS,
     )  # fmt: skip
     second.assert_success()
     assert "step:3 - " not in second.log
@@ -85,6 +101,35 @@ def test_grpo_with_a_kl_term_trains_validates_saves_and_resumes_after_a_kill(tin
     assert second.metric(4, "training/rollout_probs_diff_max") < 1e-5
     assert (rollouts / "3.jsonl").read_bytes() == kept
     assert len(samples(rollouts, 4)) == 8
+    monkeypatch.chdir(tmp_path)
+    assert_exported_beside_the_training(tmp_path, second.log)
+
+
+def assert_exported_beside_the_training(folder, log):
+    """The checkpoint that the killed run has left, and the new one; what failed ends no run, and is made good later."""
+    exports = folder / "checkpoints/exports"
+    for step in (3, 4):
+        out = CliRunner().invoke(app, ["export", str(folder / f"checkpoints/global_step_{step}"), "--no-check",
+                                       "--out", str(folder / f"by_hand_{step}")])  # fmt: skip
+        assert out.exit_code == 0, out.output
+        weights = [load_file(place / "model.safetensors") for place in
+                   (exports / f"global_step_{step}", folder / f"by_hand_{step}")]  # fmt: skip
+        assert weights[0].keys() == weights[1].keys()
+        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+        assert re.search(rf"eval of \S*global_step_{step} failed with exit code 2; training goes on", log)
+        assert "questions.jsonl" in (exports / f"global_step_{step}.log").read_text()
+    assert not [path.name for path in exports.iterdir() if path.name.endswith((".partial", ".done"))]
+
+    (folder / "questions.jsonl").write_text('{"question": "1+2=?", "answer": "3", "language": "en"}\n')
+    before = (exports / "global_step_4/model.safetensors").stat().st_mtime_ns
+    config = compose("ppo_trainer", [f"trainer.default_local_dir={folder}/checkpoints", *AFTER_SAVING])
+    trainer = SimpleNamespace(global_steps=4, total_training_steps=4)
+    AfterSaving(config).on_save(trainer=trainer, global_step=4, checkpoint_dir=f"{folder}/checkpoints/global_step_4")
+    for step in (3, 4):
+        results = json.loads((exports / f"eval/global_step_{step}/results.json").read_text())
+        assert results["settings"]["limit"] == 1
+    assert (exports / "global_step_4/model.safetensors").stat().st_mtime_ns == before
+    assert AfterSaving(config)._left() == []
 
 
 @pytest.mark.parametrize(
