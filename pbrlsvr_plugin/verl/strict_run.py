@@ -162,6 +162,8 @@ class Observer:
         Returns:
             The metrics of a step of training; of a validation none, veRL has its own.
         """
+        if batch.partition_id != "train" and batch.partition_id not in self._dumps:
+            return {}
         began = time.perf_counter()
         rows = self._rows(batch, step)
         if rows and batch.partition_id in self._dumps:

@@ -37,10 +37,14 @@ _LONGEST_TEXT = 10_000
 # Names of settings and of environment variables whose values are nobody's business. Not max_token_len, prompt_key, ...
 _SECRET_NAME = re.compile(
     r"(?i)(^|[_.\- ])(api_?key|access_?key(_id)?|secrets?(_?key)?|passw(or)?d|passphrase|credentials?|private_?key"
-    r"|(auth|access|bearer|api|hf|hub|refresh|id)_?token|authorization|cookie)s?$"
+    r"|token|authorization|cookie|pwd)s?$|^key$"
 )
 _SECRET_VARIABLE = re.compile(r"(?i)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$")
 _IN_AN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# In a text, such as a command or an address: api_key=..., "token": "...".
+_SAID_IN_A_TEXT = re.compile(
+    r"""(?i)((?:api[_-]?key|access[_-]?key|token|secret|passw(?:or)?d)["']?\s*[=:]\s*["']?)[^\s"',&;]+"""
+)
 # What is a key by its looks: of OpenAI, Anthropic, Hugging Face, GitHub, Slack, AWS, Google; and what follows "Bearer".
 _LOOKS_SECRET = re.compile(
     r"\b(sk-[\w-]{16,}|hf_\w{16,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|xox[abprs]-[\w-]{10,}|AKIA\w{16}|AIza[\w-]{30,})"
@@ -87,10 +91,11 @@ def _hide(node: Any, held: Secrets, name: str = "") -> Any:
     if isinstance(node, Mapping):
         return {str(key): _hide(value, held, str(key)) for key, value in node.items()}
     # The name of the variable that holds a key is no secret.
-    if node not in (None, "") and _SECRET_NAME.search(name) and not isinstance(node, bool):
+    if node and isinstance(node, str | bytes) and _SECRET_NAME.search(name):
         return _HIDDEN
     if isinstance(node, str):
         text = _IN_AN_ADDRESS.sub(_HIDDEN, _LOOKS_SECRET.sub(_HIDDEN, node))
+        text = _SAID_IN_A_TEXT.sub(rf"\1{_HIDDEN}", text)
         return held.hide(text).replace("[key]", _HIDDEN)
     if isinstance(node, Sequence):
         return [_hide(value, held, name) for value in node]

@@ -288,6 +288,24 @@ def test_the_parts_of_a_step_make_one_set_of_metrics_that_verl_does_not_merge_wr
     assert len(read(tmp_path / "rollouts/1.jsonl")) == 7
 
 
+def test_what_the_observer_knows_of_verls_trainer_is_still_so():
+    from pathlib import Path
+
+    from verl.trainer.ppo import v1
+
+    lines = {
+        "trainer_base.py": [
+            "refill_fn=self._add_prompts_to_generate,", "self.local_trigger_step = trigger_idx",
+            "self._log_rollout_data(batch, self.timing_raw, rollout_data_dir)",
+            'fields = ["uid", "prompts", "responses", "rm_scores", "reward_model"]',
+        ],
+        "trainer_separate_async.py": ["self._sample_start = time.perf_counter()"],
+    }  # fmt: skip
+    for file, known in lines.items():
+        source = (Path(v1.__file__).parent / file).read_text()
+        assert [line for line in known if line not in source] == []
+
+
 def test_two_kinds_of_responses_may_not_share_a_folder(trained, tmp_path):
     trainer, *_ = trained
     trainer.config.trainer.validation_data_dir = f"{tmp_path}/x/../rollouts"

@@ -206,8 +206,13 @@ def test_a_config_can_be_looked_at_without_an_account(monkeypatch):
 @pytest.mark.parametrize(
     "config",
     [
-        {"api_key": "x", "HF_TOKEN": "y", "nested": [{"password": "z", "aws_secret_access_key": "w"}]},
+        {
+            "api_key": "x",
+            "HF_TOKEN": "y",
+            "nested": [{"password": "z", "aws_secret_access_key": "w", "token": "x", "key": "y"}],
+        },
         {"headers": {"authorization": "v", "Cookie": "u"}, "credentials": "t", "api_keys": ["s", "r"]},
+        {"command": ["WANDB_API_KEY=q1q1", "run token: 'q3q3'"], "q": "https://h/?a=1&api_key=q4q4&b=2"},
         {"url": "redis://:q@host:1", "text": f"curl -H 'Bearer {'p' * 12}' sk-ant-{'o' * 20} ghp_{'n' * 36}"},
     ],
 )
@@ -215,7 +220,7 @@ def test_a_key_is_hidden_by_its_name_its_looks_or_its_place(config):
     shown = json.dumps(without_secrets(config))
     for letter in "xyzwvutsr":
         assert f'"{letter}"' not in shown
-    assert not any(secret in shown for secret in (":q@", "p" * 12, "o" * 20, "n" * 36))
+    assert not any(secret in shown for secret in (":q@", "p" * 12, "o" * 20, "n" * 36, "q1q1", "q3q3", "q4q4"))
 
 
 def test_what_is_no_key_stays():
