@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 GROUP = 8
-# A name in two letters each.
-LANGUAGES = [a + b for a in "bdfghk" for b in "aeiou"]
+LANGUAGES = [
+    "en", "sw", "es", "de", "fr", "ru", "zh", "ja", "th", "te", "bn", "ar", "hi", "ko", "it",
+    "pt", "tr", "vi", "id", "pl", "nl", "uk", "cs", "sv", "ro", "hu", "el", "he", "fa", "ur",
+]  # fmt: skip
 
 
 def tokenizer() -> Any:
