@@ -33,12 +33,14 @@ class Block(Options):
             return {}
         if not isinstance(value, Mapping):
             return value
-        return {name: inner for name, inner in value.items() if inner is not None or cls._takes_null(str(name))}
+        return {name: inner for name, inner in value.items() if cls._says_something(str(name), inner)}
 
     @classmethod
-    def _takes_null(cls, name: str) -> bool:
+    def _says_something(cls, name: str, value: Any) -> bool:
+        if name in cls.MOVED:
+            return bool(value)  # the starter file of an earlier version has them, empty
         field = cls.model_fields.get(name)
-        return field is None or field.is_required() or expects_null(field.annotation)
+        return value is not None or field is None or field.is_required() or expects_null(field.annotation)
 
 
 def expects_null(annotation: Any) -> bool:

@@ -104,7 +104,10 @@ def test_all_mistakes_of_all_stages_are_said_at_once_and_no_key_is_shown():
 
 def test_what_is_left_empty_in_a_file_has_its_default(tmp_path):
     path = tmp_path / "prepare.yaml"
-    path.write_text("out: o\nlanguages: [no, sw]\nname:\nload:\ntranslate:\n  urls:\nexport:\n  card:\n  tokenizer:\n")
+    path.write_text(
+        "out: o\nlanguages: [no, sw]\nname:\nload:\ntranslate:\n  urls:\n  translator: {}\n"
+        "export:\n  card:\n  tokenizer:\n"
+    )
     assert read_config(path, (), {}) == read_config(None, ["out=o", "languages='no,sw'"], {})
 
 
