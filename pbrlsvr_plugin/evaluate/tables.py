@@ -112,7 +112,7 @@ def _latex(name: str, one: Mapping[str, Any]) -> str:
             *rows,
             r"\bottomrule",
             r"\end{tabular}",
-            rf"\caption{{{_tex(name)}: accuracy in \%. {notes}}}",
+            rf"\caption{{{_tex(name)}. {notes}}}",
             r"\end{table}",
             "",
         ]
@@ -143,12 +143,10 @@ def _escape(text: str, characters: str) -> str:
     return text
 
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{c: f"\\{c}" for c in "&%$#_{}"},
-}
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_TEX |= {character: f"\\{character}" for character in "&%$#_{}"}
+# Other signs in LaTeX's old font encoding.
+_TEX |= {character: f"${character}$" for character in "<>|"}
 
 
 def _tex(text: str) -> str:

@@ -176,7 +176,10 @@ def test_several_samples_and_runs_are_compared_in_a_table(sums, chat_server, rep
     assert next(line for line in lines if (line["model"], line["column"]) == ("base", "sw"))["accuracy"] == "0.2"
     latex = tmp_path / "table.tex"
     assert invoke(*arguments, "--out", latex).exit_code == 0
-    assert r"\textbf{80.0}$^{*}$" in latex.read_text()
+    written = latex.read_text()
+    assert r"\textbf{80.0}$^{*}$" in written
+    assert r"PB-RL$|$SVR & " in written
+    assert r"p $<$ 0.05" in written
 
 
 def test_other_questions_under_one_name_are_not_compared(sums, chat_server, reply, tmp_path):
