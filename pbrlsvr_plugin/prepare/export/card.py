@@ -160,7 +160,8 @@ _LOADING = {
     "trl": 'datasets.load_dataset("parquet", data_files="{train}")  # columns: prompt, and what the rewards take',
     "openrlhf": "--data.prompt_dataset {train} --data.input_key prompt --data.label_key label "
     "--data.apply_chat_template",
-    "sft": "torchrun -m verl.trainer.sft_trainer data.train_files={train} data.messages_key=messages",
+    "sft": "torchrun -m verl.trainer.sft_trainer data.train_files={train} data.messages_key=messages "
+    "data.custom_cls.path=pkg://pbrlsvr_plugin.verl.sft_data data.custom_cls.name=Conversations",
 }
 
 

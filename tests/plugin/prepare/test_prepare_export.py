@@ -174,7 +174,8 @@ def test_verls_dataset_reads_every_row_and_drops_none(exported, policy, tmp_path
 def test_verls_sft_dataset_reads_the_references_and_a_reply_is_understood(exported, policy):
     pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
     from transformers import AutoTokenizer
-    from verl.utils.dataset.multiturn_sft_dataset import MultiTurnSFTDataset
+
+    from pbrlsvr_plugin.verl.sft_data import Conversations
 
     out, kept, _ = exported
     rows = read(out / "sft" / "train.parquet")
@@ -183,12 +184,12 @@ def test_verls_sft_dataset_reads_the_references_and_a_reply_is_understood(export
     for row in rows:
         spans = split(row["messages"][-1]["content"])
         assert (spans.answer, spans.rule) == (answers[row["id"]], "hash")
-    config = {"max_length": 2048, "truncation": "error", "ignore_input_ids_mismatch": True}
-    data = MultiTurnSFTDataset(str(out / "sft" / "train.parquet"), AutoTokenizer.from_pretrained(policy), config)
+    config = {"max_length": 2048, "truncation": "error", "pad_mode": "no_padding"}
+    data = Conversations(str(out / "sft" / "train.parquet"), AutoTokenizer.from_pretrained(policy), config)
     item = data[0]
     learned = item["input_ids"][item["loss_mask"].bool()]
     # The reply and its end are learned, one token a byte; the question is not.
-    assert len(rows[0]["messages"][-1]["content"].encode()) <= len(learned) <= len(item["input_ids"]) / 2 + 400
+    assert len(learned) == len(rows[0]["messages"][-1]["content"].encode()) + 1
 
 
 @pytest.mark.parametrize(
