@@ -16,6 +16,7 @@ LEAVES = {
     "question": ("extra_info", "question"),
     "reference": ("extra_info", "pivot_reasoning"),
     "pivot_answer": ("extra_info", "pivot_answer"),
+    "statement": ("extra_info", "pivot_answer_text"),
 }
 #: The columns without which veRL stops, or scores nothing.
 NEEDED = ("data_source", "reward_model", "extra_info")

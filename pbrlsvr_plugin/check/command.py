@@ -103,7 +103,7 @@ def _cells(one: Facts, lengths: Any) -> list[str]:
         prompts = lengths.of_prompts(conversations)
     except Exception as error:  # the template is the model's own program
         raise DataError(f"{one.path.name}: the tokenizer's chat template refuses a prompt: {error}") from error
-    references = lengths.of_texts([reference for *_, reference, _, _ in one.sample if reference])
+    references = lengths.of_texts([reference for _, _, _, reference, *_ in one.sample if reference])
     return [*cells, _spread(prompts), _spread(references)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pbrlsvr import answers, languages
 from pbrlsvr.errors import DataError
+from pbrlsvr.responses.statements import states
 from pbrlsvr_plugin.check.columns import NEEDED, batches
 
 #: Rows whose answers, references and lengths are looked at, the same ones each time.
@@ -42,7 +43,7 @@ class Facts:
         no_prompt, no_reference, no_truth, no_answer: rows without it; no_answer: neither truth nor pivot answer.
         repeated: rows whose prompt an earlier row has.
         prompts: the hashes of the prompts.
-        sample: of (row, prompt, language, reference, truth, pivot answer).
+        sample: of (row, prompt, language, reference, truth, pivot answer, the pivot's statement of it).
     """
 
     path: Path
@@ -57,7 +58,7 @@ class Facts:
     no_answer: Rows = field(default_factory=Rows)
     repeated: Rows = field(default_factory=Rows)
     prompts: set[int] = field(default_factory=set)
-    sample: list[tuple[int, Any, str, str, str, str]] = field(default_factory=list)
+    sample: list[tuple[int, Any, str, str, str, str, str]] = field(default_factory=list)
 
     @property
     def missing_columns(self) -> list[str]:
@@ -76,7 +77,7 @@ class Facts:
     def not_english(self) -> Rows:
         """Of the sample: references that are surely in another language."""
         found = Rows()
-        for row, _, _, reference, _, _ in self.sample:
+        for row, _, _, reference, *_ in self.sample:
             shares = languages.profile(reference, "en").languages if reference else {}
             if shares.get("en", 0.0) < 0.5 < max((share for tag, share in shares.items() if tag != "en"), default=0.0):
                 found.add(row)
@@ -85,14 +86,22 @@ class Facts:
     def disagreeing(self) -> Rows:
         """Of the sample: references whose answer is not the ground truth, where that says the same in any language."""
         found = Rows()
-        for row, _, _, _, truth, pivot in self.sample:
+        for row, _, _, _, truth, pivot, _ in self.sample:
             if truth and pivot and answers.is_verifiable(truth) and not answers.equal(pivot, truth, "en"):
+                found.add(row)
+        return found
+
+    def unstated(self) -> Rows:
+        """Of the sample: rows whose pivot_answer_text lacks the number that their pivot_answer is."""
+        found = Rows()
+        for row, *_, pivot, statement in self.sample:
+            if statement and answers.is_verifiable(pivot) and not states(statement, pivot):
                 found.add(row)
         return found
 
     def verifiable(self) -> tuple[int, int]:
         """Of the sample: how many truths say the same in any language, and how many rows have one."""
-        truths = [truth or pivot for *_, truth, pivot in self.sample if truth or pivot]
+        truths = [truth or pivot for *_, truth, pivot, _ in self.sample if truth or pivot]
         return sum(map(answers.is_verifiable, truths)), len(truths)
 
 
@@ -111,7 +120,7 @@ def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
         found.columns = list(dict.fromkeys([*found.columns, *columns]))
         found.lost += len(bad)
         found.unreadable += bad[: 10 - len(found.unreadable)]
-        names = ("prompt", "language", "reference", "truth", "pivot_answer")
+        names = ("prompt", "language", "reference", "truth", "pivot_answer", "statement")
         for values in zip(*(leaves[name] for name in names), strict=True):
             if 0 < most <= found.rows:
                 return found
@@ -122,7 +131,7 @@ def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
 def _add(found: Facts, chance: random.Random, prompt: Any, *texts: Any) -> None:
     found.rows += 1
     row = found.rows
-    language, reference, truth, pivot = map(_text, texts)
+    language, reference, truth, pivot, statement = map(_text, texts)
     found.languages[language] += 1
     if said := _said(prompt):
         key = hash(said)
@@ -138,7 +147,7 @@ def _add(found: Facts, chance: random.Random, prompt: Any, *texts: Any) -> None:
     ):
         if lacks:
             rows.add(row)
-    one = (row, prompt, language, reference, truth, pivot)
+    one = (row, prompt, language, reference, truth, pivot, statement)
     if len(found.sample) < SAMPLE:
         found.sample.append(one)
     elif (place := int(chance.random() * row)) < SAMPLE:

@@ -51,6 +51,8 @@ def doubtful(facts: Facts) -> list[str]:
         found.append(f"{_sampled(other, looked)} have a pivot_reasoning that is not English")
     if other := facts.disagreeing():
         found.append(f"{_sampled(other, looked)} have a pivot_answer that is not the ground truth")
+    if unstated := facts.unstated():
+        found.append(f"{_sampled(unstated, looked)} have a pivot_answer_text that does not hold their pivot_answer")
     if facts.repeated.count:
         found.append(f"{_of(facts.repeated, facts)} have a prompt that an earlier row has")
     return found

@@ -6,7 +6,7 @@
         name: PivotReferences
 
 So one parquet file of `pbrlsvr prepare` serves the rewards and the SFT baseline that they are compared with. The
-prompt's tokens are those that veRL's agent loop makes of the row: veRL's own SFT data set renders the reply as a part of
+prompt's tokens are those that veRL's agent loop makes of the row: veRL's own SFT data set renders the reply as part of
 the conversation, and a template such as Qwen3's then puts other tokens before it than before a generation.
 """
 
@@ -54,7 +54,7 @@ class Conversations(MultiTurnSFTDataset):
     def __getitem__(self, item: int) -> dict[str, Any]:
         row = self.dataframe.iloc[item].to_dict()
         try:
-            learnt = super().__getitem__(item)
+            learnt: dict[str, Any] = super().__getitem__(item)
         except PbrlsvrError:
             raise
         except ValueError as error:
@@ -83,7 +83,7 @@ class Conversations(MultiTurnSFTDataset):
         """veRL's would compare with the conversation rendered at once, which is not what RL prompts with."""
 
     def _build_messages(self, example: dict[str, Any]) -> list[dict[str, Any]]:
-        messages = super()._build_messages(example)
+        messages: list[dict[str, Any]] = super()._build_messages(example)
         if len(messages) < 2 or messages[-1]["role"] != "assistant":
             roles = [message["role"] for message in messages]
             raise DataError(f"the conversation {_named(example)} has the roles {roles}: not a prompt and a reply")

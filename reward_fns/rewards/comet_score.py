@@ -6,27 +6,28 @@ from typing import ClassVar
 from pbrlsvr.errors import DataError
 from pbrlsvr.scoring.base import RIGHT_ANSWER, SemanticReward, verl_function
 from pbrlsvr.scoring.combine import CombineOptions
-from pbrlsvr.scoring.comet_span import CometSpan, Measured, measure
+from pbrlsvr.scoring.comet_component import CometBlock, Measured, measure
 from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr.serving.options import MOVED_TO_SERVING
 
 
 class CometScore(SemanticReward):
-    r"""COMET of the response's final answer (or of its reasoning) against the English pivot's.
+    r"""COMET of the final answer as the response states it against the English pivot's statement.
 
     .. math:: \text{comet} = \operatorname{clip}_{[0, 1]}
               \frac{\text{COMET}(\text{src}, \text{mt}, \text{ref}) - lo}{hi - lo}
 
     .. math:: \text{score} = \text{combine}(\text{comet}, \text{answer}) \cdot \prod \text{factors}
 
-    with mt = the response's span, ref = the pivot's, and src by `comet.source`. Source: COMET, Rei et al. 2020,
+    with mt = the sentence of the response that states its final answer (`comet.compare`: or the bare answer, or the
+    reasoning), ref = the pivot's, and src by `comet.source`. Source: COMET, Rei et al. 2020,
     https://aclanthology.org/2020.emnlp-main.213; PB-RLSVR's answer reward, https://arxiv.org/abs/2509.25543, which does
     not say how src, mt and ref are filled. Ours: src is the pivot's text too. COMET was trained to compare mt with a
     text of the same meaning in another language, which the pivot's is and the question is not; with the question as
     src, an answer that repeats it would be paid. What it is blind to: digits; see docs/rewards.md.
 
     Returns:
-        `score` in [0, 1]; `comet_raw`, the model's own score; `empty`, 1.0 where the span has no letter or digit, whose
+        `score` in [0, 1]; `comet_raw`, the model's own score; `empty`, 1.0 where the text has no letter or digit, whose
         comet is 0; and what `pbrlsvr.scoring.finish.finish` returns.
 
     Raises:
@@ -44,26 +45,27 @@ class CometScore(SemanticReward):
     """
 
     COMPONENTS: ClassVar[Mapping[str, str]] = {
-        "comet": "COMET of the compared span, scaled to [0, 1].",
+        "comet": "COMET of what is compared, scaled to [0, 1].",
         "answer": RIGHT_ANSWER,
     }
     MOVED: ClassVar[Mapping[str, str]] = {
-        **{name: f"comet.{name}" for name in CometSpan.model_fields},
+        **{name: f"comet.{name}" for name in CometBlock.model_fields},
+        "span": "comet.compare",
         **MOVED_TO_SERVING,
     }
 
-    comet: CometSpan = CometSpan()
+    comet: CometBlock = CometBlock()
     """The COMET model, and what it compares."""
     combine: CombineOptions = CombineOptions(rule="gated", weights={"comet": 1.0, "answer": 0.0})
     """How the components become one score. By default COMET counts where the final answer is right, if that can be
     verified, and by itself where it cannot."""
 
     async def measure(self, rollout: Rollout) -> Measured:
-        measured = await measure(self.comet, self.place(self.comet), rollout, self.comet.span)
+        measured = await measure(self.comet, self.place(self.comet), rollout)
         if measured is None:
             raise DataError(
                 f"{rollout.place} has neither extra_info['pivot_answer'] nor a ground truth, so there is no answer to "
-                "compare with; write one into each row, or set comet.span=reasoning"
+                "compare with; write one into each row, or set comet.compare=reasoning"
             )
         return measured
 

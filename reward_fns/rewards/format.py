@@ -1,5 +1,6 @@
 """The format reward: where a response thinks, and how it marks its one final answer."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -15,7 +16,8 @@ class Format(Reward):
     Source: the format reward of DeepSeek-R1, https://arxiv.org/abs/2501.12948. The content is not judged.
 
     Returns:
-        `score`, and its parts `format_thinking`, `format_answer`, `format_once`, each 0.0 or 1.0.
+        `score`, and its parts `format_thinking`, `format_answer`, `format_once`, each 0.0 or 1.0; `acc`, 1.0 where the
+        final answer is that of the row.
 
     Example:
         >>> import asyncio, pbrlsvr
@@ -32,7 +34,7 @@ class Format(Reward):
 
     async def __call__(self, rollout: Rollout) -> dict[str, float]:
         check = formats.check(rollout.text, self.format)
-        return {"score": check.score, **check.components()}
+        return {"score": check.score, **check.components(), "acc": await asyncio.to_thread(rollout.accuracy)}
 
 
 format = verl_function(Format)  # noqa: A001 - the name that users write

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.options import GONE
 from pbrlsvr.responses import format as formats
 from pbrlsvr.responses.format import FormatOptions
 from pbrlsvr.scoring.base import RIGHT_ANSWER, SemanticReward, verl_function
 from pbrlsvr.scoring.combine import CombineOptions
-from pbrlsvr.scoring.comet_span import CometAnswer, Measured, measure
+from pbrlsvr.scoring.comet_component import CometBlock, Measured, measure
 from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr.scoring.similarity import (
     CalibratedEmbedding,
@@ -23,27 +22,19 @@ from pbrlsvr.scoring.similarity import (
 )
 
 
-class AnswerComet(CometAnswer):
-    """A COMET model, and what it compares."""
-
-    MOVED: ClassVar[Mapping[str, str]] = {
-        **CometAnswer.MOVED,
-        "span": f"{GONE}COMET compares the answer, and `similarity` the reasoning",
-    }
-
-
 class Hybrid(SemanticReward):
     r"""COMET on the final answer and a similarity on the reasoning, as in the paper.
 
     .. math:: \text{score} = \text{combine}(\text{answer}, \text{comet}, \text{reasoning}, \text{format})
               \cdot \prod \text{factors}
 
-    with comet = `pbrlsvr.comet_score`'s component on the answer, reasoning = that of `pbrlsvr.embed_cosine` or one of
-    the `mt_` rewards, format = `pbrlsvr.format`, and answer = 1 if the final answer is right. Source: PB-RLSVR,
-    https://arxiv.org/abs/2509.25543, for the two similarities and what each is taken on. The weights, the formula and
-    the rest are not known from the paper. Our choice: both similarities weigh the same, and count as far as the answer
-    is right where that can be verified (a number, a choice, a formula), since neither sees a swapped digit; where it
-    cannot, they count by themselves. `combine={"rule": "sum", "weights": {"answer": 0, "format": 0}}` is the two alone.
+    with comet = `pbrlsvr.comet_score`'s component, on the sentence that states the answer, reasoning = that of
+    `pbrlsvr.embed_cosine` or one of the `mt_` rewards, format = `pbrlsvr.format`, and answer = 1 if the final answer
+    is right. Source: PB-RLSVR, https://arxiv.org/abs/2509.25543, for the two similarities and what each is taken on.
+    The weights, the formula and the rest are not known from the paper. Our choice: both similarities weigh the same,
+    and count as far as the answer is right where that can be verified (a number, a choice, a formula), since neither
+    sees a swapped digit; where it cannot, they count by themselves. `combine={"rule": "sum", "weights": {"answer": 0,
+    "format": 0}}` is the two alone.
 
     Returns:
         `score` in [0, 1]; `similarity` and `comet_raw`, as the models gave them; `empty` and `comet_empty`, 1.0 where
@@ -66,15 +57,15 @@ class Hybrid(SemanticReward):
 
     COMPONENTS: ClassVar[Mapping[str, str]] = {
         "answer": RIGHT_ANSWER,
-        "comet": "COMET of the final answer, scaled to [0, 1].",
+        "comet": "COMET of the answer's statement, scaled to [0, 1].",
         "reasoning": "The similarity of the reasoning.",
         "format": "1 where the response has the format.",
     }
 
     similarity: Literal["embed_cosine", "mt_embed_cosine", "mt_chrf", "mt_bleu"] = "embed_cosine"
     """How the reasoning is compared: "embed_cosine", or after translation "mt_embed_cosine", "mt_chrf" or "mt_bleu"."""
-    comet: AnswerComet = AnswerComet()
-    """COMET of the final answer against the pivot's."""
+    comet: CometBlock = CometBlock()
+    """The COMET model, and what it compares."""
     embedding: CalibratedEmbedding = CalibratedEmbedding()
     """What compares the reasoning, for "embed_cosine" and "mt_embed_cosine"."""
     translation: TranslationBlock = TranslationBlock()
@@ -107,7 +98,7 @@ class Hybrid(SemanticReward):
 
     async def measure(self, rollout: Rollout) -> tuple[Measured | None, float]:
         rollout.pivot_reasoning()
-        comet = measure(self.comet, self.place(self.comet), rollout, "answer")
+        comet = measure(self.comet, self.place(self.comet), rollout)
         return await asyncio.gather(comet, self._similarity(rollout))
 
     async def _similarity(self, rollout: Rollout) -> float:

@@ -20,7 +20,7 @@ class LanguageConsistency(Reward):
 
     Returns:
         `score` in [0, 1], 0 for a response without a letter; and for each span its share, factor and more
-        (`pbrlsvr.languages.LanguageCheck.components`).
+        (`pbrlsvr.languages.LanguageCheck.components`); `acc`, 1.0 where the final answer is that of the row.
 
     Raises:
         DataError: the row has no `language`, or one that does not exist.
@@ -44,7 +44,7 @@ class LanguageConsistency(Reward):
         found = {"score": spoken["reasoning"].factor * spoken["answer"].factor if written else 0.0}
         for span, check in spoken.items():
             found |= check.components(f"{span}_language")
-        return found
+        return found | {"acc": await asyncio.to_thread(rollout.accuracy)}
 
 
 language_consistency = verl_function(LanguageConsistency)

@@ -14,6 +14,7 @@ my_reward = verl_function(MyReward)
 import asyncio
 import inspect
 import json
+import math
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,9 +24,10 @@ from typing import Any, ClassVar, Protocol
 from pydantic import model_validator
 from typing_extensions import Self
 
+from pbrlsvr.errors import ModelError
 from pbrlsvr.languages import LanguageOptions, LanguagePolicy
 from pbrlsvr.options import Options
-from pbrlsvr.scoring.combine import CombineOptions
+from pbrlsvr.scoring.combine import CombineOptions, on_grid
 from pbrlsvr.scoring.finish import finish
 from pbrlsvr.scoring.guards import GuardOptions
 from pbrlsvr.scoring.rollout import Rollout
@@ -135,7 +137,8 @@ def verl_function(reward: type[Reward]) -> RewardFunction:
         reward: its class name in snake case is the function's name.
 
     Returns:
-        `f(data_source, solution_str, ground_truth, extra_info=None, **options)`, with the class as its `reward`.
+        `f(data_source, solution_str, ground_truth, extra_info=None, **options)`, with the class as its `reward`. Its
+        score is rounded to a multiple of 2^-12: `pbrlsvr.scoring.combine.on_grid` says why.
     """
 
     async def score(
@@ -149,9 +152,11 @@ def verl_function(reward: type[Reward]) -> RewardFunction:
         **options: Any,
     ) -> dict[str, float]:
         configured = _configured(reward, _Key.of(options))
-        return await configured(
-            Rollout.of(data_source, solution_str, ground_truth, extra_info, served_at=reward_router_address)
-        )
+        rollout = Rollout.of(data_source, solution_str, ground_truth, extra_info, served_at=reward_router_address)
+        found = await configured(rollout)
+        if not math.isfinite(found["score"]):
+            raise ModelError(f"{name} gives {rollout.place} the score {found['score']!r}, which veRL would train on")
+        return found | {"score": on_grid(found["score"])}
 
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", reward.__name__).lower()
     score.__name__ = score.__qualname__ = name

@@ -20,6 +20,7 @@ Rule = Literal["sum", "product", "gated", "log_sigmoid"]
 
 # What float32 may be off by at the ends of [0, 1]: no reason to end a run.
 _ROUNDING = 1e-6
+_GRID = 4096
 
 
 class CombineOptions(Options):
@@ -168,24 +169,39 @@ class Combined:
 
         GDPO (`algorithm.adv_estimator=gdpo`, https://arxiv.org/abs/2601.05242) does not look at the score: it
         normalises within the group, and adds up, what `algorithm.gdpo_reward_keys` names. What multiplies the score
-        must therefore be in each of them, and is in `<name>_reward`:
+        must therefore be in each of them, and is in `<name>_reward` and `<name>_ungated`:
 
-        .. math:: \text{reward}_i = h_i \, c_i \prod_k \text{factor}_k
+        .. math:: \text{reward}_i = h_i \, c_i \prod_k \text{factor}_k \qquad
+                  \text{ungated}_i = c_i \prod_k \text{factor}_k
 
         with :math:`c_i` the clipped component and :math:`h_i` the gate of `CombineOptions`; 1 for other rules and for
-        the gate itself. A component that the sample lacks is exactly 0.0: as a constant within the group it adds
-        nothing to any advantage, while None would become NaN and spread to the whole batch.
+        the gate itself. Normalised, components behind the gate are nearly the same vector, that of the gate: give GDPO
+        the gate's reward and the others ungated. A component that the sample lacks is exactly 0.0: as a constant within
+        the group it adds nothing to any advantage, while None would become NaN and spread to the whole batch.
 
         Returns:
-            For each component: `<name>` as measured, `<name>_missing` (1.0 where it was None, and the value 0.0), and
-            `<name>_reward`; each in [0, 1].
+            For each component: `<name>` as measured, `<name>_missing` (1.0 where it was None, and the value 0.0),
+            `<name>_reward` and `<name>_ungated`; each in [0, 1], and `on_grid`.
         """
         found = {}
         for name, value in self.measured.items():
-            found[name] = 0.0 if value is None else value
+            found[name] = 0.0 if value is None else on_grid(value)
             found[f"{name}_missing"] = float(value is None)
-            found[f"{name}_reward"] = self.values.get(name, 0.0) * self.factor
+            found[f"{name}_reward"] = on_grid(self.values.get(name, 0.0) * self.factor)
+            found[f"{name}_ungated"] = on_grid(0.0 if value is None else self.options.clipped(value) * self.factor)
         return found
+
+
+def on_grid(value: float) -> float:
+    """The nearest multiple of 2^-12, at most 0.00013 away: what leaves a reward.
+
+    The mean of up to 2,048 equal scores is then exact in float32. Of other scores it is not, and what it is off by,
+    about 1e-8, becomes an advantage of up to 0.1 where GRPO divides by a spread of 0 + 1e-6.
+
+    >>> on_grid(0.8), on_grid(1.0)
+    (0.800048828125, 1.0)
+    """
+    return round(value * _GRID) / _GRID
 
 
 def combine(

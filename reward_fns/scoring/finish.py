@@ -32,10 +32,11 @@ def finish(
         combination: how the components become one score.
 
     Returns:
-        `score`; for each component its value, `<name>_missing`, and `<name>_reward` for veRL's GDPO (see
-        `pbrlsvr.scoring.combine.Combined.exposed`); the shares and factors of the language policies and of the guards;
-        `acc`, 1.0 where the final answer is that of the row, which veRL reports for each data source in validation;
-        `answered`, 1.0 where a final answer was found.
+        `score`; for each component its value, `<name>_missing`, and `<name>_reward` and `<name>_ungated` for veRL's
+        GDPO (see `pbrlsvr.scoring.combine.Combined.exposed`); the shares and factors of the language policies and of
+        the guards; `acc`, 1.0 where the final answer is that of the row, else 0.0, also where the row has none: veRL
+        reports it for each data source in validation, and DAPO's filter of groups reads it; `answered`,
+        1.0 where a final answer was found.
     """
     spoken = check_languages(rollout, language)
     reference = str(rollout.row["pivot_reasoning"]) if guard.length is not None and rollout.pivot_reasoning() else ""
@@ -47,7 +48,7 @@ def finish(
         found |= check.components(f"{span}_language")
     found |= guarded.components()
     answer = components.get("answer")
-    found["acc"] = (rollout.answer() or 0.0) if answer is None else answer
+    found["acc"] = rollout.accuracy() if answer is None else answer
     found["answered"] = float(bool(rollout.spans.answer))
     return found
 

@@ -9,6 +9,7 @@ from pbrlsvr.errors import DataError
 from pbrlsvr.languages import parse
 from pbrlsvr.languages.text import read
 from pbrlsvr.responses.spans import Spans, split
+from pbrlsvr.responses.statements import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Rollout:
             solution_str: the response.
             ground_truth: the right final answer, or empty; then the row's `pivot_answer` is taken.
             extra_info: the row's `extra_info`: `pivot_reasoning`, the English reference; `pivot_answer`; `language`, a
-                BCP-47 code.
+                BCP-47 code; `pivot_answer_text`, the English sentence that states the answer.
             served_at: see above.
 
         Raises:
@@ -78,6 +79,17 @@ class Rollout:
     def pivot_answer(self) -> str:
         """The pivot's final answer, else the ground truth; "" where the row has neither."""
         return str(self.row.get("pivot_answer") or self.truth).strip()
+
+    def statement(self) -> str:
+        """The final answer as the response states it; `pbrlsvr.responses.statements` has the rules. "" without one."""
+        answer = self.spans.answer.strip()
+        return statement(self.reasoning, answer) if answer else ""
+
+    def pivot_statement(self) -> str:
+        """The pivot's answer as it states it: the row's `pivot_answer_text`, else what its reasoning says; "" where
+        the row has neither answer nor text."""
+        text, answer = str(self.row.get("pivot_answer_text") or "").strip(), self.pivot_answer()
+        return text or (statement(read(str(self.row.get("pivot_reasoning") or "")).seen, answer) if answer else "")
 
     def pivot_reasoning(self) -> str:
         """The English reference, as a similarity sees it.
@@ -111,6 +123,10 @@ class Rollout:
     def verified_answer(self) -> float | None:
         """`answer()` where the truth says the same in every language; None where it is words, or missing."""
         return self.answer() if answers.is_verifiable(self.truth) else None
+
+    def accuracy(self) -> float:
+        """`acc`: 1.0 where the final answer is the truth, else 0.0, also where the row has none."""
+        return self.answer() or 0.0
 
     def answer(self) -> float | None:
         """1.0 if the final answer says the same as the truth, else 0.0; None where the row has no truth."""

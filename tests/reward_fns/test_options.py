@@ -185,7 +185,7 @@ OLD = {
         "device": "serving.device", "dtype": "serving.dtype", "batch_tokens": "serving.batch_tokens",
     },
     "comet_score": {
-        "model": "comet.model", "span": "comet.span", "source": "comet.source", "scale": "comet.scale",
+        "model": "comet.model", "span": "comet.compare", "source": "comet.source", "scale": "comet.scale",
         "encoder": "comet.encoder", "device": "serving.device", "dtype": "serving.dtype",
         "batch_tokens": "serving.batch_tokens",
     },

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import DataError
+from pbrlsvr.responses.statements import statement
 from pbrlsvr_plugin.prepare.export.benchmark_texts import Benchmark, read_texts
 from pbrlsvr_plugin.prepare.export.card import FILE, write_card
 from pbrlsvr_plugin.prepare.export.contamination import Overlap, files, find_overlaps
@@ -143,6 +144,7 @@ class Export(Stage):
     def _example(self, row: Row, split: str, prompt: list[Message]) -> Example:
         example: dict[str, Any] = {name: row[name] for name in _COPIED}
         example |= {"data_source": f"{self._context.name}/{row['language']}", "ability": self.options.ability}
+        example["pivot_answer_text"] = statement(row["pivot_reasoning"], row["pivot_answer"] or row["answer"])
         example |= {"index": -1, "split": split, "extra": row["extra"], "prompt": prompt, "sft": []}
         if "sft" in self.options.formats and row["pivot_reasoning"].strip():
             example["sft"] = self._sft(row, prompt)

@@ -38,6 +38,7 @@ class Example(TypedDict):
     answer: str
     pivot_reasoning: str
     pivot_answer: str
+    pivot_answer_text: str
     pivot_model: str
     engine: str
     extra: dict[str, str]
@@ -46,7 +47,7 @@ class Example(TypedDict):
 
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-_TEXTS = ("split", "language", "question", "pivot_reasoning", "pivot_answer", "pivot_model")
+_TEXTS = ("split", "language", "question", "pivot_reasoning", "pivot_answer", "pivot_answer_text", "pivot_model")
 _ORIGIN = ("id", "source", "line", "problem", "engine", "extra")
 _EXTRA_INFO = pa.struct(
     [

@@ -80,11 +80,14 @@ def test_what_a_run_survives_is_a_note(write):
     rows = [row(i) for i in range(6)]
     rows[1]["extra_info"]["pivot_reasoning"] = "Zuerst zählen wir die Äpfel im Korb, und dann sind es insgesamt sieben."
     rows[2]["extra_info"]["pivot_answer"] = "77"
+    rows[3]["extra_info"]["pivot_answer_text"] = "There are 3 apples."
+    rows[4]["extra_info"]["pivot_answer_text"] = "There are 5 apples."
     rows[5]["prompt"] = rows[0]["prompt"]
     result = check(write(rows), "--validation", write([row(4)], "val"))
     assert result.exit_code == 0
     assert "1 of 6 rows looked at (among them row 2) have a pivot_reasoning that is not English" in result.stdout
     assert "1 of 6 rows looked at (among them row 3) have a pivot_answer that is not the ground truth" in result.stdout
+    assert "1 of 6 rows looked at (among them row 5) have a pivot_answer_text that does not hold" in result.stdout
     assert "1 of 6 rows (the first is row 6) have a prompt that an earlier row has" in result.stdout
     assert "1 of 1 prompts of 'val." in result.stdout
 

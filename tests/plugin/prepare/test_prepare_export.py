@@ -15,6 +15,7 @@ import pytest
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.responses.spans import split
+from pbrlsvr.responses.statements import statement
 from pbrlsvr_plugin.prepare.export.contamination import ContaminationOptions
 from pbrlsvr_plugin.prepare.export.export import Export, ExportOptions
 from pbrlsvr_plugin.prepare.export.instructions import PromptOptions, Prompts
@@ -136,6 +137,7 @@ def test_a_row_says_what_the_rewards_need_and_where_it_is_from(exported):
         assert row["prompt"] == prompts.messages(origin["question"], origin["language"])
         assert row["reward_model"] == {"style": "pivot", "ground_truth": origin["answer"]}
         assert info["extra"] == ""
+        assert info["pivot_answer_text"] == statement(origin["pivot_reasoning"], origin["pivot_answer"])
         same = ("source", "line", "question", "pivot_reasoning", "pivot_answer", "pivot_model")
         assert {name: info[name] for name in same} == {name: origin[name] for name in same}
 

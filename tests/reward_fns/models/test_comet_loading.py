@@ -12,7 +12,7 @@ from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr.models.comet.cards import CARDS, known_card
 from pbrlsvr.models.comet.comet import CometLoader
 from pbrlsvr.models.comet.options import CometOptions
-from pbrlsvr.scoring.comet_span import CometSpan
+from pbrlsvr.scoring.comet_component import CometBlock
 from pbrlsvr.serving.options import ServingOptions
 
 REGRESSION = "regression_metric encoder_model=XLM-RoBERTa"
@@ -181,7 +181,7 @@ def test_a_checkpoint_file_can_be_named_itself_and_the_encoder_be_elsewhere(copi
 )
 def test_an_option_that_cannot_work_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        CometSpan(**options)
+        CometBlock(**options)
 
 
 def test_a_device_that_is_not_there_is_named(comet_folder):

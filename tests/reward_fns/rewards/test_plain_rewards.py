@@ -45,6 +45,7 @@ def test_format_is_one_only_for_the_format_that_was_asked_for():
     assert call(pbrlsvr.format, thoughtful, **options)["score"] == 1.0
     assert call(pbrlsvr.format, "\\boxed{11}", **options) == {
         "score": 0.0, "format": 0.0, "format_thinking": 0.0, "format_answer": 1.0, "format_once": 1.0,
+        "acc": 0.0,
     }  # fmt: skip
     assert call(pbrlsvr.format, "<think>17 - 6 = 11</think> #### 11", **options)["score"] == 0.0
     with pytest.raises(ConfigError, match="'sometimes'"):

@@ -23,6 +23,8 @@ ROW = {
     "pivot_answer": "11 apples",
 }
 HONEST = f"{SPANISH} <answer>11 manzanas</answer>"
+#: What rounding a score to a multiple of 2^-12 may change.
+GRID = {"abs": 2**-13}
 ALONE = {"rule": "sum", "weights": {"answer": 0.0}}
 
 
@@ -52,19 +54,63 @@ def raw_comet(model, *sample):
     return CometLoader.of(CometOptions(model)).load().run([sample])[0]
 
 
-def test_comet_compares_the_answer_with_the_pivots(comet_model):
-    found = call("comet_score", comet={"model": comet_model, "scale": [-1, 1]}, combine=ALONE)
+def test_comet_compares_how_both_state_their_answers(comet_model):
+    found = call("comet_score", comet={"model": comet_model}, combine=ALONE)
+    said = f"{SPANISH} 11 manzanas"
+    assert found["comet_raw"] == pytest.approx(raw_comet(comet_model, PIVOT, said, PIVOT), abs=1e-5)
+    row = {**ROW, "pivot_answer_text": "She has 11 apples left."}
+    found = call("comet_score", row=row, comet={"model": comet_model}, combine=ALONE)
+    raw = raw_comet(comet_model, row["pivot_answer_text"], said, row["pivot_answer_text"])
+    assert found["comet_raw"] == pytest.approx(raw, abs=1e-5)
+
+
+def test_beside_a_pivot_without_words_the_bare_answers_are_compared(comet_model):
+    row = {**ROW, "pivot_reasoning": "17 - 6 = 11", "pivot_answer": "11"}
+    found = call("comet_score", row=row, comet={"model": comet_model})
+    assert found["comet_raw"] == pytest.approx(raw_comet(comet_model, "11", "11 manzanas", "11"), abs=1e-5)
+
+
+@pytest.mark.parametrize("reward", ["comet_score", "hybrid"])
+def test_in_a_group_that_is_right_throughout_comet_tells_the_responses_apart(reward, comet_model, minilm):
+    advantages = pytest.importorskip("verl.trainer.ppo.core_algos").compute_grpo_outcome_advantage
+    import numpy
+    import torch
+
+    row = {**ROW, "pivot_answer": "11"}
+    said = [
+        "por eso le quedan 11 manzanas.",
+        "17 menos 6 son 11 manzanas.",
+        "Ana se queda con 11.",
+        "Quedan 11 frutas.",
+    ]
+    responses = [f"Tiene diecisiete y regala seis. {text}\n#### 11" for text in said]
+
+    def spread(compare):
+        blocks = {"comet": {"model": comet_model, "scale": [-9, 9], "compare": compare}}
+        # Only COMET: the reasonings differ in any case.
+        if reward == "hybrid":
+            blocks |= {"embedding": {"model": minilm}, "combine": {"rule": "gated", "weights": {"reasoning": 0.0}}}
+        scores = [call(reward, text, "11", row, **blocks)["score"] for text in responses]
+        rewards = torch.tensor(scores)[:, None]
+        return advantages(rewards, torch.ones_like(rewards), numpy.array(["one"] * len(said)))[0].abs().max().item()
+
+    assert spread("answer") == 0.0
+    assert spread("statement") > 0.5
+
+
+def test_the_bare_answer_can_be_compared(comet_model):
+    found = call("comet_score", comet={"model": comet_model, "compare": "answer", "scale": [-1, 1]}, combine=ALONE)
     raw = raw_comet(comet_model, "11 apples", "11 manzanas", "11 apples")
     assert found["comet_raw"] == pytest.approx(raw, abs=1e-5)
-    assert found["score"] == found["comet"] == pytest.approx(min(max((raw + 1) / 2, 0), 1), abs=1e-5)
+    assert found["score"] == found["comet"] == pytest.approx(min(max((raw + 1) / 2, 0), 1), **GRID)
 
 
-def test_comets_source_can_be_the_question_and_its_span_the_reasoning(comet_model):
-    question = call("comet_score", comet={"model": comet_model, "source": "question"})
+def test_comets_source_can_be_the_question_and_its_text_the_reasoning(comet_model):
+    question = call("comet_score", comet={"model": comet_model, "source": "question", "compare": "answer"})
     assert question["comet_raw"] == pytest.approx(
         raw_comet(comet_model, QUESTION, "11 manzanas", "11 apples"), abs=1e-5
     )
-    reasoning = call("comet_score", comet={"model": comet_model, "span": "reasoning"})
+    reasoning = call("comet_score", comet={"model": comet_model, "compare": "reasoning"})
     assert reasoning["comet_raw"] == pytest.approx(raw_comet(comet_model, PIVOT, SPANISH, PIVOT), abs=1e-5)
     with pytest.raises(DataError, match=r"row 3 of 'demo/es'.*\['question'\]=None.*set source=pivot"):
         call("comet_score", row={**ROW, "question": None}, comet={"model": comet_model, "source": "question"})
@@ -85,7 +131,7 @@ def test_by_default_comet_counts_only_where_the_answer_is_right(comet_model):
 
 def test_an_answer_is_compared_with_the_ground_truth_where_the_pivot_gave_none(comet_model):
     row = {**ROW, "pivot_answer": ""}
-    found = call("comet_score", truth="11", row=row, comet={"model": comet_model})
+    found = call("comet_score", truth="11", row=row, comet={"model": comet_model, "compare": "answer"})
     assert found["comet_raw"] == pytest.approx(raw_comet(comet_model, "11", "11 manzanas", "11"), abs=1e-5)
     with pytest.raises(DataError, match=r"neither extra_info.'pivot_answer'. nor a ground truth"):
         call("comet_score", row=row, comet={"model": comet_model})
@@ -107,10 +153,10 @@ def test_the_translated_reasoning_is_compared_in_english(translation, minilm):
 
 
 def test_overlap_rewards_are_sacrebleus_figures_of_the_translation(translation):
-    assert call("mt_chrf", translation=translation)["score"] == pytest.approx(chrf(ENGLISH, PIVOT))
+    assert call("mt_chrf", translation=translation)["score"] == pytest.approx(chrf(ENGLISH, PIVOT), **GRID)
     plus = call("mt_chrf", translation=translation, word_order=2)["score"]
-    assert plus == pytest.approx(chrf(ENGLISH, PIVOT, word_order=2))
-    assert call("mt_bleu", translation=translation)["score"] == pytest.approx(bleu(ENGLISH, PIVOT))
+    assert plus == pytest.approx(chrf(ENGLISH, PIVOT, word_order=2), **GRID)
+    assert call("mt_bleu", translation=translation)["score"] == pytest.approx(bleu(ENGLISH, PIVOT), **GRID)
 
 
 def test_a_row_without_language_cannot_be_translated(translation):
@@ -135,13 +181,13 @@ def test_the_hybrid_is_the_weighted_mean_of_what_its_parts_measure(comet_model, 
     assert found["comet"] == pytest.approx(part, abs=1e-5)
     assert found["reasoning"] == pytest.approx(reasoning, abs=1e-5)
     assert (found["answer"], found["format"]) == (1.0, 1.0)
-    assert found["score"] == pytest.approx((1 * 1.0 + 2 * part + 3 * reasoning + 4 * 1.0) / 10, abs=1e-5)
+    assert found["score"] == pytest.approx((1 * 1.0 + 2 * part + 3 * reasoning + 4 * 1.0) / 10, abs=2**-12)
 
 
 def test_by_default_the_hybrid_is_half_comet_half_reasoning_behind_the_answer(comet_model, minilm):
     blocks = {"comet": {"model": comet_model, "scale": [-9, 9]}, "embedding": {"model": minilm}}
     right = call("hybrid", **blocks)
-    assert right["score"] == pytest.approx((right["comet"] + right["reasoning"]) / 2)
+    assert right["score"] == pytest.approx((right["comet"] + right["reasoning"]) / 2, abs=2**-12)
     swapped = call("hybrid", f"{SPANISH} <answer>17 manzanas</answer>", **blocks)
     assert swapped["comet"] > 0.1
     assert swapped["score"] == 0.0
@@ -183,10 +229,10 @@ def test_each_sample_has_the_same_keys_with_finite_scores_in_range(reward, comet
     ("reward", "options", "message"),
     [
         ("comet_score", {"comet": {"scale": [1, 0]}}, r"comet\.scale=\(1, 0\): scale must be \[lo, hi\]"),
-        ("comet_score", {"comet": {"span": "all"}}, r"comet\.span='all' must be one of"),
+        ("comet_score", {"comet": {"compare": "all"}}, r"comet\.compare='all' must be one of"),
         ("hybrid", {"similarity": "bleu"}, "similarity='bleu' must be one of"),
         ("hybrid", {"comet": {"modle": "x"}}, r"comet\.modle='x': there is no such option. Did you mean 'model'"),
-        ("hybrid", {"comet": {"span": "reasoning"}}, r"comet\.span='reasoning'.*COMET compares the answer"),
+        ("hybrid", {"comet": {"span": "reasoning"}}, r"comet\.span='reasoning'.*write comet\.compare"),
         ("hybrid", {"embedding": {"serving": {"place": "moon"}}}, r"embedding\.serving\.place='moon' must be one of"),
         ("hybrid", {"combine": {"weights": {"comett": 1}}}, "a weight is given for 'comett'"),
         ("mt_chrf", {"word_order": -1}, "word_order=-1 must be"),

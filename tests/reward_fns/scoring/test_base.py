@@ -11,10 +11,10 @@ import pytest
 from omegaconf import OmegaConf
 
 import pbrlsvr
-from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr.errors import ConfigError, DataError, ModelError
 from pbrlsvr.options import Field
 from pbrlsvr.scoring.base import Reward, SemanticReward, verl_function
-from pbrlsvr.scoring.combine import CombineOptions
+from pbrlsvr.scoring.combine import CombineOptions, on_grid
 from pbrlsvr.serving.options import ServingOptions
 
 ROW = {"language": "en", "pivot_reasoning": "17 apples minus 6 apples are 11 apples.", "pivot_answer": "11"}
@@ -158,7 +158,16 @@ def test_a_number_and_true_are_told_apart_whichever_comes_first(order):
             scores[value is True] = call(short_answer, letters=value, places=[9])["score"]
         except ConfigError:
             scores[value is True] = "refused"
-    assert scores == {False: 1 / len(RESPONSE), True: "refused"}
+    assert scores == {False: on_grid(1 / len(RESPONSE)), True: "refused"}
+
+
+def test_a_reward_of_ones_own_that_is_no_number_stops_the_run():
+    class Broken(Reward):
+        async def __call__(self, rollout):
+            return {"score": float("nan")}
+
+    with pytest.raises(ModelError, match=r"broken gives row None of '.*' the score nan"):
+        call(verl_function(Broken))
 
 
 def test_options_in_another_order_score_the_same():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from pbrlsvr.errors import ConfigError, DataError, ModelError
-from pbrlsvr.scoring.combine import Combined, CombineOptions, combine
+from pbrlsvr.scoring.combine import Combined, CombineOptions, combine, on_grid
 
 NAMES = ("answer", "reasoning", "format")
 unit = st.floats(0, 1)
@@ -211,8 +211,9 @@ def test_what_multiplies_the_score_multiplies_each_exposed_reward():
     found = exposed({"answer": 0.5, "reasoning": 0.8}, CombineOptions("gated", floor=0.2), {"language": 0.5})
     assert found["answer_reward"] == pytest.approx(0.5 * 0.5)
     # gate: 0.2 + 0.8 * 0.5 = 0.6
-    assert found["reasoning_reward"] == pytest.approx(0.6 * 0.8 * 0.5)
-    assert (found["answer"], found["reasoning"]) == (0.5, 0.8)
+    assert found["reasoning_reward"] == on_grid(0.6 * 0.8 * 0.5)
+    assert found["reasoning_ungated"] == on_grid(0.8 * 0.5)
+    assert (found["answer"], found["reasoning"]) == (0.5, on_grid(0.8))
 
 
 @given(components, components, options(), factors)

@@ -1,21 +1,27 @@
-"""COMET of a span of the response against the pivot's."""
+"""COMET of a part of the response against the pivot's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
 from pbrlsvr.models.comet.comet import comet
 from pbrlsvr.models.comet.options import CometOptions
+from pbrlsvr.responses.statements import in_words
 from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr.serving.options import ServingOptions
 
-Span = Literal["answer", "reasoning"]
 
-
-class CometAnswer(CometOptions):
+class CometBlock(CometOptions):
     """A COMET model, and what it compares."""
 
+    MOVED: ClassVar[Mapping[str, str]] = {**CometOptions.MOVED, "span": "comet.compare"}
+
+    compare: Literal["statement", "answer", "reasoning"] = "statement"
+    """What is compared with the pivot's: "statement", the sentence that states the final answer ("She earns 18 dollars
+    a day"); "answer", the bare answer, which for a right number is the pivot's own text, so that COMET is a constant;
+    "reasoning", all that stands before the answer."""
     source: Literal["pivot", "question"] = "pivot"
     """What COMET takes for the source: "pivot" (the pivot's text, as for the reference) or "question"."""
     scale: tuple[float, float] = (0.0, 1.0)
@@ -32,33 +38,35 @@ class CometAnswer(CometOptions):
         return scale
 
 
-class CometSpan(CometAnswer):
-    """A COMET model, what it compares, and on which span."""
-
-    span: Span = "answer"
-    """What is compared: the "answer" or the "reasoning"."""
-
-
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """COMET of one response: the component in [0, 1], the model's own score, and whether the span was empty."""
+    """COMET of one response: the component in [0, 1], the model's own score, and whether the text was empty."""
 
     comet: float
     raw: float
     empty: bool
 
 
-async def measure(options: CometAnswer, serving: ServingOptions, rollout: Rollout, span: Span) -> Measured | None:
-    """COMET of one span of the response against the pivot's; None where the row has no answer to compare with."""
-    reference = rollout.pivot_answer() if span == "answer" else rollout.pivot_reasoning()
+async def measure(options: CometBlock, serving: ServingOptions, rollout: Rollout) -> Measured | None:
+    """COMET of the response against the pivot; None where the row has no answer to compare with."""
+    text, reference = _compared(options, rollout)
     if not reference:
         return None
     from_pivot = options.source == "pivot"
     src = reference if from_pivot else rollout.question()
-    text = rollout.spans.answer.strip() if span == "answer" else rollout.reasoning
     if not any(character.isalnum() for character in text):
         return Measured(0.0, 0.0, True)
     # A question is not what an answer translates: it stays whole beside each segment of a long one.
     raw = await comet(options, serving, cut_source=from_pivot).score(src, text, reference)
     low, high = options.scale
     return Measured(min(max((raw - low) / (high - low), 0.0), 1.0), raw, False)
+
+
+def _compared(options: CometBlock, rollout: Rollout) -> tuple[str, str]:
+    """The response's text and the pivot's. Beside a pivot that states nothing in words, the bare answers are compared:
+    a sentence against "18" would lose for its words."""
+    if options.compare == "reasoning":
+        return rollout.reasoning, rollout.pivot_reasoning()
+    if options.compare == "statement" and in_words(reference := rollout.pivot_statement()):
+        return rollout.statement(), reference
+    return rollout.spans.answer.strip(), rollout.pivot_answer()
