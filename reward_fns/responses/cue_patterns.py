@@ -55,15 +55,21 @@ def nouns_of_all() -> dict[str, list[str]]:
 @cache
 def words_of(noun: str, kind: str) -> Words:
     """The patterns of a noun as a word of one column, in all the languages that have it there."""
+    return _compile([CUES[code] for code in codes_of(noun, kind)], noun)
+
+
+@cache
+def codes_of(noun: str, kind: str) -> list[str]:
+    """The languages that have a noun in a column."""
     composed = unicodedata.normalize("NFC", noun)
-    return _compile([cue for cue in CUES.values() if composed in getattr(cue, kind)], noun)
+    return [code for code, cue in CUES.items() if composed in getattr(cue, kind)]
 
 
 @cache
 def reasons() -> re.Pattern[str]:
     """Where an answer ends and a reason, or another value that it is not, begins."""
-    contrast = rf"[,(，（、]\s{{0,2}}(?:{_any_of(CONTRASTS).pattern})[^\w\n]{{0,6}}(?:\d|\\[a-z])"
-    return re.compile(rf"\s{{0,2}}[,(，（、]?\s{{0,2}}(?:{_any_of(REASONS).pattern})|{contrast}")
+    contrast = rf"[,(，（、]\s{{0,2}}(?:{any_of(CONTRASTS).pattern})[^\w\n]{{0,6}}(?:\d|\\[a-z])"
+    return re.compile(rf"\s{{0,2}}[,(，（、]?\s{{0,2}}(?:{any_of(REASONS).pattern})|{contrast}")
 
 
 @cache
@@ -74,10 +80,10 @@ def any_language() -> Words:
 
 def _compile(cues: list[Cue], noun: str) -> Words:
     def column(*names: str) -> re.Pattern[str]:
-        return _any_of(word for cue in cues for name in names for word in getattr(cue, name))
+        return any_of(word for cue in cues for name in names for word in getattr(cue, name))
 
     copulas = {word for cue in cues for word in cue.copulas}
-    copula = _any_of(copulas - {"", "…"})
+    copula = any_of(copulas - {"", "…"})
     bound = rf"(?![^\W\d_]{{{1 if len(noun) <= 4 else 4}}})" if is_cased(noun) else ""
     led = rf"{_GAP}(?:(?P<copula>{copula.pattern})(?=\s*\S)|{_SEPARATOR}|(?P<line>{_BREAK}))"
     no, right, wrong = column("no"), column("right"), column("wrong")
@@ -88,7 +94,7 @@ def _compile(cues: list[Cue], noun: str) -> Words:
         copula=copula,
         right=right,
         no=no,
-        no_after=_any_of(word for cue in last for word in cue.no),
+        no_after=any_of(word for cue in last for word in cue.no),
         wrong=re.compile(rf"{wrong.pattern}|(?:{no.pattern})\W+(?:\w{{1,12}}\W+)?(?:{right.pattern})"),
         before=column("no", "wrong", "unless"),
         unless=column("unless"),
@@ -99,7 +105,9 @@ def _compile(cues: list[Cue], noun: str) -> Words:
     )
 
 
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+def any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Any of the words, each from where it begins to where it ends; one with "*" stands for all that begin so."""
+
     def pattern(word: str) -> str:
         stem = word.strip("*-")
         if stem[0] >= "\u0e00":

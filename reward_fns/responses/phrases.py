@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import Words, is_cased, nouns_of_all, reasons, words_of
+from pbrlsvr.responses.scopes import scope_of
 from pbrlsvr.responses.sentences import (
     SENTENCE,
     SENTENCE_BEGIN,
@@ -36,6 +37,8 @@ WINDOW = 8_192
 # A text has one final answer: more cues than these are looked at only by who floods a response with them.
 _CANDIDATES = 32
 _LETTER_OR_SIGN = re.compile(rf"[^\W\d_]|[{SIGNS}]")
+# "Answer 1: ..." counts answers.
+_LABELLED = re.compile(r"[\d.]{0,3}[*_ ]{0,3}[:：、)]")
 _LEAD = re.compile(r"[^\n.,;:!?。，；：！？।؟、]{0,24}\Z")
 _SKIP = re.compile(
     r"(?:(?<=\n)>|(?:\$\$|\\\[|-{3,}|\*{3,})(?=\s*\n)|[\s:：=*_`\"'“”«»「」}\]】,，]|[-–—](?=\s)|\|(?=\s))*"
@@ -143,6 +146,8 @@ def _announced(noun: _Noun) -> Announced | None:
             return None
         if is_taken_back(noun.lower, value.end(), end, noun.words):
             return None
+        if not scope_of(noun.word, noun.kind).states(noun.lower, (noun.begin, noun.end), begin, value.span(), end):
+            return None
         reason = reasons().search(noun.lower, value.end(), end)
         end = reason.start() if reason else end
     bold = [match for match in BOLD.finditer(text, max(0, begin - 2), end) if has_value(match[1])]
@@ -179,7 +184,10 @@ def _direct(noun: _Noun) -> int | None:
     """Where the value ends that follows a noun at once: "A válasz 18", "Option C is correct"; None if none does."""
     if is_cased(noun.word) and noun.lower[noun.end : noun.end + 1].isalpha():
         return None
-    first = VALUE_FIRST.match(noun.text, noun.end) if noun.words.direct else None
+    of = scope_of(noun.word, noun.kind).of.match(noun.lower, noun.end + 1)
+    first = VALUE_FIRST.match(noun.text, of.end() if of else noun.end) if of or noun.words.direct else None
+    if first is not None and _LABELLED.match(noun.text, first.end()):
+        first = None
     near = noun.lower[max(0, noun.begin - 24) : noun.end + 24]
     if first is None and (noun.kind == "options" or noun.words.right.search(near)):
         first = LETTER_FIRST.match(noun.text, noun.end) or LONE_LETTER.match(noun.text, noun.end)
@@ -224,8 +232,10 @@ def _is_conditional(noun: _Noun, begin: int, value: int) -> bool:
     since, sentence = opening(noun.text, noun.begin), opening(noun.text, noun.begin, SENTENCE_BEGIN)
     if words.before.search(lower[since : noun.end] + " " + lower[noun.end : value]):
         return True
-    # "Perhaps, the answer is 18."
-    perhaps = noun.begin - sentence < 20 and words.unless.search(lower, sentence, noun.begin)
+    # "Perhaps, the answer is 18", but "If we add them, the answer is 18".
+    perhaps = words.unless.search(lower, sentence, noun.begin) if noun.begin - sentence < 20 else None
+    if perhaps is not None and scope_of(noun.word, noun.kind).if_would.fullmatch(perhaps[0]):
+        perhaps = None
     # "The answer to the question above is 18" bounds nothing.
     return bool(perhaps) or words.bounds.search(lower, begin if words.svo else noun.end, value) is not None
 

@@ -4,12 +4,17 @@ import re
 from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import nouns_of_all
-from pbrlsvr.responses.sentences import SENTENCE, is_denied, lower_case
-from pbrlsvr.responses.values import LETTER_FIRST, NUMBER, TOKEN, value_first
+from pbrlsvr.responses.scopes import chooses
+from pbrlsvr.responses.sentences import SENTENCE, SENTENCE_BEGIN, is_denied, is_question, lower_case, opening
+from pbrlsvr.responses.values import LETTER, LETTER_FIRST, NUMBER, TOKEN, value_first
 
 BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
 # "**Step 3**", "3. ", "Step 3:", a heading, an item of a list: no last sentence.
 _LABEL = re.compile(r"\W*(?:[^\W\d_]{3,}\s?\d+\W*\Z|(?:[^\W\d_]+\s?)?\d+\s*[:.)\]–-](?!\d))|\s*[-•#]")
+_OPTION = re.compile(rf"[(（]?{LETTER}[)）]?")
+_WORDS = re.compile(r"[^\W\d_]+")
+#: A sentence that only chooses has so many words, and so many characters.
+_WORDS_BESIDE, _SHORT = 8, 64
 _JSON_PAIR = re.compile(r'"([^"\n:]{1,40})"\s{0,8}:\s{0,8}(?:"((?:[^"\\\n]|\\.){0,200})"|(-?\d[\d.eE+-]{0,30}))')
 _JSON_END = re.compile(r"[\s`]{0,16}\Z")
 
@@ -44,6 +49,26 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
         place = begin + line.start() + first.start(1), begin + line.start() + first.end(1)
         return None if is_denied(text, *place) else place
     return None
+
+
+def last_choice(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The one letter in a last sentence that only chooses it: "Therefore, C.", "Daher ist C richtig"."""
+    stripped = text[max(start, end - _SHORT) : end].rstrip()
+    begin = opening(stripped, len(stripped.rstrip(".。！!।॥*) ")), SENTENCE_BEGIN)
+    sentence = stripped[begin:]
+    letters = list(_OPTION.finditer(sentence))
+    if len(letters) != 1 or NUMBER.search(sentence) or (len(stripped) == _SHORT and not begin):
+        return None
+    letter, lower = letters[0], lower_case(sentence)
+    rest = lower[: letter.start()] + " " + lower[letter.end() :]
+    chosen = chooses(lower.lstrip(" *_"), rest)
+    # "A", "E" and "I" are words as well.
+    alone = letter[0].strip("()（）*") not in "AEI" or not sentence[letter.end() :].strip(".。*) ")
+    if not chosen or not alone or len(_WORDS.findall(rest)) > _WORDS_BESIDE or is_question(sentence, len(sentence) - 1):
+        return None
+    begin += max(start, end - _SHORT)
+    place = begin + letter.start(), begin + letter.end()
+    return None if is_denied(text, *place) else place
 
 
 def json_answer(text: str) -> Announced | None:

@@ -11,8 +11,9 @@ The search narrows the text, step by step, and `Spans.rule` names the last step 
     above it, "42 is the answer" or `{"answer": 42}`, in the languages of `pbrlsvr.responses.cues`, up to the end of its
     sentence. A cue goes before an earlier box or `####` only if its noun is "answer" and the value follows at once;
     words for "result" count only where no value comes after them.
-4.  With no mark: `bold`, the one value in bold in the last sentence; else what the tags left (`answer_tag`,
-    `after_think`), or a response that is nothing but one short line with a number, or an option letter, first (`bare`).
+4.  With no mark: `bold`, the one value in bold in the last sentence; `choice`, the one letter in a last sentence such
+    as "Therefore, C."; else what the tags left (`answer_tag`, `after_think`), or a response that is nothing but one
+    short line with a number, or an option letter, first (`bare`).
     Otherwise `none`, and all of the text is reasoning.
 
 Tags and marks in fenced code are text, and so is a tag directly between quotes or backticks. The reasoning is what
@@ -28,10 +29,10 @@ from typing import Literal, NamedTuple
 from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.sentences import is_denied
-from pbrlsvr.responses.shapes import last_bold
+from pbrlsvr.responses.shapes import last_bold, last_choice
 from pbrlsvr.responses.values import TOKEN, value_first
 
-Rule = Literal["boxed", "hash", "cue", "bold", "answer_tag", "after_think", "bare", "none"]
+Rule = Literal["boxed", "hash", "cue", "bold", "choice", "answer_tag", "after_think", "bare", "none"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,10 @@ def _marked(text: str, place: _Found, in_code: _InCode, is_tag: bool) -> tuple[_
     if mark is not None or is_tag:
         return mark, rule
     bold = last_bold(text, place.start, place.end)
-    return (None, "none") if bold is None else (_Found(bold[0], *bold), "bold")
+    if bold is not None:
+        return _Found(bold[0], *bold), "bold"
+    choice = last_choice(text, place.start, place.end)
+    return (None, "none") if choice is None else (_Found(choice[0], *choice), "choice")
 
 
 def _not_denied(text: str, place: _Found, in_code: _InCode, find: _Find) -> _Found | None:

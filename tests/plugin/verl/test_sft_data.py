@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 
 from pbrlsvr.errors import ConfigError, DataError
 
-#: The template of each model, the file that has it in the package `trl`, and what a response ends with.
+DATA = Path(__file__).parents[2] / "data" / "chat_templates"
+#: The template of each model, by its name there or in the package `trl`, and what a response ends with.
 TEMPLATES = {
     "qwen3": ("qwen3", "<|im_end|>", {"enable_thinking": False}),
     "qwen3 thinking": ("qwen3", "<|im_end|>", {}),
@@ -61,10 +62,13 @@ def real(name):
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    found = importlib.util.find_spec("trl")
-    if found is None:
-        pytest.skip("needs `pip install trl`, which carries the models' chat templates")
-    file, end, arguments = TEMPLATES[name]
+    name, end, arguments = TEMPLATES[name]
+    file = DATA / f"{name}.jinja"
+    if not file.exists():
+        found = importlib.util.find_spec("trl")
+        if found is None or found.origin is None:
+            pytest.skip("needs `pip install trl`, which carries the models' chat templates")
+        file = Path(found.origin).with_name("chat_templates") / file.name
     vocab = {token: i for i, token in enumerate([*SPECIALS, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
     backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -73,7 +77,7 @@ def real(name):
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, pad_token="<pad>", eos_token=end, bos_token="<|begin_of_text|>"
     )
-    tokenizer.chat_template = Path(found.origin).with_name("chat_templates").joinpath(f"{file}.jinja").read_text()
+    tokenizer.chat_template = file.read_text(encoding="utf-8")
     return tokenizer, end, arguments
 
 
