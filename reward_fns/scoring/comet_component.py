@@ -49,7 +49,7 @@ class Measured:
 
 async def measure(options: CometBlock, serving: ServingOptions, rollout: Rollout) -> Measured | None:
     """COMET of the response against the pivot; None where the row has no answer to compare with."""
-    text, reference = _compared(options, rollout)
+    text, reference = compared(options, rollout)
     if not reference:
         return None
     from_pivot = options.source == "pivot"
@@ -62,7 +62,7 @@ async def measure(options: CometBlock, serving: ServingOptions, rollout: Rollout
     return Measured(min(max((raw - low) / (high - low), 0.0), 1.0), raw, False)
 
 
-def _compared(options: CometBlock, rollout: Rollout) -> tuple[str, str]:
+def compared(options: CometBlock, rollout: Rollout) -> tuple[str, str]:
     """The response's text and the pivot's. Beside a pivot that states nothing in words, the bare answers are compared:
     a sentence against "18" would lose for its words."""
     if options.compare == "reasoning":
