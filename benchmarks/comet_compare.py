@@ -5,9 +5,9 @@
     python benchmarks/comet_compare.py                                the English encoder that the tests use
 
 The responses are the honest right and wrong solutions of `pbrlsvr attack`: three problems in eight languages. For each
-language and each `compare`: how often a right solution scores above a wrong one to the same problem (.5 is chance); and the
-standard deviation among right solutions, in 24 wordings each, of one problem: where it is 0, the component is a constant and
-teaches nothing among right responses.
+language and each `compare`: how often a right solution scores above a wrong one to the same problem (.5 is chance);
+and the standard deviation among right solutions of one problem in several wordings: where it is 0, the component is a
+constant and teaches nothing among right responses.
 """
 
 import argparse

@@ -4,10 +4,10 @@
     python benchmarks/group_noise.py --encoder intfloat/multilingual-e5-small
 
 The right solutions of a group differ in their wording alone: 48 wordings each of three English solutions (an opening, a
-closing, how equations are written, where sentences end), all equally right, whose cosines with the pivot's solution are the
-encoder's own. A wrong one has the gate's 0. Groups of 8 are drawn, each response right with probability p, and veRL's own
-`compute_grpo_outcome_advantage` makes their advantages. Noise is the part of the squared advantages that tells right
-responses apart; the rest tells right from wrong.
+closing, how equations are written, where sentences end), all equally right, whose cosines with the pivot's solution are
+the encoder's own. A wrong one has the gate's 0. Groups of 8 are drawn, each response right with probability p, and
+veRL's own `compute_grpo_outcome_advantage` makes their advantages. Noise is the part of the squared advantages that
+tells right responses apart; the rest tells right from wrong.
 """
 
 import argparse
@@ -64,8 +64,10 @@ async def cosines(model: str) -> np.ndarray:
     return np.array(rows)
 
 
-def noise(found: np.ndarray, right: float, options: CombineOptions, divided: bool, seed: int = 0) -> tuple[float, float]:
-    """The share of noise in the squared advantages; and the mean advantage's size in groups that are right throughout."""
+def noise(
+    found: np.ndarray, right: float, options: CombineOptions, divided: bool, seed: int = 0
+) -> tuple[float, float]:
+    """The share of noise in the squared advantages, and the mean size of advantages in groups that are all right."""
     draw = np.random.default_rng(seed)
     is_right = draw.random((GROUPS, GROUP)) < right
     problem = draw.integers(len(found), size=(GROUPS, 1))

@@ -38,7 +38,7 @@ WINDOW = 8_192
 _CANDIDATES = 32
 _LETTER_OR_SIGN = re.compile(rf"[^\W\d_]|[{SIGNS}]")
 # "Answer 1: ..." counts answers.
-_LABELLED = re.compile(r"[\d.]{0,3}[*_ ]{0,3}[:：、)]")
+_LABELLED = re.compile(r"[\d.]{0,3}[*_ ]{0,3}[:：、]")
 _LEAD = re.compile(r"[^\n.,;:!?。，；：！？।؟、]{0,24}\Z")
 _SKIP = re.compile(
     r"(?:(?<=\n)>|(?:\$\$|\\\[|-{3,}|\*{3,})(?=\s*\n)|[\s:：=*_`\"'“”«»「」}\]】,，]|[-–—](?=\s)|\|(?=\s))*"

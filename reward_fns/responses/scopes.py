@@ -66,7 +66,7 @@ class Scope(NamedTuple):
             or self.says.search(tail)
             or self.wrong_that.search(head)
             or (self.according.search(head) and self.people.search(head))
-            or self._is_of_a_part(head, link)
+            or self._is_of_a_part(head, link, lower[noun[1] : begin])
             or self._is_conditional(head, middle, tail)
             or self.but.search(tail)
             or self._is_guessed(head, middle, tail)
@@ -75,11 +75,11 @@ class Scope(NamedTuple):
             or ("\u0e00" <= lower[noun[0]] <= "\u0eff" and any(self.wait.match(run) for run in tail.split(" ")[1:4]))
         )
 
-    def _is_of_a_part(self, head: str, link: str) -> bool:
+    def _is_of_a_part(self, head: str, link: str, before: str) -> bool:
         clause = re.split(r"[,:;，、：；،]", head)[-1][-24:]
         if self.part.search(clause) or self.part.search(link):
             return True
-        return _LABEL.search(link) is not None or _LABEL.search(clause[-16:]) is not None
+        return _LABEL.search(before) is not None or _LABEL.search(clause[-16:]) is not None
 
     def _is_conditional(self, head: str, middle: str, tail: str) -> bool:
         if self.if_.search(tail) or self.unreal.search(tail[:24]):
