@@ -121,7 +121,7 @@ def test_llama_with_gdpo_over_the_components(toy, minilm, tmp_path):
     options = [*policy(toy, "Llama"), *hybrid(toy, minilm), *GROUPS]
     run = RecipeRun.train("llama3.1_8b_gdpo_hybrid", tmp_path, *options)
     run.assert_trained("comet", "reasoning")
-    for key in ("comet_reward", "reasoning_reward"):
+    for key in ("comet_ungated", "reasoning_ungated"):
         assert run.metric(1, f"gdpo/{key}/std") > 0
 
 
