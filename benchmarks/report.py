@@ -1,7 +1,7 @@
 """How long `pbrlsvr report` takes, and how large its page and its memory are.
 
     python benchmarks/report.py --steps 60               60 steps of 4,096 responses in 30 languages
-    python benchmarks/report.py --folder F               the full size, 1,000 steps: about 12 GB
+    python benchmarks/report.py --folder F               the full size, 1,000 steps, kept in F
 
 Responses of about 300 tokens, written in the layout of `pbrlsvr_plugin/verl/dump.py` and with the keys that
 `pbrlsvr.hybrid` returns. The time for the full size is extrapolated from the CPU time of a smaller one; a response
@@ -98,7 +98,7 @@ def write_step(path: Path, step: int, steps: int, responses: int, draw: random.R
 
 
 def make(folder: Path, steps: int, responses: int) -> None:
-    """Writes twenty different steps; the others are copies, as far as a reader can tell none."""
+    """Writes twenty different steps; the others are links to them, so that the full size fits any disk's cache."""
     folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(0)
     templates = []
@@ -110,7 +110,7 @@ def make(folder: Path, steps: int, responses: int) -> None:
             write_step(path, step, steps, responses, draw)
             templates.append(path)
         else:
-            path.write_bytes(templates[step % len(templates)].read_bytes())
+            path.hardlink_to(templates[step % len(templates)])
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """`pbrlsvr report`: reads dumps and results, writes the page. Exit codes: 0; 2 for an error; 130 for Ctrl-C."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,14 @@ def write_report(
     content = gather(runs, evals)
     names = [each["name"] for each in (*content["runs"], *content["evals"])]
     page = render(shown(title or ", ".join(names), 200), content)
+    draft = out.with_name(f".{out.name}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        draft = out.with_name(f".{out.name}.partial")
         draft.write_bytes(page)
         draft.replace(out)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
         raise ConfigError(f"--out {str(out)!r} cannot be written: {error}") from error
     if png is not None:
         from pbrlsvr_plugin.report.pictures import draw

@@ -6,16 +6,19 @@ first and the last tenth of the steps.
 
 import math
 import os
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr_plugin.report.reading import Step, read_step
+from pbrlsvr.errors import DataError
+from pbrlsvr_plugin.report.reading import MOST_LANGUAGES, Step, read_step
 from pbrlsvr_plugin.report.samples import Picks, shown
 from pbrlsvr_plugin.verl.metrics import OVERALL
 from pbrlsvr_plugin.verl.watch import Watch
@@ -23,13 +26,18 @@ from pbrlsvr_plugin.verl.watch import Watch
 POINTS = 200
 #: Values that the curves of all runs have together at most, about six bytes each.
 MOST_VALUES = 1_000_000
-MOST_LANGUAGES = 100
+MOST_METRICS = 80
+#: Languages that are listed.
+MOST_LISTED = 100
 #: Steps from which samples are taken.
 SAMPLED_STEPS = 12
 MOST_WARNINGS = 100
 # What is less is read in this process: others need a second to start.
 _BYTES_FOR_WORKERS = 256 << 20
 _MOST_WORKERS = 8
+
+
+Sums = array  # of floats: for each point the sum and the count
 
 
 @dataclass
@@ -44,13 +52,15 @@ class Curves:
     """
 
     steps: list[int]
-    sums: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    ends: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    sums: dict[tuple[str, str], Sums] = field(default_factory=dict)
+    ends: dict[tuple[str, str], Sums] = field(default_factory=dict)
     rows: int = 0
     unread: Counter[str] = field(default_factory=Counter)
     codes: set[str] = field(default_factory=set)
     warnings: list[tuple[int, str]] = field(default_factory=list)
     samples: Picks = field(default_factory=list)
+    _metrics: set[str] = field(default_factory=set)
+    _languages: set[str] = field(default_factory=lambda: {OVERALL})
 
     @property
     def width(self) -> int:
@@ -66,6 +76,8 @@ class Curves:
         """Adds the sums of the step at a place in `steps`."""
         points = math.ceil(len(self.steps) / self.width)
         for key, (total, count) in step.sums.items():
+            if not (_room(self._metrics, key[0], MOST_METRICS) and _room(self._languages, key[1], MOST_LANGUAGES + 2)):
+                continue
             _add(self.sums, key, points, place // self.width, total, count)
             if place < self.end:
                 _add(self.ends, key, 2, 0, total, count)
@@ -81,12 +93,19 @@ class Curves:
         """Overall, and the languages with the most responses, by their codes."""
         counts = {language: sum(sums[::2]) for (metric, language), sums in self.sums.items() if metric == "rows"}
         counts.pop(OVERALL, None)
-        return [OVERALL, *sorted(sorted(counts, key=lambda each: -counts[each])[:MOST_LANGUAGES])]
+        return [OVERALL, *sorted(sorted(counts, key=lambda each: -counts[each])[:MOST_LISTED])]
 
 
-def _add(sums: dict[Any, list[float]], key: Any, points: int, place: int, total: float, count: float) -> None:
+def _room(known: set[str], name: str, most: int) -> bool:
+    """Whether a name is known, or there is room for it; each step of a damaged run may bring new ones."""
+    if name not in known and len(known) < most:
+        known.add(name)
+    return name in known
+
+
+def _add(sums: dict[Any, Sums], key: Any, points: int, place: int, total: float, count: float) -> None:
     if key not in sums:
-        sums[key] = [0.0] * (2 * points)
+        sums[key] = array("d", bytes(16 * points))
     sums[key][2 * place] += total
     sums[key][2 * place + 1] += count
 
@@ -130,9 +149,23 @@ def _read(jobs: Sequence[_Job], workers: int | None) -> Iterator[Step]:
     # Not every system says which CPUs are ours.
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = workers or min(cpus, _MOST_WORKERS)
-    if workers == 1 or sum(path.stat().st_size for _, path, _ in jobs) < _BYTES_FOR_WORKERS:
+    if workers == 1 or sum(map(_size, jobs)) < _BYTES_FOR_WORKERS:
         yield from map(_one, jobs)
         return
+    try:
+        yield from _side_by_side(jobs, workers)
+    except BrokenProcessPool as error:
+        raise DataError("a process that read the files was killed; was there too little memory?") from error
+
+
+def _size(job: _Job) -> int:
+    try:
+        return job[1].stat().st_size
+    except OSError:  # reading it says what is wrong
+        return 0
+
+
+def _side_by_side(jobs: Sequence[_Job], workers: int) -> Iterator[Step]:
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         left = iter(jobs)
         # A few at a time: results that wait are in memory.
@@ -171,7 +204,7 @@ def as_page(curves: Curves, most_values: int = MOST_VALUES) -> dict[str, Any]:
 
 
 def _table(
-    sums: dict[tuple[str, str], list[float]], metrics: Sequence[str], languages: Sequence[str], merged: int
+    sums: dict[tuple[str, str], Sums], metrics: Sequence[str], languages: Sequence[str], merged: int
 ) -> dict[str, dict[str, list[float | None]]]:
     found: dict[str, dict[str, list[float | None]]] = {}
     for metric in metrics:
@@ -181,7 +214,7 @@ def _table(
     return found
 
 
-def _means(sums: Sequence[float], merged: int, metric: str) -> list[float | None]:
+def _means(sums: Sums, merged: int, metric: str) -> list[float | None]:
     step = 2 * merged
     means: list[float | None] = []
     for at in range(0, len(sums), step):

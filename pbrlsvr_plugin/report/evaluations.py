@@ -9,12 +9,12 @@ from typing import Any
 
 from pbrlsvr.errors import DataError
 from pbrlsvr.table_files import Malformed, records
-from pbrlsvr_plugin.evaluate.results import SAMPLES, read_results
+from pbrlsvr_plugin.evaluate.results import RESULTS, SAMPLES, read_results
 from pbrlsvr_plugin.report.samples import LONGEST_RESPONSE, LONGEST_TEXT, SEED, Picks, Sample, figures, shown, size
 
 #: Samples of a language and a data set.
 OF_A_LANGUAGE = 3
-MOST_LANGUAGES = 300
+MOST_LANGUAGES, MOST_DATA = 300, 50
 
 _FIGURES = ("accuracy", "majority", "gap_to_english", "answered", "truncated", "reasoning_in_language",
             "answer_in_language", "reply_in_language", "tokens", "questions")  # fmt: skip
@@ -35,7 +35,10 @@ def read_evaluation(name: str, folder: Path, sample_bytes: int) -> tuple[dict[st
     Raises:
         ConfigError, DataError: it is no finished result.
     """
-    results = read_results(folder)
+    try:
+        results = read_results(folder)
+    except RecursionError as error:
+        raise DataError(f"{str(folder / RESULTS)!r} is nested too deeply") from error
     settings = results.get("settings")
     model = str(settings.get("model", "")) if isinstance(settings, Mapping) else ""
     steps = _STEP.findall(model) or _STEP.findall(str(folder.absolute()))
@@ -46,13 +49,13 @@ def read_evaluation(name: str, folder: Path, sample_bytes: int) -> tuple[dict[st
         "data": {shown(data): figures for data, figures in _data(results)},
     }
     if not found["data"]:
-        raise DataError(f"{str(folder / 'results.json')!r} has no figures of a data set; run `pbrlsvr eval` again")
+        raise DataError(f"{str(folder / RESULTS)!r} has no figures of a data set; run `pbrlsvr eval` again")
     return found, list(_samples(folder, sample_bytes)) if (folder / SAMPLES).is_file() else []
 
 
 def _data(results: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     data = results.get("data")
-    for name, content in data.items() if isinstance(data, Mapping) else ():
+    for name, content in [*data.items()][:MOST_DATA] if isinstance(data, Mapping) else ():
         kinds = {}
         for kind in ("languages", "averages"):
             listed = content.get(kind) if isinstance(content, Mapping) else None

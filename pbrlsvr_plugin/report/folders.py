@@ -108,8 +108,10 @@ def _parts(path: Path) -> dict[str, list[tuple[int, Path]]]:
 
 def _files(folder: Path) -> list[tuple[int, Path]]:
     found: dict[int, Path] = {}
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
+    try:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if (match := _STEP.fullmatch(path.name)) and path.is_file():
                 found.setdefault(int(match[1]), path)
+    except OSError as error:
+        raise ConfigError(f"{str(folder)!r} cannot be listed: {error}") from error
     return sorted(found.items())

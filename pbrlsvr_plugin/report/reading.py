@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pbrlsvr.table_files import Malformed, lines
-from pbrlsvr_plugin.report.samples import FIELDS, Picker, Picks
+from pbrlsvr_plugin.report.samples import FIELDS, LONGEST_NAME, Picker, Picks
 from pbrlsvr_plugin.verl.metrics import NO_SPREAD, OVERALL, PREFIX, UNKNOWN, language_of
 
 Array = NDArray[np.float64]
@@ -25,6 +25,8 @@ Row = dict[str, Any]
 
 #: So many of a reward's numbers are read; a file can have a new key in every row.
 MOST_COMPONENTS = 40
+#: Languages of a file, and of a run; of more the responses are in the overall figures. CLDR knows about 700.
+MOST_LANGUAGES = 300
 
 _CHUNK = 2048
 _MOST_CODES, _MOST_KNOWN = 20, 4096
@@ -74,10 +76,10 @@ def read_step(step: int, path: Path, sample_bytes: int = 0) -> Step:
     """
     found = Step(step)
     sums = _Sums()
-    known: dict[tuple[Any, Any], str] = {}
+    known = _Languages(found.codes)
     picker = Picker(step, sample_bytes) if sample_bytes else None
     for rows in _chunks(path, found):
-        languages = [_language(row, known, found.codes) for row in rows]
+        languages = [known.of(row) for row in rows]
         columns = _Columns(rows)
         values = columns.metrics()
         sums.add(languages, values, columns.groups())
@@ -91,24 +93,24 @@ def read_step(step: int, path: Path, sample_bytes: int = 0) -> Step:
 
 def _chunks(path: Path, found: Step) -> Iterator[list[Row]]:
     rows: list[Row] = []
+    # Of an agent's outputs (<group>_<response>_<output>, from 0) the last is what was scored.
+    next_output: str | None = None
     for row in _rows(path, found.unread):
-        # Of an agent's outputs (<group>_<response>_<output>) the last is what was scored.
         uid = row.get("uid")
-        if rows and isinstance(uid, str) and not uid.endswith("_0") and _same_response(uid, rows[-1].get("uid")):
+        if rows and uid == next_output and isinstance(uid, str):
             rows[-1] = row
+            response, _, output = uid.rpartition("_")
+            next_output = f"{response}_{int(output) + 1}"
             continue
         if len(rows) == _CHUNK:
             yield rows
             rows = []
         rows.append(row)
+        next_output = None
+        if isinstance(uid, str) and uid.endswith("_0") and uid[:-2].rpartition("_")[2].isdigit():
+            next_output = f"{uid[:-1]}1"
     if rows:
         yield rows
-
-
-def _same_response(uid: str, before: Any) -> bool:
-    if not isinstance(before, str) or uid.count("_") < 2:
-        return False
-    return uid.rpartition("_")[0] == before.rpartition("_")[0]
 
 
 def _rows(path: Path, unread: Counter[str]) -> Iterator[Row]:
@@ -142,18 +144,29 @@ def _fast_loads() -> Callable[[bytes], Any]:
     return orjson.loads
 
 
-def _language(row: Row, known: dict[tuple[Any, Any], str], codes: set[str]) -> str:
-    key = row.get("language"), row.get("data_source")
-    try:
-        return known[key]
-    except (KeyError, TypeError):  # a list cannot be a key
-        said, source = (each if isinstance(each, str) else None for each in key)
-    found = language_of(said, source or "")
-    if found == UNKNOWN and said not in (None, UNKNOWN) and len(codes) < _MOST_CODES:
-        codes.add(said[:40])
-    if (said, source) == key and len(known) < _MOST_KNOWN:
-        known[said, source] = found
-    return found
+class _Languages:
+    """What a row's metrics are listed under, looked up once for each way in which rows say it."""
+
+    def __init__(self, codes: set[str]):
+        self._codes = codes
+        self._known: dict[tuple[Any, Any], str] = {}
+        self._found = {UNKNOWN}
+
+    def of(self, row: Row) -> str:
+        key = row.get("language"), row.get("data_source")
+        try:
+            return self._known[key]
+        except (KeyError, TypeError):  # a list cannot be a key
+            said, source = (each if isinstance(each, str) else None for each in key)
+        found = language_of(said, source or "")
+        if found == UNKNOWN and said not in (None, UNKNOWN) and len(self._codes) < _MOST_CODES:
+            self._codes.add(said[:LONGEST_NAME])
+        if len(self._found) > MOST_LANGUAGES and found not in self._found:
+            return UNKNOWN
+        self._found.add(found)
+        if (said, source) == key and len(self._known) < _MOST_KNOWN:
+            self._known[said, source] = found
+        return found
 
 
 class _Columns:
@@ -222,7 +235,7 @@ class _Columns:
 
     def _components(self) -> list[str]:
         """Those that a reward of ours names by `<name>_missing`; of another reward each number that it returns."""
-        names = list(self._found)
+        names = [name for name in self._found if len(name) <= LONGEST_NAME]
         ours = [name for name in names if f"{name}_missing" in self._found]
         others = (name for name in names if name not in ("score", "acc", "answered") and "_language_" not in name)
         return (ours or list(others))[:MOST_COMPONENTS]

@@ -153,6 +153,35 @@ def test_of_an_agents_outputs_the_last_is_counted(tmp_path):
     assert (found["pbrlsvr/sw/rows"], found["pbrlsvr/sw/score"]) == (2, pytest.approx(0.6))
 
 
+def test_rows_with_names_of_their_own_are_no_outputs_of_an_agent(tmp_path):
+    rows = [{"uid": f"train_set_{number}", "score": 1.0, "language": "sw"} for number in range(3)]
+    assert read_step(1, write(tmp_path / "1.jsonl", rows)).metrics()["pbrlsvr/sw/rows"] == 3
+
+
+def test_names_without_end_do_not_fill_the_memory(tmp_path):
+    from babel import Locale
+
+    tags = [f"{code}-{land}" for code in ("en", "sw", "th") for land in Locale("en").territories if len(land) == 2]
+    many = [{"score": 0.5, "language": tag, "answer": 1, "k" * 9999: 1} for tag in tags]
+    files = [(step, tmp_path / f"{step}.jsonl") for step in range(1, 4)]
+    for step, path in files:
+        write(path, [{**row, **{f"{step}/{name}": 1 for name in range(60)}} for row in many])
+    part = read_part(files, 0, warn=False)
+    page = as_page(part)
+    assert len({language for _, language in part.sums}) <= 302
+    assert len(page["languages"]) == 101
+    assert len(page["metrics"]) <= 80
+    assert max(map(len, page["metrics"])) < 100
+    assert sum(page["curves"]["rows"]["overall"]) == 3 * len(tags)
+
+
+def test_what_a_process_cannot_read_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("pbrlsvr_plugin.report.curves._BYTES_FOR_WORKERS", 0)
+    (tmp_path / "1.jsonl.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_part([(1, tmp_path / "1.jsonl.gz"), (2, tmp_path / "gone.jsonl")], 0, warn=False, workers=2)
+
+
 def test_curves_have_a_bounded_number_of_points_weighted_by_responses():
     curves = Curves(list(range(1, 1001)))
     for at in range(1000):
@@ -249,11 +278,18 @@ def test_a_page_that_cannot_be_written_is_an_error(tmp_path):
     write(tmp_path / "run/1.jsonl", dumped(1, 4))
     with pytest.raises(ConfigError, match="cannot be written"):
         write_report([tmp_path / "run"], tmp_path / "run/1.jsonl/report.html")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write_report([tmp_path / "run"], tmp_path / "folder")
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_damaged_result_is_an_error(tmp_path):
     (tmp_path / "results.json").write_text('{"format": 1, "data": {"mgsm": 3}}')
     with pytest.raises(DataError, match="has no figures"):
+        gather([], [tmp_path])
+    (tmp_path / "results.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"nested too deeply|is no JSON"):
         gather([], [tmp_path])
 
 
