@@ -13,7 +13,7 @@ from pbrlsvr_plugin.report.curves import POINTS, Curves, as_page, read_part
 from pbrlsvr_plugin.report.folders import find, folders
 from pbrlsvr_plugin.report.reading import FIELDS, Step, numbers, read_step
 from pbrlsvr_plugin.report.samples import shown
-from pbrlsvr_plugin.verl.dump import place
+from pbrlsvr_plugin.verl.dump import Dump, line, place
 from pbrlsvr_plugin.verl.metrics import Response, language_metrics
 
 OURS = ("score_right", "score_wrong", "characters")
@@ -76,10 +76,14 @@ def logged(rows):
 @pytest.mark.parametrize("responses", [48, 5000])
 def test_the_figures_are_those_that_the_run_logged(tmp_path, responses):
     rows = dumped(3, responses)
-    found = read_step(3, write(tmp_path / "3.jsonl", rows)).metrics()
+    found = read_step(3, Dump(tmp_path).write(3, rows)).metrics()
     assert {name: value for name, value in found.items() if name.split("/")[2] not in OURS} == pytest.approx(
         logged(rows)
     )
+
+
+def test_the_fields_are_those_that_a_run_writes():
+    assert {*line("a_0_0", 1, 0.5, 9, None), "input", "output"} == FIELDS
 
 
 def test_what_a_right_and_a_wrong_answer_earn_is_told_apart(tmp_path):
