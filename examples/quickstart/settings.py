@@ -42,11 +42,11 @@ class PolicySettings:
     other_digits: int = 800
     # Share of the examples outside English that spell out the reasoning.
     reasoned: float = 0.5
-    steps: int = 800
+    steps: int = 500
     # Examples in a batch: English, other languages, and single sums in each kind of digits.
-    batch_english: int = 38
-    batch_other: int = 26
-    batch_sums: int = 20
+    batch_english: int = 30
+    batch_other: int = 24
+    batch_sums: int = 14
     learning_rate: float = 2e-3
     seed: int = 0
 
@@ -56,8 +56,8 @@ class EncoderSettings:
     hidden_size: int = 96
     layers: int = 2
     heads: int = 4
-    steps: int = 160
-    batch: int = 128
+    steps: int = 120
+    batch: int = 64
     learning_rate: float = 2e-3
     # Inverse temperature of the contrastive loss.
     scale: float = 20.0
