@@ -42,11 +42,11 @@ class PolicySettings:
     other_digits: int = 800
     # Share of the examples outside English that spell out the reasoning.
     reasoned: float = 0.5
-    steps: int = 500
+    steps: int = 1000
     # Examples in a batch: English, other languages, and single sums in each kind of digits.
-    batch_english: int = 30
-    batch_other: int = 24
-    batch_sums: int = 14
+    batch_english: int = 38
+    batch_other: int = 26
+    batch_sums: int = 20
     learning_rate: float = 2e-3
     seed: int = 0
 
