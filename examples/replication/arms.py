@@ -52,7 +52,9 @@ def run_arm(stages: Stages, config: Config, names: tuple[str, str, int], profile
     if arm.needs_scorer:
         needed.append(f"{base}/scorer")
         scorer = scorer_stage(stages, needed[-1], toy.world, config.scorer)
-        overrides.append(f"reward.custom_reward_function.reward_kwargs.comet.model={scorer.resolve()}")
+        comet = "reward.custom_reward_function.reward_kwargs.comet"
+        # It has learned bare answers; the worlds' responses state theirs in no sentence.
+        overrides += [f"{comet}.model={scorer.resolve()}", f"++{comet}.compare=answer"]
 
     def test(stage: str, model: str, after: list[str]) -> Path:
         title = f"{world} {name} {seed}: accuracy of {stage}"

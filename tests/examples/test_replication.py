@@ -179,7 +179,10 @@ def test_the_scorer_is_a_comet_checkpoint_that_tells_numbers_apart_in_any_digits
 
     async def score(answer: str) -> float:
         row = {"language": "bn", "pivot_answer": "12", "pivot_reasoning": "Now we add 7+5=12."}
-        options = {"comet": {"model": str(tmp_path)}, "combine": {"rule": "sum", "weights": {"answer": 0.0}}}
+        options = {
+            "comet": {"model": str(tmp_path), "compare": "answer"},
+            "combine": {"rule": "sum", "weights": {"answer": 0.0}},
+        }
         found = await pbrlsvr.comet_score("replication/bn", f"#### {answer}", "12", row, **options)
         return float(found["comet_raw"])
 
