@@ -53,7 +53,7 @@ RUNS = (
 #: it computes of it; of SGLang, fp8 and asynchronous rollouts nothing of ours stands between veRL and a GPU.
 VARIANTS = {
     "qwen3_8b_gspo_hybrid": r"actor_rollout_ref\.actor\.(policy_loss\.|loss_agg|clip_ratio|use_kl_loss)",
-    "qwen3_8b_drgrpo_hybrid": r"algorithm\.norm_adv|actor_rollout_ref\.actor\.(loss_|use_kl_loss)",
+    "qwen3_8b_drgrpo_hybrid": r"actor_rollout_ref\.actor\.(loss_|use_kl_loss)",
     "qwen3_8b_grpo_tis_hybrid": r"algorithm\.rollout_correction\.rollout_is$",
     "qwen3_8b_grpo_fp8_hybrid": r"algorithm\.rollout_correction\.rollout_is$|actor_rollout_ref\.rollout\.quantization",
     "qwen3_8b_grpo_sglang_hybrid": r"actor_rollout_ref\.rollout\.multi_stage_wake_up",
@@ -61,9 +61,11 @@ VARIANTS = {
     "qwen3_8b_grpo_thinking_hybrid": r"data\.(train_batch|max_response)|actor_rollout_ref\.actor\.(ppo_mini|ulysses)"
     r"|trainer\.total_training_steps",
 }
-# The model, what it is asked for, and the reward, whose own tests run each of them; two are for vLLM and the disk.
+# The model, what it is asked for, and the reward, whose own tests run each of them, with what it wants of GRPO; two are
+# for vLLM and the disk.
 MAY_DIFFER = re.compile(
-    r"reward_fn$|reward\.|data\.apply_chat_template_kwargs|actor_rollout_ref\.rollout\.(val_kwargs\.|gpu_memory_util)"
+    r"reward_fn$|reward\.|algorithm\.norm_adv_by_std_in_grpo$|data\.apply_chat_template_kwargs"
+    r"|actor_rollout_ref\.rollout\.(val_kwargs\.|gpu_memory_util)"
     r"|(actor_rollout_ref\.)?model\.path$|trainer\.(experiment_name|max_actor_ckpt_to_keep)$"
 )
 
