@@ -4,14 +4,22 @@ import importlib.util
 import io
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# What a script starts in the background ignores Ctrl-C, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A busy machine is no reason to fail.
+settings.register_profile("pbrlsvr", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pbrlsvr")
 
 
 @pytest.fixture(scope="session")
