@@ -27,6 +27,7 @@ from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.prepare.requests.journal import Journal
 from pbrlsvr_plugin.score.progress import counted
 from pbrlsvr_plugin.terminal import Screen, say, say_error
+from pbrlsvr_plugin.whole_file import whole_file
 
 FINE, ERROR, MISSING, STOPPED = 0, 2, 3, 130
 
@@ -109,16 +110,15 @@ def _require_instructions(asking: Asking, questions: Sequence[Question]) -> None
 
 def _write_samples(asking: Asking, questions: Sequence[Question], out: Path) -> int:
     """Writes samples.jsonl, whole or not at all. Returns how many samples have no answer."""
-    draft, written = out / f".{SAMPLES}.writing", 0
+    written = 0
     total = len(questions) * asking.samples
     asks = ((ask, asking.response(ask)) for ask in asking.asks(questions))
     spoken = ((ask.question, ask.sample, response) for ask, response in asks if response is not None)
-    with draft.open("w", encoding="utf-8") as file, counted("read", total) as count:
+    with whole_file(out / SAMPLES) as draft, draft.open("w", encoding="utf-8") as file, counted("read", total) as count:
         for row in read_all(spoken):
             file.write(json_line(row))
             written += 1
             count(1)
-    draft.rename(out / SAMPLES)
     return total - written
 
 

@@ -7,13 +7,13 @@ second run needs no network. Of a branch or a hub revision that moves, the diges
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import httpx
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.evaluate.benchmarks import Question, language_files, read_questions
+from pbrlsvr_plugin.prepare.stage import digest
 
 _TIMEOUT_S = 60.0
 
@@ -184,8 +184,4 @@ def _digests(place: Path, languages: Sequence[str]) -> Iterator[tuple[str, str]]
     files = [file for tag, _, file in language_files(place) if not languages or tag in languages] \
         if place.is_dir() else [place]  # fmt: skip
     for file in files:
-        with file.open("rb") as opened:
-            digest = sha256()
-            while block := opened.read(1 << 20):
-                digest.update(block)
-        yield str(file.relative_to(place)) if place.is_dir() else file.name, digest.hexdigest()
+        yield str(file.relative_to(place)) if place.is_dir() else file.name, digest(file)

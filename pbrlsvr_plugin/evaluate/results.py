@@ -47,6 +47,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.table_files import Malformed, records
+from pbrlsvr_plugin.whole_file import whole_file
 
 FORMAT = 1
 SAMPLES, RESULTS, JOURNAL = "samples.jsonl", "results.json", "journal.sqlite"
@@ -54,9 +55,9 @@ SAMPLES, RESULTS, JOURNAL = "samples.jsonl", "results.json", "journal.sqlite"
 
 def write_results(folder: Path, content: Mapping[str, Any]) -> None:
     """Writes results.json, whole or not at all."""
-    draft = folder / f".{RESULTS}.writing"
-    draft.write_text(json.dumps({"format": FORMAT, **content}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.rename(folder / RESULTS)
+    text = json.dumps({"format": FORMAT, **content}, indent=1, ensure_ascii=False)
+    with whole_file(folder / RESULTS) as draft:
+        draft.write_text(f"{text}\n", encoding="utf-8")
 
 
 def read_results(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`pbrlsvr report`: reads dumps and results, writes the page. Exit codes: 0; 2 for an error; 130 for Ctrl-C."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pbrlsvr_plugin.report.folders import find, folders
 from pbrlsvr_plugin.report.page import render
 from pbrlsvr_plugin.report.samples import shown
 from pbrlsvr_plugin.terminal import say, say_error
+from pbrlsvr_plugin.whole_file import whole_file
 
 FINE, ERROR, STOPPED = 0, 2, 130
 #: Of all samples on a page: with plotly.js, 5 MB, and the curves a page stays below 20 MB.
@@ -68,14 +68,11 @@ def write_report(
     content = gather(runs, evals)
     names = [each["name"] for each in (*content["runs"], *content["evals"])]
     page = render(shown(title or ", ".join(names), 200), content)
-    draft = out.with_name(f".{out.name}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(page)
-        draft.replace(out)
+        with whole_file(out) as draft:
+            draft.write_bytes(page)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise ConfigError(f"--out {str(out)!r} cannot be written: {error}") from error
     if png is not None:
         from pbrlsvr_plugin.report.pictures import draw

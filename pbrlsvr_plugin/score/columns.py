@@ -12,6 +12,7 @@ from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
 from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import lookup, names, text_of
+from pbrlsvr_plugin.verl.metrics import UNKNOWN, language_of
 
 #: What a reward reads -> where it may stand, the surest first.
 PLACES = {
@@ -28,8 +29,6 @@ PLACES = {
     "question": ("extra_info.question", "question", "problem", "prompt", "input"),
     "data_source": ("data_source", "dataset", "source"),
 }  # fmt: skip
-#: What the responses that training writes have as their language, where the row names none.
-UNKNOWN = "unknown"
 _IN_ROW = {
     "language": "language",
     "reference": "pivot_reasoning",
@@ -80,7 +79,7 @@ class Columns:
         source = "file" if found is None else str(found)
         if self.language is not None:
             extra["language"] = self.language
-        elif extra.get("language") in (None, "", UNKNOWN) and (spoken := _language_of(source)):
+        elif extra.get("language") in (None, "", UNKNOWN) and (spoken := language_of(None, source)) != UNKNOWN:
             extra["language"] = spoken
         elif extra.get("language") == UNKNOWN:
             del extra["language"]
@@ -154,12 +153,3 @@ def _said(value: Any, role: str) -> Any:
         return value
     said = [each.get("content") for each in value if isinstance(each, dict) and each.get("role") == role]
     return said[-1] if said else None
-
-
-def _language_of(source: str) -> str | None:
-    """The language in veRL's names of data sources, "mgsm/sw"."""
-    _, slash, code = source.rpartition("/")
-    try:
-        return parse(code) if slash else None
-    except DataError:
-        return None

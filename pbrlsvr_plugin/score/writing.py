@@ -11,6 +11,7 @@ from typing import Any
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.table_files import Malformed, Record, ending
 from pbrlsvr_plugin.json_lines import json_line
+from pbrlsvr_plugin.whole_file import whole_file
 
 _BATCH_ROWS = 1_000
 Rows = Callable[[], Iterator[tuple[int, Record]]]
@@ -39,12 +40,12 @@ def write_copy(rows: Rows, entries: Entries, out: Path, prefix: str, file: Path)
             "what was scored is kept"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}.writing")
-    if out.suffix == ".parquet":
-        _write_parquet(file, entries(), draft, prefix, keys, failed)
-    else:
-        _write_lines(rows(), entries(), draft, out.suffix == ".gz", prefix, keys, failed, ending(file) == ".parquet")
-    draft.rename(out)
+    packed, plain = out.suffix == ".gz", ending(file) == ".parquet"
+    with whole_file(out) as draft:
+        if out.suffix == ".parquet":
+            _write_parquet(file, entries(), draft, prefix, keys, failed)
+        else:
+            _write_lines(rows(), entries(), draft, packed, prefix, keys, failed, plain)
 
 
 def _keys(entries: Iterator[dict[str, Any]]) -> tuple[dict[str, bool], bool]:

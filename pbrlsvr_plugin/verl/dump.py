@@ -31,13 +31,13 @@ there after a kill. A resumed run writes its steps anew, over the files of the r
 """
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.verl.metrics import language_of
+from pbrlsvr_plugin.whole_file import whole_file
 
 
 class Dump:
@@ -59,12 +59,8 @@ class Dump:
         self._lines += [json_line(plain(row)) for row in rows]
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{step}.jsonl"
-        partial = self.folder / f".{step}.jsonl.partial"
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
+        with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(self._lines)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
         return path
 
 

@@ -13,6 +13,7 @@ from pbrlsvr_plugin.prepare.export.card_picture import draw
 from pbrlsvr_plugin.prepare.export.options import CardOptions
 from pbrlsvr_plugin.prepare.export.tally import Tally, quantiles
 from pbrlsvr_plugin.prepare.stage import Context
+from pbrlsvr_plugin.whole_file import whole_file
 
 FILE = "README.md"
 PICTURE = "card.png"
@@ -50,9 +51,8 @@ def write_card(
         _making(reports, fingerprint, context),
     ]
     card = "\n\n".join(section.strip() for section in sections if section.strip())
-    partial = context.out / f"{FILE}.partial"
-    partial.write_text(f"{card}\n", encoding="utf-8")
-    partial.replace(context.out / FILE)
+    with whole_file(context.out / FILE) as draft:
+        draft.write_text(f"{card}\n", encoding="utf-8")
 
 
 def _front_matter(tally: Tally, files: Mapping[str, int], options: CardOptions) -> str:
