@@ -1,5 +1,6 @@
 """What the whole suite shares: an offline hub, a small real encoder, and a canary for code that must not run."""
 
+import gc
 import importlib.util
 import io
 import json
@@ -9,13 +10,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import config_files
 import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Small models gain nothing from a second thread, and one that waits for work spins.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray gives its workers niceness 15, with which they starve beside anything else.
 os.environ.setdefault("RAY_worker_niceness", "0")
+# It starts a worker for each CPU beforehand, most of which no test asks for.
+os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Hundreds of processes import what is in this tree, and in environments that the tests make.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What a script starts in the background ignores Ctrl-C, and so would all that the tests start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -101,25 +110,47 @@ def canary(tmp_path, monkeypatch):
     assert not found.mark.exists(), "code that came with a model has run"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def each_config_file_is_parsed_once():
+    """Half of what composing a config costs is to parse veRL's forty files, and hundreds of tests compose one."""
+    if importlib.util.find_spec("omegaconf"):
+        config_files.parse_once()
+
+
+def pytest_collection_finish():
+    """What has been imported stays: no collection of garbage has to look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
 #: The files that take longest, waiting for veRL, Ray or an installation: they start first, beside the many quick ones.
 SLOWEST_FIRST = (
     "test_recipes_runs",
-    "test_task_pack",
-    "test_openrlhf",
-    "test_scores_agree",
-    "test_trl",
-    "test_swift",
     "test_cpu_runs",
     "test_fresh_environment",
-    "test_quickstart_run",
-    "test_reward_option",
-    "test_ray_two_nodes",
+    "test_openrlhf",
+    "test_scores_agree",
+    "test_quickstart_mgsm",
+    "test_task_pack",
+    "test_trl",
+    "test_swift",
+    "test_clusters",
     "test_ray_place",
+    "test_ray_two_nodes",
+    "test_reward_option",
+    "test_broken_installation",
+    "test_serve_load",
+    "test_serve_limits",
+    "test_serve_scores",
+    "test_serve_drain",
     "test_export_checkpoint",
-    "test_cpu_rollout",
-    "test_strict_run",
+    "test_reward_manager",
+    "test_prepare_offline",
     "test_prepare_export",
     "test_prepare_kill",
+    "test_live",
+    "test_cpu_rollout",
+    "test_strict_run",
 )
 
 

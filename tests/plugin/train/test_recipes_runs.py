@@ -5,6 +5,7 @@ and a translator behind HTTP. Half a minute to a minute each on two quiet cores.
 recipes that are not run themselves, and a test here makes sure that they differ in nothing else.
 """
 
+import functools
 import json
 import re
 import threading
@@ -78,6 +79,7 @@ def leaves(node, place=""):
         yield place, json.dumps(node, default=str)
 
 
+@functools.cache
 def on_a_cpu(name):
     profile = "cpu_sft" if name.endswith("_sft") else "cpu"
     with initialize_config_module("verl.trainer.config", version_base=None):

@@ -11,6 +11,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import config_files
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL's own config tree")
@@ -36,10 +37,12 @@ main()
 # The same through Hydra's compose, many configs in one process.
 COMPOSE = """
 import json, os, sys
+import config_files
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+config_files.parse_once()
 results = {}
 for how, (folder, name, *overrides) in json.loads(sys.argv[1]).items():
     try:
@@ -147,7 +150,8 @@ def install(tmp_path):
     (mine / "by_path.yaml").write_text(f"{tree}{path}")
     (mine / "recipe.yaml").write_text(tree.replace("ppo_trainer", RECIPE))
 
-    environment = {**os.environ, "PYTHONPATH": str(copy), "REWARD": "pbrlsvr.embed_cosine"}
+    places = os.pathsep.join((str(copy), str(Path(config_files.__file__).parent)))
+    environment = {**os.environ, "PYTHONPATH": places, "REWARD": "pbrlsvr.embed_cosine"}
 
     def run(*command):
         return subprocess.run(
