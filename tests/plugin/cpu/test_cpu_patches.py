@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import forks
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
@@ -38,18 +39,6 @@ def test_the_line_numbers_in_the_comments_are_right(patch):
     lines = Path(find_spec(patch.module).origin).read_text().splitlines()
     for number in re.findall(r"\d+", patch.where.rpartition(":")[2]):
         assert patch.line in lines[int(number) - 1]
-
-
-def run(code, **environment):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("VERL")}
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 # What each patch is for, as code that must fail without it.
@@ -109,7 +98,8 @@ PlatformRegistry.register(platform="cpu")(PlatformCPU)
 
 
 def errors(prelude):
-    result = run(prelude + CHECKS, VERL_PLATFORM="cpu")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VERL")}
+    result = forks.run("-c", prelude + CHECKS, env={**kept, "VERL_PLATFORM": "cpu"})
     lines = [line for line in result.stdout.splitlines() if line.startswith("ERRORS ")]
     assert lines, result.stderr[-3000:]
     return json.loads(lines[0].removeprefix("ERRORS "))
@@ -132,7 +122,8 @@ def test_without_the_patches_everything_fails_as_their_reasons_say():
 
 
 def test_importing_the_package_changes_nothing():
-    result = run("import sys, pbrlsvr_plugin.cpu; print('torch' in sys.modules, 'verl' in sys.modules)")
+    code = "import sys, pbrlsvr_plugin.cpu; print('torch' in sys.modules, 'verl' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert result.stdout.split() == ["False", "False"], result.stderr
 
 

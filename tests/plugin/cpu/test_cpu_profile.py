@@ -1,10 +1,9 @@
 """`+profile=cpu` on bare veRL and on top of a recipe for eight GPUs."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
@@ -87,14 +86,7 @@ def test_the_command_line_wins_over_the_profile(tiny_policy):
 
 def test_a_profile_that_something_overwrites_is_refused(tmp_path):
     # As a body value after the profile would: the backend is vLLM again.
-    result = subprocess.run(
-        [sys.executable, "-m", "verl.trainer.main_ppo", "+profile=cpu", "actor_rollout_ref.rollout.name=vllm"],
-        cwd=tmp_path,
-        env={**os.environ, "HYDRA_FULL_ERROR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    command = ["-m", "verl.trainer.main_ppo", "+profile=cpu", "actor_rollout_ref.rollout.name=vllm"]
+    result = forks.run(*command, cwd=tmp_path, env={**os.environ, "HYDRA_FULL_ERROR": "1"})
     assert result.returncode != 0
     assert "profile=cpu is chosen, but rollout.name='vllm'" in result.stderr

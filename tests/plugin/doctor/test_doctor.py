@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import pytest
 
 pytest.importorskip("verl", reason="doctor examines an environment that has veRL")
@@ -11,10 +12,7 @@ pytest.importorskip("verl", reason="doctor examines an environment that has veRL
 def doctor(*arguments, prelude="", **environment):
     arguments = ["pbrlsvr", "doctor", *arguments]
     code = f"{prelude}\nimport sys\nfrom pbrlsvr_plugin.cli import main\nsys.argv = {arguments}\nmain()"
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment},
-    )  # fmt: skip
+    return forks.run("-c", code, env={**os.environ, **environment})
 
 
 def trl(folder, content):

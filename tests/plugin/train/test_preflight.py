@@ -1,8 +1,6 @@
 """What `pbrlsvr train` says in seconds, before veRL starts and also under --dry-run."""
 
-import subprocess
-import sys
-
+import forks
 import pandas
 import pytest
 
@@ -141,8 +139,7 @@ def test_sft_counts_the_batches_of_each_rank(data):
 
 
 def test_verls_own_command_stops_before_ray_where_the_rows_make_no_step(data, tmp_path):
-    command = [sys.executable, "-m", "verl.trainer.main_ppo", "--config-name", RECIPE, *data(20)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+    done = forks.run("-m", "verl.trainer.main_ppo", "--config-name", RECIPE, *data(20), cwd=tmp_path)
     assert done.returncode != 0
     assert "data.train_files has 20 rows, fewer than data.train_batch_size=512" in done.stderr
     assert "ray" not in done.stdout.lower()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import forks
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL's own config tree")
@@ -58,13 +59,10 @@ def own_grpo(tmp_path):
 
 
 def test_the_users_copy_wins_in_verls_own_command(own_grpo):
-    command = [sys.executable, "-m", "verl.trainer.main_ppo", "--config-name", "llama3.1_8b_grpo_hybrid"]
+    command = ["-m", "verl.trainer.main_ppo", "--config-name", "llama3.1_8b_grpo_hybrid"]
 
     def printed(*options):
-        result = subprocess.run(
-            [*command, *options, "--cfg", "job", "--package", "data.train_batch_size"],
-            capture_output=True, text=True, timeout=300, check=False, cwd=own_grpo,
-        )  # fmt: skip
+        result = forks.run(*command, *options, "--cfg", "job", "--package", "data.train_batch_size", cwd=own_grpo)
         assert result.returncode == 0, result.stderr
         return result.stdout.split()[-1]
 

@@ -2,10 +2,9 @@
 
 import inspect
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import pytest
 
 verl = pytest.importorskip("verl", reason="needs veRL's own config tree")
@@ -211,10 +210,9 @@ def test_every_public_reward_is_an_option():
 def test_the_unmodified_trainer_settles_a_plain_body_value(plugins, tmp_path):
     """Also where veRL is told to load no plug-ins: Hydra finds the check by itself."""
     (tmp_path / "mine.yaml").write_text(BODY)
-    command = [sys.executable, "-m", "verl.trainer.main_ppo", "--config-dir", str(tmp_path), "--config-name", "mine"]
-    result = subprocess.run(
-        [*command, "--cfg", "job", "--package", "reward.custom_reward_function"],
-        capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
+    command = ["-m", "verl.trainer.main_ppo", "--config-dir", str(tmp_path), "--config-name", "mine"]
+    result = forks.run(
+        *command, "--cfg", "job", "--package", "reward.custom_reward_function", cwd=tmp_path,
         env={**os.environ, "VERL_USE_EXTERNAL_PLUGINS": plugins},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

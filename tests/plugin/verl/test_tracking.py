@@ -5,12 +5,11 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+import forks
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
@@ -69,9 +68,8 @@ def track(folder, steps, expected=0, **environment):
         "+data.headers.Authorization='Bearer abc.def'", "+data.note='sk-" + "1234567890abcdef" * 2 + "'",
     ])  # fmt: skip
     OmegaConf.save(config, folder / "config.yaml")
-    result = subprocess.run(
-        [sys.executable, "-c", RUN, str(folder / "config.yaml"), json.dumps(steps)], capture_output=True, text=True,
-        timeout=300, check=False, cwd=folder,
+    result = forks.run(
+        "-c", RUN, str(folder / "config.yaml"), json.dumps(steps), cwd=folder,
         env={**os.environ, **KEYS, "COMET_START_ONLINE": "0", "HOME": str(folder), **environment},
     )  # fmt: skip
     assert result.returncode == expected, result.stderr[-3000:]
@@ -186,10 +184,7 @@ def started(tmp_path, prelude="", **environment):
     environment = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
     code = f"{prelude}\nimport runpy, sys; sys.argv = sys.argv[:1] + ['trainer.logger=[console,comet]']\n"
     code += "runpy.run_module('verl.trainer.main_ppo', run_name='__main__')"
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
-        env={**environment, "HOME": str(tmp_path)},
-    )  # fmt: skip
+    return forks.run("-c", code, cwd=tmp_path, env={**environment, "HOME": str(tmp_path)})
 
 
 WITHOUT_COMET = """

@@ -1,23 +1,22 @@
 """A plug-in that fails is seen, although veRL hides the error."""
 
-import os
 import subprocess
 import sys
 
+import forks
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL, which loads the plug-in")
 
 
-def import_verl(prelude="", **environment):
-    return subprocess.run(
-        [sys.executable, "-c", f"{prelude}\nimport verl\nprint('veRL is there')"],
-        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment},
-    )  # fmt: skip
+def import_verl(prelude):
+    return forks.run("-c", f"{prelude}\nimport verl\nprint('veRL is there')")
 
 
 def test_veRL_loads_the_plugin_without_a_word():  # noqa: N802
-    result = import_verl()
+    result = subprocess.run(
+        [sys.executable, "-c", "import verl"], capture_output=True, text=True, timeout=300, check=False
+    )
     assert result.returncode == 0, result.stderr
     assert "pbrlsvr" not in result.stdout + result.stderr
 
