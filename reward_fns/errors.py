@@ -8,6 +8,8 @@ PbrlsvrError
 └── MissingDependencyError  (ImportError)   an optional package is not installed
 """
 
+from collections.abc import Iterable
+
 
 class PbrlsvrError(Exception):
     """Base of every error that pbrlsvr raises on purpose."""
@@ -31,3 +33,15 @@ class ServiceError(PbrlsvrError, RuntimeError):
 
 class MissingDependencyError(PbrlsvrError, ImportError):
     """An optional package is not installed."""
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """For a message: the known name that is most like one that is none of them; "" where none is.
+
+    >>> did_you_mean("hybird", ["hybrid", "format"])
+    " Did you mean 'hybrid'?"
+    """
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -3,11 +3,12 @@
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from pbrlsvr.errors import did_you_mean
 
 #: The mark of a field that may hold a key: no error repeats its value.
 SECRET = "secret"
@@ -179,7 +180,6 @@ def _unknown(block: type[BaseModel], name: str, where: str) -> str:
     if now := getattr(block, "MOVED", {}).get(name):
         return f"this option is {now}" if now.startswith(GONE) else f"this option has moved: write {now}"
     known = list(block.model_fields)
-    close = get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
     above = where.rpartition(".")[0]
+    hint = did_you_mean(name, known)
     return f"there is no such option.{hint} The options {f'of {above} ' if above else ''}are {known}"

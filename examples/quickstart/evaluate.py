@@ -54,37 +54,47 @@ def evaluate(
     Returns:
         The accuracy of each language, in the order of the rows, and each row's response.
     """
-    tokenizer = AutoTokenizer.from_pretrained(policy, padding_side="left", trust_remote_code=False)
-    model = AutoModelForCausalLM.from_pretrained(policy, trust_remote_code=False).to(device).eval()
-    prompts = [
-        tokenizer.apply_chat_template(list(row["prompt"]), add_generation_prompt=True, tokenize=False) for row in rows
-    ]
+    model, tokenizer = load_policy(policy, device)
+    prompts = [rendered(tokenizer, row) for row in rows]
     # By length: less padding. The long ones first, so that the progress shown is not too hopeful.
     order = sorted(range(len(rows)), key=lambda index: -len(prompts[index]))
     responses: dict[int, str] = {}
     for first in range(0, len(order), batch_size):
         batch = order[first : first + batch_size]
-        texts = _respond(model, tokenizer, [prompts[index] for index in batch], max_new_tokens)
+        texts = respond(model, tokenizer, [prompts[index] for index in batch], max_new_tokens)
         responses |= dict(zip(batch, texts, strict=True))
         progress(len(responses))
     return score([responses[index] for index in range(len(rows))], rows)
 
 
+def load_policy(policy: Path | str, device: str = "cpu") -> tuple[Any, Any]:
+    """The model, ready to respond, and its tokenizer."""
+    tokenizer = AutoTokenizer.from_pretrained(policy, padding_side="left", trust_remote_code=False)
+    return AutoModelForCausalLM.from_pretrained(policy, trust_remote_code=False).to(device).eval(), tokenizer
+
+
+def rendered(tokenizer: Any, row: dict[str, Any]) -> str:
+    """A row's prompt as the policy reads it."""
+    text: str = tokenizer.apply_chat_template(list(row["prompt"]), add_generation_prompt=True, tokenize=False)
+    return text
+
+
 @torch.inference_mode()
-def _respond(model: Any, tokenizer: Any, prompts: list[str], max_new_tokens: int) -> list[str]:
+def respond(model: Any, tokenizer: Any, prompts: list[str], max_new_tokens: int, samples: int = 0) -> list[str]:
+    """What the policy says: greedily, whatever sampling its generation_config suggests; or `samples` responses to each
+    prompt, one after the other, drawn at temperature 1."""
     inputs = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
     inputs.pop("token_type_ids", None)
-    # Greedy, whatever sampling the model's own generation_config suggests.
+    greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    drawn = {"do_sample": True, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "num_return_sequences": samples}
     tokens = model.generate(
         **inputs,
-        do_sample=False,
-        temperature=None,
-        top_p=None,
-        top_k=None,
+        **(drawn if samples else greedy),
         max_new_tokens=max_new_tokens,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return tokenizer.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    texts: list[str] = tokenizer.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return texts
 
 
 def score(responses: list[str], rows: list[dict[str, Any]]) -> tuple[dict[str, Accuracy], list[dict[str, Any]]]:

@@ -118,10 +118,31 @@ def train(
         TrainingError: veRL stopped with an error, or did no step; the message has the reason and the log's end.
     """
     results: list[StepResult] = []
+
+    def look(line: str) -> None:
+        if result := parse_step(line):
+            results.append(result)
+            progress(result)
+
+    code = run(command(arguments), log, look, environment)
+    if code or not results:
+        raise TrainingError(explain(log, code))
+    return results
+
+
+def run(command: list[str], log: Path, look: Callable[[str], None], environment: dict[str, str]) -> int:
+    """Runs a command to its end, and ends all that it has started if this process is interrupted; its exit code.
+
+    Args:
+        command: the command line.
+        log: file for the command line and everything that it prints.
+        look: called with each line.
+        environment: variables beside the current ones.
+    """
     with log.open("w", encoding="utf-8") as file:
-        file.write(shlex.join(command(arguments)) + "\n")
+        file.write(shlex.join(command) + "\n")
         process = subprocess.Popen(
-            command(arguments),
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -136,17 +157,12 @@ def train(
             for line in process.stdout:
                 file.write(line)
                 file.flush()
-                if result := parse_step(line):
-                    results.append(result)
-                    progress(result)
-            code = process.wait()
+                look(line)
+            return process.wait()
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             raise
-    if code or not results:
-        raise TrainingError(_explain(log, code))
-    return results
 
 
 def parse_step(line: str) -> StepResult | None:
@@ -173,12 +189,20 @@ def save(folder: Path, results: list[StepResult], steps: int) -> None:
     Raises:
         TrainingError: veRL wrote no policy.
     """
-    written = folder / "checkpoints" / f"global_step_{steps}" / "actor" / "huggingface"
+    keep_policy(folder, folder / "checkpoints" / f"global_step_{steps}" / "actor" / "huggingface")
+    (folder / STEPS).write_text(json.dumps([asdict(result) for result in results]), encoding="utf-8")
+
+
+def keep_policy(folder: Path, written: Path) -> None:
+    """Moves the policy out of veRL's checkpoints, to `folder/policy`.
+
+    Raises:
+        TrainingError: veRL wrote no policy.
+    """
     if not (written / "config.json").is_file():
         raise TrainingError(f"veRL ended without an error, but wrote no policy to {str(written)!r}")
     shutil.move(written, folder / "policy")
     shutil.rmtree(folder / "checkpoints")
-    (folder / STEPS).write_text(json.dumps([asdict(result) for result in results]), encoding="utf-8")
 
 
 def load(folder: Path) -> list[StepResult]:
@@ -186,7 +210,8 @@ def load(folder: Path) -> list[StepResult]:
     return [StepResult(**one) for one in json.loads((folder / STEPS).read_text(encoding="utf-8"))]
 
 
-def _explain(log: Path, code: int) -> str:
+def explain(log: Path, code: int) -> str:
+    """Why veRL's trainer has ended, from the end of its log."""
     lines = [_RAY_PREFIX.sub("", line.rstrip()) for line in log.read_text(encoding="utf-8").splitlines()]
     reasons = [line for line in lines if _REASON.match(line.strip())]
     reason = reasons[-1].strip() if reasons else "no error message in the log"

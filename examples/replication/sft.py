@@ -1,16 +1,12 @@
 """Supervised fine-tuning on the pivot's references, by veRL's SFT trainer with the settings of our SFT recipe."""
 
-import os
 import re
-import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from quickstart.train import TrainingError
+from quickstart import train
 
 RECIPE = "llama3.1_8b_sft"
 _STEP = re.compile(r"\bstep:(\d+) - train/loss:([-+.\deE]+)")
@@ -73,18 +69,12 @@ def fine_tune(
     Raises:
         TrainingError: veRL ended with an error, or wrote no policy.
     """
-    command = [sys.executable, *tuning.arguments(files, folder, profile)]
     log = folder / "verl.log"
-    with log.open("w", encoding="utf-8") as file:
-        file.write(shlex.join(command) + "\n")
-        piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-        with subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **piped) as process:  # type: ignore[call-overload]
-            for line in process.stdout:
-                file.write(line)
-                if step := _STEP.search(line):
-                    progress(int(step[1]), f"loss {step[2]}")
-    written = folder / "checkpoints" / f"global_step_{tuning.steps}" / "huggingface"
-    if process.returncode or not (written / "config.json").is_file():
-        raise TrainingError(f"veRL's SFT trainer ended with exit code {process.returncode}; see {str(log)!r}")
-    shutil.move(written, folder / "policy")
-    shutil.rmtree(folder / "checkpoints")
+
+    def look(line: str) -> None:
+        if step := _STEP.search(line):
+            progress(int(step[1]), f"loss {step[2]}")
+
+    if code := train.run([sys.executable, *tuning.arguments(files, folder, profile)], log, look, {}):
+        raise train.TrainingError(train.explain(log, code))
+    train.keep_policy(folder, folder / "checkpoints" / f"global_step_{tuning.steps}" / "huggingface")

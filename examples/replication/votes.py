@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pbrlsvr.answers import equal
 from pbrlsvr.responses.spans import split
+from quickstart.evaluate import load_policy, rendered, respond
 
 
 def vote(
@@ -34,12 +34,11 @@ def vote(
         batch: rows asked at a time.
     """
     torch.manual_seed(seed)
-    tokenizer = AutoTokenizer.from_pretrained(policy, padding_side="left", trust_remote_code=False)
-    model = AutoModelForCausalLM.from_pretrained(policy, trust_remote_code=False).eval()
+    model, tokenizer = load_policy(policy)
     kept = []
     for first in range(0, len(rows), batch):
         asked = rows[first : first + batch]
-        texts = _sample(model, tokenizer, [list(row["prompt"]) for row in asked], voters, tokens)
+        texts = respond(model, tokenizer, [rendered(tokenizer, row) for row in asked], tokens, samples=voters)
         for place, row in enumerate(asked):
             answers = [split(text).answer for text in texts[place * voters : (place + 1) * voters]]
             if elected := majority([one for one in answers if one], row["extra_info"]["language"]):
@@ -61,21 +60,3 @@ def majority(answers: list[str], language: str) -> str:
 def some(rows: list[dict[str, Any]], count: int, seed: int) -> list[dict[str, Any]]:
     """As many rows as a run asks, or all."""
     return rows if len(rows) <= count else random.Random(seed).sample(rows, count)
-
-
-@torch.inference_mode()
-def _sample(model: Any, tokenizer: Any, prompts: list[Any], count: int, tokens: int) -> list[str]:
-    texts = [tokenizer.apply_chat_template(one, add_generation_prompt=True, tokenize=False) for one in prompts]
-    inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-    inputs.pop("token_type_ids", None)
-    written = model.generate(
-        **inputs,
-        do_sample=True,
-        temperature=1.0,
-        top_p=1.0,
-        top_k=0,
-        num_return_sequences=count,
-        max_new_tokens=tokens,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return tokenizer.batch_decode(written[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)

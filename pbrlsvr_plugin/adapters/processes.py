@@ -2,12 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
-from typing import Any
 
 from pbrlsvr.errors import MissingDependencyError
 from pbrlsvr.options import Options
-from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.serving.options import places
 
 
 def join_ray(reward: Options | None) -> None:
@@ -19,7 +17,7 @@ def join_ray(reward: Options | None) -> None:
         MissingDependencyError: the variable is set, and Ray is not installed.
     """
     address = os.environ.get("RAY_ADDRESS")
-    if not address or not any(serving.place in ("auto", "ray") for serving in _servings(reward)):
+    if not address or not any(one.place in ("auto", "ray") for one in places(reward)):
         return
     try:
         import ray
@@ -34,12 +32,3 @@ def join_ray(reward: Options | None) -> None:
         run = "|".join(os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"))
         run = run if run.strip("|") else f"{os.getpid()}"
         ray.init(address=address, namespace=f"{PREFIX}{hashlib.sha256(run.encode()).hexdigest()[:12]}")
-
-
-def _servings(block: Any) -> Iterator[ServingOptions]:
-    """The `serving` blocks of a reward, and of the blocks in it."""
-    if isinstance(block, ServingOptions):
-        yield block
-    elif isinstance(block, Options):
-        for name in type(block).model_fields:
-            yield from _servings(getattr(block, name))

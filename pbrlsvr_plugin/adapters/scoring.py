@@ -3,14 +3,12 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pbrlsvr
-from pbrlsvr.errors import ConfigError
-from pbrlsvr.options import Options
+from pbrlsvr.errors import ConfigError, did_you_mean
 from pbrlsvr.yaml_files import read_yaml
 from pbrlsvr_plugin.adapters.processes import join_ray
 from pbrlsvr_plugin.adapters.samples import Sample
@@ -57,7 +55,7 @@ class Scoring:
             PbrlsvrError: a sample cannot be scored, or a model or service failed; the other samples are given up.
         """
         if not self._joined:
-            await asyncio.to_thread(join_ray, self._configured())
+            await asyncio.to_thread(join_ray, chosen_reward.configured(self._function))
             self._joined = True
         tasks = [asyncio.ensure_future(chosen_reward.result(self._function, **sample)) for sample in samples]
         try:
@@ -67,15 +65,10 @@ class Scoring:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _configured(self) -> Options | None:
-        made_of = getattr(getattr(self._function, "func", self._function), "reward", None)
-        return made_of.of(getattr(self._function, "keywords", {})) if made_of is not None else None
-
 
 def _of_pbrlsvr(name: str, options: Mapping[str, Any]) -> chosen_reward.Function:
     if name not in pbrlsvr.REWARD_FUNCTIONS:
-        close = get_close_matches(name, pbrlsvr.REWARD_FUNCTIONS, n=1, cutoff=0.5)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, pbrlsvr.REWARD_FUNCTIONS, 0.5)
         raise ConfigError(
             f"there is no reward {name!r}.{hint} The rewards are {list(pbrlsvr.REWARD_FUNCTIONS)}; one of your own is "
             "'my_file.py:my_reward'"

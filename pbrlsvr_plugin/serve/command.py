@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, MissingDependencyError, PbrlsvrError, ServiceError
-from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.serving.options import places
 from pbrlsvr_plugin.key_values import gathered
 from pbrlsvr_plugin.serve.options import ServeOptions
 from pbrlsvr_plugin.terminal import say_error
@@ -87,8 +87,8 @@ def _connect(options: ServeOptions, reward: Any) -> int:
     Raises:
         ServiceError: there is no Ray.
     """
-    places = [*_places(reward)]
-    if options.ray is None and not any(place.place == "ray" for place in places):
+    found = places(reward)
+    if options.ray is None and not any(place.place == "ray" for place in found):
         return 1
     try:
         import ray
@@ -98,15 +98,4 @@ def _connect(options: ServeOptions, reward: Any) -> int:
         raise ServiceError(
             f"ray={options.ray!r}: there is no Ray: {type(error).__name__}: {error}. Start one, or leave `ray` out"
         ) from error
-    return max((place.replicas for place in places), default=1)
-
-
-def _places(reward: Any) -> Iterator[ServingOptions]:
-    """Where the models of a reward run."""
-    common = getattr(reward, "serving", None)
-    if not isinstance(common, ServingOptions):
-        return
-    yield common
-    for name in type(reward).model_fields:
-        if isinstance(own := getattr(getattr(reward, name), "serving", None), ServingOptions):
-            yield common.override(own)
+    return max((place.replicas for place in found), default=1)

@@ -22,7 +22,7 @@ from pbrlsvr.scoring.base import Reward, SemanticReward
 from pbrlsvr_plugin.serve.errors import Refusal, busy, of_ours
 from pbrlsvr_plugin.serve.metrics import Metrics
 from pbrlsvr_plugin.serve.options import LimitOptions
-from pbrlsvr_plugin.verl.chosen_reward import Function, NoScore, result
+from pbrlsvr_plugin.verl.chosen_reward import Function, NoScore, configured, result
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Door:
         self.requests = self.waiting = 0
         self.draining = False
         self.why_not_ready = "the models are being loaded"
-        self.reward = _reward(function)
+        self.reward = configured(function)
         self.encoder = _encoder(self.reward)
         # When the last samples were answered, and how many: for Retry-After.
         self._answered: deque[tuple[float, int]] = deque(maxlen=_RECENT)
@@ -227,13 +227,6 @@ def _of_one(error: BaseException, param: str) -> Refusal:
     if isinstance(error, PbrlsvrError):
         return of_ours(error, param)
     return Refusal(500, "internal", f"{param}: the reward failed with {type(error).__name__}: {error}")
-
-
-def _reward(function: Function) -> Reward | None:
-    """The reward's object; None for a function that was not made with `verl_function`."""
-    inner = getattr(function, "func", function)
-    kind = getattr(inner, "reward", None)
-    return kind.of(getattr(function, "keywords", {})) if isinstance(kind, type) and issubclass(kind, Reward) else None
 
 
 def _encoder(reward: Reward | None) -> Embedder | None:

@@ -7,7 +7,7 @@ from functools import partial
 from math import isfinite
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -17,6 +17,9 @@ from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr_plugin.verl import own_reward
 from pbrlsvr_plugin.verl.compose import compose
 from pbrlsvr_plugin.verl.reward_option import MODULE, PREFIX, apply_choice, reward_options
+
+if TYPE_CHECKING:
+    from pbrlsvr.scoring.base import Reward
 
 #: Takes what veRL gives to a reward function, by name; sync or async; returns a score or a dictionary with one.
 Function = Callable[..., Any]
@@ -78,6 +81,18 @@ def of_config(path: Path, options: Sequence[str] = ()) -> tuple[Function, str]:
         )
     described = " ".join([f"{target.path}:{target.name} of {path.name}", *options])
     return _of_pbrlsvr(target) if target.path == MODULE else _of_verl(config), described
+
+
+def configured(function: Function) -> "Reward | None":
+    """The reward's object with its options; None for a function that was not made with `verl_function`.
+
+    Raises:
+        ConfigError: an option does not exist, or has a value that cannot work.
+    """
+    from pbrlsvr.scoring.base import Reward
+
+    kind = getattr(getattr(function, "func", function), "reward", None)
+    return kind.of(getattr(function, "keywords", {})) if isinstance(kind, type) and issubclass(kind, Reward) else None
 
 
 class NoScore(ModelError):  # noqa: N818

@@ -8,14 +8,13 @@ cannot.
 """
 
 import re
-from difflib import get_close_matches
 from importlib import resources
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import pbrlsvr
-from pbrlsvr.errors import ConfigError
+from pbrlsvr.errors import ConfigError, did_you_mean
 from pbrlsvr_plugin.verl import after_saving, modules, own_reward
 
 PREFIX = "pbrlsvr."
@@ -106,8 +105,7 @@ def _require_known(chosen: Any) -> None:
     require_files()
     choices = reward_options()
     if chosen not in choices:
-        close = get_close_matches(str(chosen), choices, n=1, cutoff=0.5)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(chosen), choices, 0.5)
         raise ConfigError(f"reward_fn: {chosen!r} is not a reward.{hint} The choices are {choices}.")
 
 

@@ -111,3 +111,12 @@ class ServingOptions(Options):
         # torchrun, accelerate and deepspeed say so; each of their processes would load the model.
         several = os.environ.get("LOCAL_WORLD_SIZE", "1") not in ("", "0", "1")
         return self.model_copy(update={"place": "node" if several else "local"})
+
+
+def places(reward: Any) -> list[ServingOptions]:
+    """Where the models of a reward run: as its `serving` says, and as each block says over that; [] for none."""
+    common = getattr(reward, "serving", None)
+    blocks = (getattr(reward, name) for name in getattr(type(reward), "model_fields", {}))
+    own = [block.serving for block in blocks if isinstance(getattr(block, "serving", None), ServingOptions)]
+    shared = common if isinstance(common, ServingOptions) else ServingOptions()
+    return [*([common] if common is shared else []), *map(shared.override, own)]

@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-import re
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
+from served import command
 from typer.testing import CliRunner
 
 import pbrlsvr
@@ -127,16 +124,10 @@ def through_http(samples: Path, options: Path, folder: Path) -> list[list[float]
     """`/score`, and what OpenRLHF asks, at a real server."""
     rows, config = json.loads(samples.read_text()), folder / "serve.yaml"
     config.write_text(yaml.safe_dump({"reward": "hybrid", "options": yaml.safe_load(options.read_text())["hybrid"]}))
-    command = [sys.executable, "-u", "-m", "pbrlsvr_plugin.cli", "serve", str(config), "port=0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder)
+    server = command(str(config), folder=folder)
     try:
-        said = ""
-        while not said.endswith("ready\n"):
-            line = server.stdout.readline()
-            assert line, said
-            said += line
-        url = re.search(r"at (http://[^\s;,]+)", said)[1]
-        threading.Thread(target=server.stdout.read, daemon=True).start()
+        url = server.url
+        server.wait_for("ready\n")
         plain = httpx.post(f"{url}/score", json={"samples": rows}, timeout=300).raise_for_status().json()
         prompt = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
         prompts = [prompt.format(row["extra_info"]["question"]) for row in rows]
@@ -147,7 +138,7 @@ def through_http(samples: Path, options: Path, folder: Path) -> list[list[float]
         }
         openrlhf = httpx.post(f"{url}/get_reward", json=body, timeout=300).raise_for_status().json()
     finally:
-        server.kill()
+        server.process.kill()
     return [[one["score"] for one in plain["results"]], openrlhf["rewards"]]
 
 
