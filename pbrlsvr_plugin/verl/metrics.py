@@ -44,6 +44,9 @@ PREFIX = "pbrlsvr"
 #: What a standard deviation is compared with in GRPO, where it is added to it (verl/trainer/ppo/core_algos.py:326).
 NO_SPREAD = 1e-6
 
+# No language's code is longer; a row may hold anything.
+_LONGEST_CODE = 64
+
 # Beyond it, as for NaN, sums and squares are no numbers any more.
 _LARGEST = 1e100
 
@@ -103,7 +106,6 @@ class Response:
         return number if abs(number) < _LARGEST else None
 
 
-@lru_cache(maxsize=4096)
 def language_of(language: Any, data_source: str) -> str:
     """What a row's metrics are listed under: its language, else that of a data source `<name>/<language>`.
 
@@ -111,11 +113,17 @@ def language_of(language: Any, data_source: str) -> str:
     ('sw', 'pt-BR', 'unknown')
     """
     for code in (language, data_source.rpartition("/")[2] if "/" in data_source else ""):
-        try:
-            return parse(code)
-        except DataError:
-            continue
+        if isinstance(code, str) and len(code) <= _LONGEST_CODE and (tag := _tag(code)):
+            return tag
     return UNKNOWN
+
+
+@lru_cache(maxsize=4096)
+def _tag(code: str) -> str:
+    try:
+        return parse(code)
+    except DataError:
+        return ""
 
 
 def language_metrics(responses: Iterable[Response]) -> dict[str, float]:

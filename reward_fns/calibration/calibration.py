@@ -31,7 +31,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -254,7 +254,7 @@ def effective_prompt(options: EmbeddingOptions) -> str | None:
     return card_prompt(options.model) if options.prompt is None else options.prompt
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _warn_pooled(language: str) -> None:
     log.warning("the calibration has no pair for the language %r: it takes the mean over the languages", language)
 

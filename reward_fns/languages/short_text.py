@@ -1,11 +1,11 @@
 """What single words say about a language, where sentences are too short to be identified, or languages are mixed."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from pbrlsvr.languages.identify import _probabilities, known_languages, reported_as, scripts_of, shared_credit
 from pbrlsvr.languages.tables import ENGLISH_PARTICLES, ENGLISH_WORDS, LANGUAGE_OF_SCRIPT
 from pbrlsvr.languages.text import Word, prose, segments
+from pbrlsvr.remembered import remembered
 
 # A single word is a name, a unit or one that two languages share as likely as not.
 _WORDS = 2
@@ -118,7 +118,7 @@ def _read(text: str) -> list[Word]:
     return [word for segment in segments(prose(text)[0]) for word in segment if word.weight]
 
 
-@lru_cache(maxsize=256)
+@remembered(500_000)
 def _forms(text: str) -> frozenset[str]:
     return frozenset(word.text for word in _read(text)) if text else frozenset()
 

@@ -14,12 +14,15 @@ from functools import lru_cache
 
 from pbrlsvr.languages import tables
 from pbrlsvr.languages.tables import LETTERS_PER_SIGN, LOOKS_CYRILLIC, LOOKS_LATIN, SCRIPT_OF_NAME
+from pbrlsvr.remembered import remembered
 from pbrlsvr.responses import markup
 
 #: Longest segment. At 12 words the identifier is right in 97 of 100 cases or more; a longer segment would hide a
 #: change of language within a sentence.
 WORDS_PER_SEGMENT = 12
 _SIGNS_PER_TOKEN = 60
+# A policy, the guards and a similarity ask for the same texts: a thousand responses of two thousand characters.
+_REMEMBERED = 2_000_000
 
 # Format characters, fillers and variation selectors: they show nothing, and split words for a program but not a reader.
 _INVISIBLE = re.compile(
@@ -128,7 +131,7 @@ def _piece(body: str, kind: markup.Kind) -> tuple[str, str, list[str]]:
     return edge.join([*judged, ""]), "".join(seen), hidden
 
 
-@lru_cache(maxsize=1024)
+@remembered(_REMEMBERED)
 def read(text: str) -> Reading:
     r"""What of a text is judged, and what a similarity may see.
 

@@ -13,7 +13,7 @@ from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError
 if TYPE_CHECKING:
     from sacrebleu.metrics import BLEU, CHRF
 
-# sacrebleu's metric objects keep the references of the last call; its tokenizer has a cache of its own.
+# sacrebleu's metric objects keep the references of the last call.
 _lock = threading.Lock()
 
 
@@ -89,7 +89,16 @@ def _share(metric: Any, text: str, reference: str) -> float:
         return 0.0
     with _lock:
         score = metric.sentence_score(text, [reference]).score
+        _forget_texts(getattr(metric, "tokenizer", None))
     return min(max(float(score) / 100, 0.0), 1.0)
+
+
+def _forget_texts(tokenizer: Any) -> None:
+    """sacrebleu's tokenizers remember 65,536 texts, however long: in a server or a reward worker that is its memory."""
+    for one in (tokenizer, getattr(tokenizer, "_post_tokenizer", None)):
+        clear = getattr(vars(type(one)).get("__call__"), "cache_clear", None)
+        if clear is not None:
+            clear()
 
 
 @cache
