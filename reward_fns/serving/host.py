@@ -8,6 +8,7 @@ from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError, Pbrl
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.cache import MISSING
 from pbrlsvr.serving.disk_cache import DiskCache, own_folder
+from pbrlsvr.serving.heap import Heap
 from pbrlsvr.serving.options import ServingOptions
 
 # One at a time in a process: transformers' modules fill on first use, and a second thread sees them half filled.
@@ -55,6 +56,7 @@ class ModelHost:
         self._model: Model | None = None
         self._load_error: PbrlsvrError | None = None
         self._disk: DiskCache | None = None
+        self.heap = Heap()
 
     def run(self, items: list[Any]) -> list[Any]:
         """`[N]` different items -> `[N]` results in order, with a `Failure` for each item that the model cannot take.
@@ -62,7 +64,12 @@ class ModelHost:
         Raises:
             PbrlsvrError: the model cannot be loaded.
         """
-        model = self._loaded()
+        try:
+            return self._results(self._loaded(), items)
+        finally:
+            self.heap.after_work()
+
+    def _results(self, model: Model, items: list[Any]) -> list[Any]:
         if self._disk is None:
             return run_isolating(model.run, items, self._options.model)
         known = self._disk.get(items)

@@ -1,8 +1,12 @@
 """Loading, isolation of bad items, budgets of tokens, and the cache on disk."""
 
 import logging
+import platform
+import re
 import threading
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -290,3 +294,34 @@ def test_models_are_loaded_one_after_the_other():
     for thread in threads:
         thread.join()
     assert most == [1, 1, 1, 1]
+
+
+class Holes:
+    """Takes 60 MB for a window, and something small that stays between each two pieces of it."""
+
+    model = "holes"
+    kept: ClassVar[list] = []
+
+    def load(self):
+        return self
+
+    def run(self, items):
+        window = []
+        for _ in range(600):
+            window.append(bytearray(100_000))
+            self.kept.append(bytearray(1000))
+        return items
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library gives memory back in its own way")
+def test_memory_that_a_window_has_freed_goes_back_to_the_system():
+    host = ModelHost(Holes(), ServingOptions())
+    host.run(["first"])
+    kept = resident_mib()
+    host.heap.every_s = 0
+    host.run(["second"])
+    assert resident_mib() < kept - 30
+
+
+def resident_mib():
+    return int(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
