@@ -6,10 +6,15 @@ import exported
 
 # Two steps of GRPO with two rewards, an evaluation, and what goes wrong.
 TRAIN = """
-import json, os, pickle, sys
+import itertools, json, os, pickle, queue, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from datasets import load_dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
+from trl.chat_template_utils import qwen3_schema
+from trl.experimental.async_grpo.async_rollout_worker import _AsyncRolloutLoop
 from trl.scripts.grpo import make_parser
 from trl.trainer.utils import is_async_callable
 from pbrlsvr_plugin.adapters import trl as ours
@@ -38,6 +43,54 @@ def error_of(work):
     except BaseException as error:
         return f"{type(error).__name__}: {error}"
 
+# What AsyncGRPO asks of vLLM: tokens for a prompt's.
+class Generating(BaseHTTPRequestHandler):
+    texts = itertools.cycle(["I add the numbers.\\n#### 3", "I do not know.", ""])
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        ids = tokenizer(next(self.texts), add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+        logprobs = {"token_logprobs": [-1.0] * len(ids)}
+        body = json.dumps({"choices": [{"token_ids": ids, "logprobs": logprobs}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+tokenizer = AutoTokenizer.from_pretrained(policy)
+# AsyncGRPO knows the chat templates of some models; the tests' policy has one of its own.
+tokenizer.response_schema = qwen3_schema
+
+# AsyncGRPO's loop that generates and scores: the trainer pickles the rewards and starts it in a process of its own.
+def asynchronous(reward_funcs, data, groups):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Generating)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    samples, metrics, failed = queue.Queue(), queue.Queue(), queue.Queue()
+    loop = _AsyncRolloutLoop(
+        model_name="policy", dataset=data, reward_funcs=pickle.loads(pickle.dumps(reward_funcs)),
+        processing_class=tokenizer, eos_token_ids=[tokenizer.eos_token_id], rollout_buffer=samples,
+        model_version_value=SimpleNamespace(value=0), heartbeat_value=SimpleNamespace(value=0.0),
+        failed_event=threading.Event(), exception_info_queue=failed, metrics_queue=metrics, num_generations=3,
+        max_inflight_tasks=6, vllm_server_url=f"http://127.0.0.1:{server.server_port}",
+    )
+    def stop():
+        found = [samples.get() for _ in range(3 * groups)]
+        loop._loop.call_soon_threadsafe(loop._stop_event.set)
+        return found
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(stop) if groups else None
+        try:
+            loop.run()
+        except Exception:
+            return failed.get()[:2]
+        finally:
+            server.shutdown()
+        return [sample.metrics | {"advantage": sample.advantage} for sample in found.result()]
+
 one = trainer(rewards, data)
 one.train()
 evaluated = one.evaluate()
@@ -46,6 +99,8 @@ print(json.dumps({
     "extra": {name: list(values) for name, values in one._logs["extra"].items()},
     "async": [is_async_callable(each) for each in rewards], "verl": "verl" in sys.modules,
     "example": [training.scale_rewards, training.remove_unused_columns, dotted],
+    "asynchronous": asynchronous(rewards, data, groups=2),
+    "asynchronous, no columns": asynchronous([semantic], data.remove_columns(["extra_info"]), groups=0),
     "no columns": error_of(lambda: trainer([semantic], data.remove_columns(["extra_info"])).train()),
     "no reference": error_of(lambda: trainer([semantic], data.map(lambda row: {"extra_info": {
         **row["extra_info"], "pivot_reasoning": None}})).train()),
@@ -54,7 +109,7 @@ print(json.dumps({
 """
 
 
-def test_two_steps_of_grpo_log_scores_components_and_means_per_language_and_errors_end_the_run(
+def test_two_steps_of_grpo_log_scores_and_means_per_language_asyncgrpo_takes_the_scores_and_errors_end_the_run(
     run_in, tiny_policy, minilm, tmp_path
 ):
     rows = exported.write_rows("trl", tmp_path / "data")
@@ -81,6 +136,16 @@ def test_two_steps_of_grpo_log_scores_components_and_means_per_language_and_erro
     assert len(components) >= 12
     assert all(0 <= value <= 1 for value in components)
     assert set(found["extra"]["right/acc"]) <= {0.0, 1.0}
+    # AsyncGRPO passes no `log_extra` and no `log_metric`. The third text of each three is empty.
+    assert len(found["asynchronous"]) == 6
+    for sample in found["asynchronous"]:
+        assert sample["reward"] == sample["rewards/embed_cosine"] + sample["rewards/right"]
+        assert 0 <= sample["rewards/embed_cosine"] <= 1
+    assert {sample["rewards/right"] for sample in found["asynchronous"]} <= {0.0, 1.0}
+    assert {sample["rewards/embed_cosine"] > 0 for sample in found["asynchronous"]} == {True, False}
+    kind, why = found["asynchronous, no columns"]
+    assert kind == "DataError"
+    assert why.startswith("TRL passed no column 'pivot_reasoning'")
     assert found["no columns"].startswith("DataError: TRL passed no column 'pivot_reasoning'")
     assert "remove_unused_columns=False" in found["no columns"]
     assert "has extra_info['pivot_reasoning']=None" in found["no reference"]
