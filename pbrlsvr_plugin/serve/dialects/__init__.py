@@ -2,6 +2,13 @@
 
 from fastapi import APIRouter
 
-from pbrlsvr_plugin.serve.dialects import embeddings, nemo_gym, openrlhf, score, slime
+from pbrlsvr_plugin.serve.dialects import embeddings, nemo_gym, nemo_gym_metrics, openrlhf, score, slime
 
-DIALECTS: tuple[APIRouter, ...] = (score.routes, openrlhf.routes, slime.routes, nemo_gym.routes, embeddings.routes)
+DIALECTS: tuple[APIRouter, ...] = (
+    score.routes,
+    openrlhf.routes,
+    slime.routes,
+    nemo_gym.routes,
+    nemo_gym_metrics.routes,
+    embeddings.routes,
+)

@@ -174,6 +174,40 @@ def test_nemo_gym_gets_its_request_again_with_the_reward(client, expected):
     assert (refused.status_code, refused.json()["error"]["param"]) == (422, "response.output")
 
 
+def test_nemo_gym_gets_its_figures_of_all_rollouts_and_may_verify_them_again(client):
+    rollouts = [
+        {"_ng_task_index": task, "_ng_rollout_index": n, "reward": reward, "right": reward == 1, "data_source": "a/sw",
+         "response": {"usage": {"output_tokens": 10 * n, "output_tokens_details": {"reasoning_tokens": 1}}}}
+        for task, rewards in ((7, [1, 0.5, 0.0]), (3, [0.25]))
+        for n, reward in enumerate(rewards)
+    ]  # fmt: skip
+    found = post(client, "/aggregate_metrics", {"verify_responses": rollouts})
+    alone, three = found["group_level_metrics"]
+    assert [(each["_ng_task_index"], each["num_rollouts"]) for each in (alone, three)] == [(3, 1), (7, 3)]
+    assert (alone["mean/reward"], alone["std/reward"]) == (0.25, 0.0)
+    # (0.5, 0, -0.5): the squares sum to 0.5, over n - 1 = 2.
+    assert [three[f"{name}/reward"] for name in ("mean", "max", "min", "median", "std")] == [0.5, 1.0, 0.0, 0.5, 0.5]
+    assert (three["mean/right"], three["mean/output_tokens"]) == (pytest.approx(1 / 3), 10.0)
+    assert found["agent_metrics"]["mean/reward"] == 1.75 / 4
+    assert found["key_metrics"] == {
+        "mean/reward": 1.75 / 4, "mean/right": 0.25, "mean/output_tokens": 7.5,
+    }  # fmt: skip
+    assert post(client, "/aggregate_metrics", {"verify_responses": []}) == {
+        "group_level_metrics": [], "agent_metrics": {}, "key_metrics": {},
+    }  # fmt: skip
+    huge = {"verify_responses": [{"reward": 10**400}, {"reward": 1.7e308}, {"reward": -1.7e308}, {"reward": True}]}
+    assert post(client, "/aggregate_metrics", huge)["key_metrics"] == {"mean/reward": 1.0}
+    for wrong, param in (
+        ([{"_ng_task_index": "a"}], "verify_responses[0]._ng_task_index"),
+        ([{f"n{number}": 1 for number in range(2000)}], "verify_responses"),
+        ([{}] * 100_001, "verify_responses"),
+        ([3], "verify_responses[0]"),
+    ):
+        refused = client.post("/aggregate_metrics", json={"verify_responses": wrong})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (422, param)
+    assert client.get("/reverify_mode").json() == "stateless"
+
+
 def test_embeddings_are_those_of_the_texts_as_they_are(client, minilm):
     here = embedder(EmbeddingOptions(model=minilm, prompt=""), ServingOptions(place="local"))
 
@@ -256,14 +290,14 @@ def test_each_example_of_the_openapi_is_answered(client):
             model = client.get("/v1/models").json()["data"][0]["id"]
             post(client, path, {**example, "model": model} if "model" in example else example)
             asked += 1
-    assert asked == 6
+    assert asked == 7
 
 
 def test_what_the_openapi_says_holds_for_requests_right_and_wrong(served):
     operations = [
         each.ok() for each in schemathesis.openapi.from_url(f"{served.url}/openapi.json").get_all_operations()
     ]
-    assert len(operations) == 11
+    assert len(operations) == 13
     for operation in operations:
         for mode in schemathesis.GenerationMode:
 
