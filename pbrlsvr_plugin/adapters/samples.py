@@ -5,6 +5,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 from pbrlsvr.errors import DataError
@@ -24,6 +26,7 @@ _PLACES = {
 }
 # Where servers and parsers of chat templates put what a model thinks.
 _THINKING = ("reasoning_content", "reasoning", "thinking")
+_ROLES = ("assistant", "user", "system", "developer", "tool", "function")
 
 # As a tokenizer writes special tokens: anywhere between bars, in other forms at the end.
 _SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>")
@@ -47,14 +50,28 @@ def response_text(completion: Any) -> str:
     messages = [completion] if isinstance(completion, Mapping) else completion
     if not isinstance(messages, Sequence) or not all(isinstance(one, Mapping) for one in messages):
         raise DataError(f"a completion is {completion!r:.80}; expected a text or a list of messages")
-    said = next((one for one in reversed(messages) if one.get("role") == "assistant"), None)
+    for one in messages:
+        # A role that nobody knows would have every response scored as nothing.
+        if one.get("role") not in _ROLES:
+            raise DataError(f"a message has the role {one.get('role')!r:.80}; what the model said has 'assistant'")
+    said = next((one for one in reversed(messages) if one["role"] == "assistant"), None)
     if said is None:
         return ""  # nothing was said
-    content = said.get("content")
-    if isinstance(content, Sequence) and not isinstance(content, str):
-        content = "".join(str(part.get("text") or "") if isinstance(part, Mapping) else str(part) for part in content)
-    thought = next((str(said[name]) for name in _THINKING if said.get(name)), "")
-    return f"<think>\n{thought}\n</think>\n\n{content or ''}" if thought else str(content or "")
+    content = _content(said.get("content"))
+    thought = next(filter(None, (_content(said.get(name)) for name in _THINKING)), "")
+    return f"<think>\n{thought}\n</think>\n\n{content}" if thought else content
+
+
+def _content(content: Any) -> str:
+    """The text of a message's content: a text, or parts of which some have a text, as the others may be pictures."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    parts = [content] if isinstance(content, Mapping) else content
+    if isinstance(parts, Sequence) and not isinstance(parts, bytes):
+        texts = [(part.get("text") or "") if isinstance(part, Mapping) else part for part in parts]
+        if all(isinstance(text, str) for text in texts):
+            return "".join(map(str, texts))
+    raise DataError(f"a message has the content {content!r:.80}; expected a text, or a list of parts with a text")
 
 
 def of_columns(completions: Sequence[Any], columns: Mapping[str, Any], needs: str, trainer: str) -> list[Sample]:
@@ -67,8 +84,11 @@ def of_columns(completions: Sequence[Any], columns: Mapping[str, Any], needs: st
         trainer: names the trainer in errors.
 
     Raises:
-        DataError: a column is missing that the reward needs, or is not as long as the batch.
+        DataError: a column is missing that the reward needs, or is not as long as the batch; or a completion is
+            neither a text nor messages.
     """
+    if isinstance(completions, str | bytes) or not isinstance(completions, Sequence):
+        raise DataError(f"{trainer} passed completions={completions!r:.80}; expected a list, with one for each row")
     known = {name: columns[name] for name in (*COLUMNS, *IN_EXTRA_INFO) if columns.get(name) is not None}
     for name, values in known.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != len(completions):
@@ -171,8 +191,9 @@ def _row(known: Mapping[str, Any], number: int) -> Sample:
     return {"data_source": str(source or "data"), "ground_truth": _text(truth), "extra_info": extra}
 
 
-def _text(truth: Any) -> str | None:
-    return None if truth is None else str(truth)
+def _text(truth: Any) -> Any:
+    """A number as a text; what else it may be is the reward's to refuse, or a reward of one's own to read."""
+    return str(truth) if isinstance(truth, Real | Decimal) else truth
 
 
 def _require(

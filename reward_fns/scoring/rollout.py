@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from numbers import Integral
+from decimal import Decimal
+from math import isnan
+from numbers import Integral, Real
 from typing import Any
 
 from pbrlsvr import answers
@@ -63,7 +65,7 @@ class Rollout:
             served_at: see above.
 
         Raises:
-            DataError: the row's `language` does not exist.
+            DataError: the row's `language` does not exist, or its answer is neither a text nor a number.
         """
         row = extra_info or {}
         place = f"row {row.get('index')!r} of {str(data_source)!r}"
@@ -72,7 +74,8 @@ class Rollout:
             language = parse(language) if language is not None else None
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
-        truth = next((str(text) for text in (ground_truth, row.get("pivot_answer")) if text not in (None, "")), "")
+        truth = _truth(ground_truth, f"{place} has ground_truth")
+        truth = truth or _truth(row.get("pivot_answer"), f"{place} has extra_info['pivot_answer']")
         return cls(place, solution_str, split(solution_str), language, truth, row, served_at)
 
     @property
@@ -196,3 +199,15 @@ class Rollout:
         if not self.truth:
             return None
         return float(answers.equal(self.spans.answer, self.truth, self.language))
+
+
+def _truth(value: Any, place: str) -> str:
+    """The right answer as a text; a list of answers as one would be right for no response."""
+    if isinstance(value, str):
+        return value
+    value = value.item() if hasattr(value, "item") and getattr(value, "size", 0) == 1 else value
+    if value is None or (isinstance(value, float) and isnan(value)):  # as tables have it for a missing one
+        return ""
+    if isinstance(value, str | Real | Decimal):
+        return str(value)
+    raise DataError(f"{place}={value!r:.80}, neither a text nor a number; write the right final answer")

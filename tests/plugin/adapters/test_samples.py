@@ -29,6 +29,9 @@ CHAT = "<|im_start|>user\n2 + 2?<|im_end|>\n<|im_start|>assistant\n"
         ),
         ([{"role": "assistant", "thinking": "2 + 2", "content": "4"}], "<think>\n2 + 2\n</think>\n\n4"),
         ([{"role": "user", "content": "4"}], ""),
+        ([{"role": "assistant", "content": {"type": "text", "text": "4"}}], "4"),
+        ([{"role": "assistant", "content": [{"type": "image"}, "4", {"type": "text", "text": None}]}], "4"),
+        ([{"role": "assistant", "reasoning": [{"text": "2"}], "content": ""}], "<think>\n2\n</think>\n\n"),
     ],
 )
 def test_what_the_assistant_said_last_is_the_response(completion, text):
@@ -39,6 +42,38 @@ def test_what_the_assistant_said_last_is_the_response(completion, text):
 def test_a_completion_that_is_neither_text_nor_messages_is_an_error(completion):
     with pytest.raises(DataError, match="a completion is"):
         response_text(completion)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"content": "4"}, "has the role None"),
+        ({"role": "gpt", "content": "4"}, "has the role 'gpt'"),
+        ({"role": "assistant", "content": 4}, "has the content 4"),
+        ({"role": "assistant", "content": b"4"}, "has the content b'4'"),
+        ({"role": "assistant", "content": [None]}, r"has the content \[None\]"),
+        ({"role": "assistant", "content": [{"text": 4}]}, "has the content"),
+        ({"role": "assistant", "content": "4", "thinking": 5}, "has the content 5"),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_an_error_and_not_an_empty_response(message, words):
+    with pytest.raises(DataError, match=words):
+        response_text([message])
+
+
+@pytest.mark.parametrize("completions", [None, "4", b"4", 4, {"role": "assistant", "content": "4"}, {}])
+def test_completions_that_are_no_list_are_an_error(completions):
+    with pytest.raises(DataError, match="TRL passed completions="):
+        asyncio.run(ours.reward("format")(completions))
+
+
+@pytest.mark.parametrize("truth", [["4"], {"answer": "4"}, b"4", ("4",), {4}])
+def test_an_answer_that_is_neither_text_nor_number_is_an_error_and_no_score_of_zero(truth):
+    exact = ours.reward("exact_answer")
+    for columns in ({"ground_truth": [truth]}, {"extra_info": [{"pivot_answer": truth}]}):
+        with pytest.raises(DataError, match="neither a text nor a number"):
+            asyncio.run(exact(["#### 4"], **columns))
+    assert asyncio.run(exact(["#### 4"] * 3, ground_truth=[4, 4.0, "4"])) == [1.0, 1.0, 1.0]
 
 
 def batch(**columns):
