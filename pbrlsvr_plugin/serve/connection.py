@@ -7,13 +7,24 @@ minute, or never reads, would keep its place for good.
 import asyncio
 from typing import Any, ClassVar
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_TOO_MANY = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 5\r\nconnection: close\r\n"
-    b"content-length: %d\r\n\r\n%s"
+from pbrlsvr_plugin.serve.errors import Refusal
+
+
+def _answer(status: str, kind: str, message: str) -> bytes:
+    """All of an answer that no application has seen."""
+    body = Refusal(int(status[:3]), kind, message).reply().body
+    retry = "retry-after: 5\r\n" if kind == "busy" else ""
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n{retry}"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + bytes(body)
+
+
+_TOO_MANY = _answer(
+    "503 Service Unavailable", "busy", "too many connections (limits.connections); send this again later"
 )
-_TOO_MANY_BODY = b'{"error":{"type":"busy","message":"too many connections (limits.connections); try again later"}}'
+_NO_HTTP = _answer("400 Bad Request", "refused", "this is no HTTP/1.1, or its head has more than 64 KiB; send less")
 
 
 class Connection(H11Protocol):
@@ -38,7 +49,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self.most:
-            transport.write(_TOO_MANY % (len(_TOO_MANY_BODY), _TOO_MANY_BODY))
+            transport.write(_TOO_MANY)
             transport.close()
             return
         self._head = self.loop.call_later(self.patience_s, transport.abort)
@@ -55,6 +66,11 @@ class Connection(H11Protocol):
         super().data_received(data)
         # From here on the gate counts the time: the head is there. Else the client has begun another one.
         self._wait_for_head(not self._in_request())
+
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(_NO_HTTP)
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,7 +19,8 @@ from pbrlsvr.errors import DataError, PbrlsvrError, ServiceError
 from pbrlsvr.models.embedding.embedder import Embedder, embedder
 from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.scoring.base import Reward, SemanticReward
-from pbrlsvr_plugin.serve.errors import Refusal, busy, of_ours
+from pbrlsvr.scoring.references import COLUMN as REFERENCES
+from pbrlsvr_plugin.serve.errors import Refusal, busy, invalid, of_ours
 from pbrlsvr_plugin.serve.metrics import Metrics
 from pbrlsvr_plugin.serve.options import LimitOptions
 from pbrlsvr_plugin.verl.chosen_reward import Function, NoScore, configured, result
@@ -75,9 +76,9 @@ class Door:
         Raises:
             Refusal: there is no score for one of them, with the reason.
         """
-        self._require_short(samples, param)
+        texts = self._require_few_and_short(samples, param)
         asked = [partial(result, self.function, **sample) for sample in samples]
-        found: list[dict[str, Any]] = await self._answer([each() for each in asked], receive, param)
+        found: list[dict[str, Any]] = await self._answer([each() for each in asked], texts, receive, param)
         self.metrics.scored([each["score"] for each in found])
         return found
 
@@ -90,7 +91,8 @@ class Door:
         encoder = self.encoder
         if encoder is None:
             raise Refusal(404, "refused", f"the reward {self.described!r} has no encoder; serve pbrlsvr.embed_cosine")
-        return await self._answer([encoder.embed_unprompted(text) for text in texts], receive, "input")
+        asked = [encoder.embed_unprompted(text) for text in texts]
+        return await self._answer(asked, len(asked), receive, "input")
 
     async def warm_up(self, replicas: int) -> None:
         """Loads the models by asking for scores of made-up samples.
@@ -114,10 +116,13 @@ class Door:
             log.warning("the reward fails on the sample that is to warm it up, and is served: %r", each)
         self.why_not_ready = ""
 
-    async def _answer(self, asked: list[Coroutine[Any, Any, T]], receive: Receive, param: str) -> list[T]:
-        """The results of all, or the refusal of one; nothing of them runs on when this has returned."""
+    async def _answer(self, asked: list[Coroutine[Any, Any, T]], count: int, receive: Receive, param: str) -> list[T]:
+        """The results of all, or the refusal of one; nothing of them runs on when this has returned.
+
+        `count` is what they are in `waiting`.
+        """
         try:
-            self._admit(len(asked))
+            self._admit(count)
         except Refusal:
             for each in asked:
                 each.close()
@@ -133,8 +138,8 @@ class Door:
             work.cancel()
             gone.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
-            self.waiting -= len(asked)
-            self._answered.append((time.monotonic(), len(asked)))
+            self.waiting -= count
+            self._answered.append((time.monotonic(), count))
         wrong = [(at, each) for at, each in enumerate(found) if isinstance(each, BaseException)]
         if wrong:
             raise _refusal(wrong, param)
@@ -173,18 +178,26 @@ class Door:
             f"no answer within {self.limits.answer_s:g} s (limits.answer_s): {self.waiting:,} samples wait",
         )
 
-    def _require_short(self, samples: Sequence[Sample], param: str) -> None:
-        most = self.limits.characters
+    def _require_few_and_short(self, samples: Sequence[Sample], param: str) -> int:
+        """How many samples these are, with each of their further references, which are as much work."""
+        count = len(samples)
         for number, sample in enumerate(samples):
-            texts = {
-                "response": sample["solution_str"],
-                "data_source": sample["data_source"],
-                "ground_truth": sample["ground_truth"],
-                **sample["extra_info"],
-            }
-            for name, text in texts.items():
-                if isinstance(text, str) and len(text) > most:
-                    raise DataTooLong(f"{param}[{number}]", name, len(text), most)
+            place, info = f"{param}[{number}]", sample["extra_info"]
+            own = {"response": sample["solution_str"], "data_source": sample["data_source"]}
+            for name, value in {**own, "ground_truth": sample["ground_truth"], **info}.items():
+                for text in _texts(value):
+                    if len(text) > self.limits.characters:
+                        raise DataTooLong(place, name, len(text), self.limits.characters)
+            references = info.get(REFERENCES)
+            count += len(references) if isinstance(references, list) else 0
+            if count > self.limits.samples:
+                raise invalid(
+                    f"{place}.extra_info.{REFERENCES}",
+                    references,
+                    f"{self.limits.samples:,} samples and further references are the most in a request "
+                    "(limits.samples); split it, or leave references out",
+                )
+        return count
 
 
 class DataTooLong(Refusal):
@@ -198,6 +211,19 @@ class DataTooLong(Refusal):
             param=place,
             value=f"{length:,} characters",
         )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value of JSON, keys too."""
+    found = [value]
+    while found:
+        one = found.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            found += [*one, *one.values()]
+        elif isinstance(one, list):
+            found += one
 
 
 async def _left(receive: Receive) -> None:

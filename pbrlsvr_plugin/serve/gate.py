@@ -41,6 +41,9 @@ class Gate:
             await self.app(scope, receive, send)
             return
         started = time.monotonic()
+        if scope["method"] == "HEAD":
+            # As load balancers and `curl -I` ask; uvicorn sends no body then.
+            scope = {**scope, "method": "GET"}
         sent: dict[str, int] = {}
 
         async def watched(message: Message) -> None:

@@ -106,16 +106,32 @@ async def result(function: Function, **sample: Any) -> dict[str, Any]:
         NoScore: it returns something else.
         Exception: what the reward raises.
     """
-    if inspect.iscoroutinefunction(function):
-        found = await function(**sample)
-    else:
-        found = await asyncio.to_thread(function, **sample)
-        found = await found if inspect.isawaitable(found) else found
+    try:
+        if inspect.iscoroutinefunction(function):
+            found = await function(**sample)
+        else:
+            found = await asyncio.to_thread(_called, function, sample)
+            found = await found if inspect.isawaitable(found) else found
+    except SystemExit as error:  # a loop would end with it, and the server, or the trainer, without a word
+        raise _ended(error, sample) from error
     score = found.get("score") if isinstance(found, Mapping) else found
     if not isinstance(score, Real) or not _finite(score):
         raise NoScore(f"the reward returned {found!r:.200} for {sample['solution_str'][:80]!r}, no finite score")
     others = found.items() if isinstance(found, Mapping) else ()
     return {**{str(name): _plain(value) for name, value in others}, "score": float(score)}
+
+
+def _called(function: Function, sample: Mapping[str, Any]) -> Any:
+    try:
+        return function(**sample)
+    except (StopIteration, GeneratorExit, KeyboardInterrupt) as error:  # no signal's, in this thread
+        # No future takes the first, and whoever waits for it would wait without end.
+        raise _ended(error, sample) from error
+
+
+def _ended(error: BaseException, sample: Mapping[str, Any]) -> NoScore:
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return NoScore(f"the reward ended with {said} for {sample['solution_str'][:80]!r}, and gave no score")
 
 
 def _finite(value: Real) -> bool:

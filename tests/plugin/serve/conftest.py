@@ -35,7 +35,19 @@ async def reward(data_source, solution_str, ground_truth, extra_info):
         raise DataError("the row lacks a reference; write one")
     if word == "nan":
         return float("nan")
+    if word == "exit":
+        raise SystemExit(3)
     return {"score": len(solution_str) / 2**20, "note": str(ground_truth), "odd": float("nan"), "twice": 2}
+
+
+def in_threads(data_source, solution_str, ground_truth, extra_info):
+    if solution_str == "exit":
+        raise SystemExit("no more")
+    if solution_str == "stop":
+        return next(iter(()))
+    if solution_str == "interrupt":
+        raise KeyboardInterrupt
+    return 0.5
 
 
 def broken(data_source, solution_str, ground_truth, extra_info):

@@ -72,7 +72,9 @@ def test_paths_and_headers_of_strangers_do_no_harm(own, client):
     ):
         said = raw(own.port, f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
         assert said.startswith(b"HTTP/1.1 404 "), said
-    assert client.get("/score").status_code == 405
+    assert client.get("/score").status_code == client.head("/score").status_code == 405
+    assert [client.head(path).status_code for path in ("/health", "/ready", "/metrics")] == [200, 200, 200]
+    assert client.head("/health").content == b""
     assert client.get("/score").headers["Allow"] == "POST"
     injected = raw(own.port, b"GET /x%0d%0aset-cookie:%20a=b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     assert b"set-cookie" not in injected.partition(b"\r\n\r\n")[0].lower()
@@ -81,7 +83,12 @@ def test_paths_and_headers_of_strangers_do_no_harm(own, client):
         own.port, head(own.port, content_length=len(two), transfer_encoding="chunked", connection="close") + two
     )
     assert smuggled.startswith(b"HTTP/1.1 400 ")
-    assert raw(own.port, b"\x16\x03\x01\x02\x00" * 100).startswith(b"HTTP/1.1 400 ")
+    bad_chunk = head(own.port, transfer_encoding="chunked") + b"-5\r\nabc"
+    for no_http in (b"\x16\x03\x01\x02\x00" * 100, b"GET /health HTTP/1.1\r\n\r\n", bad_chunk):
+        top, _, body = raw(own.port, no_http).partition(b"\r\n\r\n")
+        assert top.startswith(b"HTTP/1.1 400 ")
+        assert b"application/json" in top
+        assert "no HTTP/1.1" in json.loads(body)["error"]["message"]
     assert raw(own.port, b"GET / HTTP/1.1\r\nx: " + b"a" * 200_000)[:13] in (b"HTTP/1.1 400 ", b"")
     upgraded = raw(
         own.port, b"GET /score HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade, close\r\n\r\n"
@@ -143,6 +150,7 @@ def test_connections_are_counted_and_one_too_many_is_told_to_come_again(start):
         ]
         answers = [connection.recv(65536) for connection in taken[20:]]
         assert all(each.startswith(b"HTTP/1.1 503 ") and b"retry-after: 5" in each for each in answers)
+        assert {json.loads(each.partition(b"\r\n\r\n")[2])["error"]["type"] for each in answers} == {"busy"}
         taken[0].sendall(b"GET /ready HTTP/1.1\r\nhost: x\r\n\r\n")
         assert taken[0].recv(65536).startswith(b"HTTP/1.1 200 ")
     assert served.end() == 0

@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import httpx
 import pytest
 from serve_requests import JSON, head, one, raw, refused
 
@@ -47,6 +48,12 @@ def test_a_body_that_is_no_json_or_can_be_read_in_two_ways_is_refused(client, bo
         (one("x" * 20_001), "samples[0]", ["'response' has 20,001 characters", "20,000"]),
         (one(extra_info={"pivot_reasoning": "x" * 20_001}), "samples[0]", ["'pivot_reasoning' has 20,001"]),
         (one("data"), "samples[0]", ["the row lacks a reference"]),
+        (one(extra_info={"x": [{"y": "z" * 20_001}]}), "samples[0]", ["'x' has 20,001"]),
+        (
+            one(extra_info={"pivot_references": ["a"] * 64}),
+            "samples[0].extra_info.pivot_references",
+            ["a list of 64", "64 samples and further references are the most"],
+        ),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value_and_the_fix(client, body, param, words):
@@ -59,6 +66,7 @@ def test_a_wrong_field_is_named_with_its_value_and_the_fix(client, body, param, 
     [
         ("raise", 500, ["ZeroDivisionError: one by zero"]),
         ("nan", 500, ["nan", "no finite score"]),
+        ("exit", 500, ["the reward ended with SystemExit: 3"]),
         ("service", 502, ["ServiceError: the encoder's server is down"]),
         ("wait 60", 504, ["no answer within 10 s"]),
     ],
@@ -66,6 +74,17 @@ def test_a_wrong_field_is_named_with_its_value_and_the_fix(client, body, param, 
 def test_a_reward_that_fails_is_an_error_with_its_cause_and_never_a_score(client, response, status, words):
     answer = client.post("/score", json={"samples": [{"response": "fine"}, {"response": response}]})
     refused(answer, status, *words)
+
+
+def test_a_function_that_ends_its_thread_is_an_error_and_the_server_goes_on(start):
+    served = start("reward=own.py:in_threads")
+    with httpx.Client(base_url=served.url, timeout=60) as client:
+        for response, said in (
+            ("exit", "SystemExit: no more"), ("stop", "StopIteration"), ("interrupt", "KeyboardInterrupt"),
+        ):  # fmt: skip
+            answer = client.post("/score", json={"samples": [{"response": "fine"}, {"response": response}]})
+            refused(answer, 500, f"the reward ended with {said} for {response!r}")
+        assert client.post("/score", json=one()).json()["results"][0]["score"] == 0.5
 
 
 def test_numbers_that_are_none_do_not_leave(client):
