@@ -3,10 +3,14 @@
     python benchmarks/serve_load.py                              both parts
     python benchmarks/serve_load.py ratio --rounds 7
     python benchmarks/serve_load.py load --seconds 60 --clients 1000
+    python benchmarks/serve_load.py memory --seconds 900 --clients 32 --texts same
 
     ratio   samples/s of `clients` clients at the server, over those of as many coroutines that await the reward in a
             process of its own. They take turns, each round with texts that were never seen; the one that waits is idle.
     load    `clients` clients that ask without a pause for `seconds`: answers by status, times, and the server's memory.
+    memory  the same for as long as it takes to see whether the server's memory grows, in fifteen parts: the samples
+            that were asked for until then, and the least and the most MiB of the part. Texts are never seen again, or
+            are the `same` 256.
 
 The reward is pbrlsvr.embed_cosine with all-MiniLM-L6-v2, on texts as long as GSM8K solutions; server and direct process
 have the same threads. The clients share the machine with the server.
@@ -14,6 +18,7 @@ have the same threads. The clients share the machine with the server.
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -22,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +131,7 @@ def environment(arguments: argparse.Namespace) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": str(arguments.threads), "HF_HUB_OFFLINE": "1"}
 
 
-async def ask(url: str, waiting: list[dict[str, Any]], clients: int, until: float | None = None) -> dict[str, Any]:
+async def ask(url: str, waiting: Any, clients: int, until: float | None = None) -> dict[str, Any]:
     """All of `waiting` through so many clients, each with a connection of its own and one request at a time."""
     import aiohttp
 
@@ -133,8 +139,7 @@ async def ask(url: str, waiting: list[dict[str, Any]], clients: int, until: floa
     times: list[float] = []
 
     async def client(session: aiohttp.ClientSession) -> None:
-        while waiting and (until is None or time.perf_counter() < until):
-            sample = waiting.pop()
+        while (until is None or time.perf_counter() < until) and (sample := next(waiting, None)):
             start = time.perf_counter()
             try:
                 async with session.post(f"{url}/score", json={"samples": [sample]}) as answer:
@@ -147,6 +152,7 @@ async def ask(url: str, waiting: list[dict[str, Any]], clients: int, until: floa
             except aiohttp.ClientError as error:
                 statuses[type(error).__name__] += 1
 
+    waiting = iter(waiting)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=600)) as session:
         start = time.perf_counter()
@@ -216,23 +222,58 @@ def load(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def memory(arguments: argparse.Namespace) -> dict[str, Any]:
+    server, parts = Server(arguments), list[dict[str, float]]()
+    seen = Counter[str]()
+
+    def texts() -> Iterator[dict[str, Any]]:
+        same = arguments.texts == "same"
+        for seed in itertools.count(1):
+            for body in bodies(256, 1 if same else seed):
+                seen["asked"] += 1
+                yield body
+
+    async def watched() -> dict[str, Any]:
+        async def watch() -> None:
+            while True:
+                until, mib = time.perf_counter() + arguments.seconds / 15, list[int]()
+                while time.perf_counter() < until:
+                    await asyncio.sleep(1)
+                    mib.append(round(server.memory_mib()))
+                parts.append({"samples": seen["asked"], "least_mib": min(mib), "most_mib": max(mib)})
+                print(f"  {parts[-1]}", flush=True)
+
+        watching = asyncio.create_task(watch())
+        found = await ask(server.url, texts(), arguments.clients, time.perf_counter() + arguments.seconds)
+        watching.cancel()
+        return found
+
+    print(f"  {server.memory_mib():.1f} MiB when ready", flush=True)
+    try:
+        found = asyncio.run(watched())
+    finally:
+        server.end()
+    return {"answers_by_status": found["statuses"], "parts": parts}
+
+
 def main() -> None:
     if sys.argv[1:2] == [_DIRECT]:
         answer_directly(json.loads(sys.argv[2]))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["ratio", "load"], help="ratio, load")
+    parser.add_argument("parts", nargs="*", default=["ratio", "load"], help="ratio, load, memory")
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--samples", type=int, default=2000, help="of a round")
     parser.add_argument("--reward", default="embed_cosine", help="of load; exact_answer has no model: the front alone")
+    parser.add_argument("--texts", choices=("new", "same"), default="new", help="of memory")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     for part in arguments.parts or ["ratio", "load"]:
         print(f"{part}:", flush=True)
-        print(json.dumps({"ratio": ratio, "load": load}[part](arguments), indent=1))
+        print(json.dumps({"ratio": ratio, "load": load, "memory": memory}[part](arguments), indent=1))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 On a CPU a model wants buffers of other sizes for each shape of a batch, and oneDNN remembers something small for each
 shape (for 1,024 of them). That comes to lie between the buffers, and glibc, which gives back only what is free up to
-the end, keeps them: the server grew by a sixth in 640 samples, all of it free (benchmarks/README.md).
+the end, keeps them: a process grew by 94 MiB in 640 samples, all of it free (benchmarks/README.md).
 """
 
 import ctypes
