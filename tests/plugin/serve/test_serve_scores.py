@@ -305,7 +305,7 @@ def test_what_the_openapi_says_holds_for_requests_right_and_wrong(served):
             @given(case=operation.as_strategy(generation_mode=mode))
             def check(case):
                 # A sample of the right form may still lack what the reward reads, and get 422 for it.
-                case.call_and_validate(excluded_checks=[positive_data_acceptance])
+                case.call_and_validate(excluded_checks=[positive_data_acceptance], timeout=300)
 
             if mode in _modes(operation):
                 check()
