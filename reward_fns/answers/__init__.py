@@ -18,6 +18,7 @@ from pbrlsvr.answers.expressions import equal_expressions
 from pbrlsvr.answers.locales import ENGLISH, conventions
 from pbrlsvr.answers.numbers import MAX_LENGTH, read_number, read_numbers
 from pbrlsvr.answers.texts import clean, is_date, is_formula, read_time, same_words, words
+from pbrlsvr.answers.yes_no import reads_yes
 from pbrlsvr.responses.spans import split
 
 __all__ = ["equal", "extract", "is_verifiable", "normalise"]
@@ -60,6 +61,8 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
         return read_time(answer) == time
     gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
     if gold is None:
+        if words(ground_truth) in ("yes", "no") and (said := reads_yes(answer, speech.language)) is not None:
+            return said == (words(ground_truth) == "yes")
         return same_words(answer, ground_truth) or equal_expressions(answer, ground_truth)
     value = read_number(answer, speech)
     return equal_expressions(answer, ground_truth, is_number=True) if value is None else value.equals(gold)

@@ -24,7 +24,7 @@ _DELIMITED = re.compile(
     r"|(?:\A|(?<=\s))\(?([a-j])\)(?=[\s.,]|\Z)"
 )
 # "A good idea", "I am": words, where another letter is marked as the choice.
-_WORD = re.compile(r"[AEIO] [a-zà-ɏ]")
+_WORD = re.compile(r"[AEIO] (?!variantı)[a-zà-ɏ]")
 
 
 def read_choice(text: str, marked_only: bool = False) -> str | None:

@@ -19,6 +19,8 @@ _UNCLEAR = "?"
 # Scripts that leave no spaces between words.
 _SPACELESS = "[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u9fff]"
 _CURRENCY_LETTERS = {"k": 1000, "m": 10**6, "mm": 10**6, "b": 10**9, "bn": 10**9, "t": 10**12, "tn": 10**12}
+# Dutch "dozen" are boxes.
+_NO_SCALES = frozenset({("nl", "dozen")})
 _NEXT = re.compile(r"[\s~-]*(?:(?:de|na)\s)?([^\W\d_](?:[^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$-]*)|[‰‱])")
 _BEFORE = re.compile(r"([^\W\d_][^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$-]*)\.?[\s~]*\Z")
 _MARKS = re.compile(r"[\u0300-\u036f]")
@@ -96,6 +98,8 @@ def _next_scale(text: str, end: int, speech: Conventions, is_money: bool) -> tup
     if word_found is None:
         return None
     word, at = word_found[1], end + word_found.end()
+    if (speech.language, word.lower()) in _NO_SCALES:
+        return None
     glued = word_found.start(1) == 0
     if is_money and word.lower() in _CURRENCY_LETTERS:
         return at, _CURRENCY_LETTERS[word.lower()]

@@ -27,8 +27,9 @@ _SHORT_WORD = re.compile(r"(?i)(?<![a-z])(?:no|si|ja|ok|am|pm|or|is|of|to|in|on|
 _OPERATOR = re.compile(rf"[\d\\^_=+*/<>|√∞≤≥≠±∪∩∅-]|{PI}|[a-z]\([a-z]\)")
 # 3:45 PM, 15:45 Uhr, 15h45, 15時45分, 오후 3시 45분, 3 p.m.; not 3:4, a ratio.
 _TIME = re.compile(
-    r"(?P<before>\b[ap]\.? ?m\.?|下午|午後|오후|晚上|上午|午前|오전|早上|凌晨)? ?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
-    r"(?:(?:[:時时点點시h]|(?P<dot>\.))(?: ?(?P<minute>[0-5]\d)(?:[:.][0-5]\d)? ?[分분m]?)?)?(?![\d:,])"
+    r"(?P<before>\b[ap]\.? ?m\.?|下午|午後|오후|晚上|上午|午前|오전|早上|凌晨)? ?"
+    r"(?P<at>\bkl\.? ?)?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
+    r"(?:(?:[:時时点點시h]|giờ|(?P<dot>\.))(?: ?(?P<minute>[0-5]\d)(?:[:.][0-5]\d)? ?[分분m]?(?:phút)?)?)?(?![\d:,])"
     r" ?(?P<after>[ap]\.? ?m(?:\b\.?|\Z))?(?P<clock> ?(?:uhr|heures?|h|o'clock|час\w*|godz\.?|hodin))?",
     re.IGNORECASE,
 )
@@ -101,13 +102,15 @@ def read_time(text: str) -> tuple[int, int] | None:
     ((15, 45), (15, 45), (15, 45), None)
     """
     found = [
-        match for match in _TIME.finditer(text) if any(match[part] for part in ("before", "minute", "after", "clock"))
+        match
+        for match in _TIME.finditer(text)
+        if any(match[part] for part in ("before", "at", "minute", "after", "clock"))
     ]
     if len(found) != 1 or len(re.findall(r"\d+", text)) > 3:
         return None
     time = found[0]
     half = (time["before"] or time["after"] or "").lower()
-    if time["dot"] and not (half or time["clock"]):
+    if time["dot"] and not (half or time["at"] or time["clock"]):
         return None
     hour = int(time["hour"])
     if half and hour <= 12:

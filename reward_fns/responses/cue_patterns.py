@@ -13,9 +13,9 @@ from pbrlsvr.responses.values import SIGNS
 _GAP = r"[^\n不.,;:!?。：；！？।؟=0-9|→⇒]{0,32}?"
 #: "The answer, as a percentage, is"
 _ASIDE = r"(?:,[^\n不.,;:!?。：；！？।؟=0-9|→⇒]{0,32},)?"
-_SEPARATOR = r"[*_ \t)\]】」』\"'”`]{0,6}(?:[:：=|→⇒]|[-=]>|[-–—](?=\s))"
+_SEPARATOR = r"[*_ \t)\]】」』\"'”`]{0,6}(?:[:：=|→⇒៖፦՝]|[-=]>|[-–—](?=\s))"
 _BRACKET = r"[*_ ]{0,4}[\]】」』](?=[^\n])"
-_BREAK = r"[*_ \t)\]】」}#:：]{0,8}\n"
+_BREAK = r"[*_ \t)\]】」}#:：៖፦՝]{0,8}\n"
 
 
 class Words(NamedTuple):
@@ -33,6 +33,11 @@ class Words(NamedTuple):
     direct: bool
     between: bool
     svo: bool
+
+
+def is_unspaced(letter: str) -> bool:
+    """Whether a letter is of a script that is written without spaces, or of one with endings on every word."""
+    return letter >= "\u0e00" and not "\u10a0" <= letter <= "\u10ff" and not "\u1e00" <= letter <= "\u1fff"
 
 
 def is_cased(word: str) -> bool:
@@ -57,7 +62,8 @@ def nouns_of_all() -> dict[str, list[str]]:
 @cache
 def words_of(noun: str, kind: str) -> Words:
     """The patterns of a noun as a word of one column, in all the languages that have it there."""
-    return _compile([CUES[code] for code in codes_of(noun, kind)], noun)
+    bound = rf"(?![^\W\d_]{{{1 if len(noun) <= 4 else 4}}})" if is_cased(noun) else ""
+    return words_in(tuple(codes_of(noun, kind)), bound)
 
 
 @cache
@@ -76,17 +82,27 @@ def reasons() -> re.Pattern[str]:
 
 @cache
 def any_language() -> Words:
-    """The patterns of all languages together."""
-    return _compile(list(CUES.values()), "")
+    """The patterns of all languages together, without the "not" of one that is a common word of others."""
+    return _compile([cue._replace(no=tuple(filter(_is_clear, cue.no))) for cue in CUES.values()], "")
 
 
-def _compile(cues: list[Cue], noun: str) -> Words:
+def _is_clear(word: str) -> bool:
+    """Whether "not" can be no other word: Slovenian "ni" is the Swahili "is", Romanian "nu" is the Dutch "now"."""
+    return len(word) > 2 or word >= "\u0250" or word in ("no", "ne", "ei", "ej")
+
+
+@cache
+def words_in(codes: tuple[str, ...], bound: str = "") -> Words:
+    """The patterns of some languages together; `bound` is what must stand behind a noun of theirs."""
+    return _compile([CUES[code] for code in codes], bound)
+
+
+def _compile(cues: list[Cue], bound: str) -> Words:
     def column(*names: str) -> re.Pattern[str]:
         return any_of(word for cue in cues for name in names for word in getattr(cue, name))
 
     copulas = {word for cue in cues for word in cue.copulas}
     copula = any_of(copulas - {"", "…"})
-    bound = rf"(?![^\W\d_]{{{1 if len(noun) <= 4 else 4}}})" if is_cased(noun) else ""
     led = rf"{_GAP}{_ASIDE}{_GAP}(?:(?P<copula>{copula.pattern})(?=\s*\S)|{_SEPARATOR}|(?P<line>{_BREAK}))"
     no, right, wrong = column("no"), column("right"), column("wrong")
     # Where the verb comes last, "not" and "maybe" come after the value.
@@ -109,19 +125,28 @@ def _compile(cues: list[Cue], noun: str) -> Words:
 
 def any_of(words: Iterable[str]) -> re.Pattern[str]:
     """Any of the words, each from where it begins to where it ends; one with "*" stands for all that begin so."""
-
-    def pattern(word: str) -> str:
-        stem = word.strip("*-")
-        if stem[0] >= "\u0e00":
-            # Scripts written without spaces, or with suffixes on the word, have no boundary to ask for.
-            return re.escape(stem)
-        left = "" if word[0] == "*" else rf"(?<![^\W\d_])(?<![{SIGNS}])"
-        if "\u0590" <= stem[0] <= "\u06ff":
-            # Conjunctions, prepositions and articles are written to the word.
-            arabic, hebrew = r"[\u0641\u0648\u0628\u0644]?(?:\u0627?\u0644)?", r"[\u05d1\u05d4\u05d5\u05dc\u05e9]{0,2}"
-            left = rf"(?<![^\W\d_])(?:{arabic}|{hebrew})"
-        open_end = word[-1] in "*-" or ("\u0900" <= stem[0] <= "\u0dff" and len(stem) > 2)
-        return left + re.escape(stem) + ("" if open_end else rf"(?![^\W\d_]|[{SIGNS}])")
-
     forms = {unicodedata.normalize(form, word) for word in words for form in ("NFC", "NFD")} - {""}
-    return re.compile("|".join(pattern(word) for word in sorted(forms, key=len, reverse=True)) or "(?!)")
+    # Words with the same boundaries share them: a boundary is a long class of characters, and slow to compile.
+    groups: dict[tuple[str, str], list[str]] = {}
+    for word in sorted(forms, key=lambda word: (-len(word), word)):
+        groups.setdefault(_boundaries(word), []).append(re.escape(word.strip("*-")))
+    return re.compile(
+        "|".join(f"{left}(?:{'|'.join(stems)}){right}" for (left, right), stems in groups.items()) or "(?!)"
+    )
+
+
+@cache
+def _boundaries(word: str) -> tuple[str, str]:
+    """What must not stand before a word, and behind it."""
+    stem = word.strip("*-")
+    if is_unspaced(stem[0]):
+        # Scripts written without spaces, or with suffixes on the word, have no boundary to ask for.
+        return "", ""
+    left = "" if word[0] == "*" else rf"(?<![^\W\d_])(?<![{SIGNS}])"
+    if "\u0590" <= stem[0] <= "\u06ff":
+        # Conjunctions, prepositions and articles are written to the word.
+        arabic, hebrew = r"[\u0641\u0648\u0628\u0644]?(?:\u0627?\u0644)?", r"[\u05d1\u05d4\u05d5\u05dc\u05e9]{0,2}"
+        left = rf"(?<![^\W\d_])(?:{arabic}|{hebrew})"
+    inflected = "\u0900" <= stem[0] <= "\u0dff" or "\u10a0" <= stem[0] <= "\u10ff"
+    open_end = word[-1] in "*-" or (inflected and len(stem) > (2 if stem[0] < "\u1000" else 3))
+    return left, "" if open_end else rf"(?![^\W\d_]|[{SIGNS}])"

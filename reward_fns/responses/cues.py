@@ -46,6 +46,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 #: Words of any language that begin a reason, and "not" before another value: the answer ends before them.
 REASONS = _words(
+    "that is, i.e., d. h., d.h., das heißt, es decir, o sea, c'est-à-dire, cioè, ossia, ou seja, isto é, "
+    "dat wil zeggen, "
+    "alltså, det vill säga, dvs., altså, eli, czyli, to znaczy, čili, то есть, тобто, "
     "because, since, as, weil, da, denn, porque, ya que, pues, puesto que, puisque, car, parce, perché, poiché, "
     "pois, já que, omdat, want, ponieważ, gdyż, bo, потому что, так как, поскольку, ведь, тому що, оскільки, бо, "
     "protože, neboť, deoarece, pentru că, çünkü, karena, sebab, vì, bởi vì, 因为, 因為, 由于, なぜなら, "

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import Words, is_cased, nouns_of_all, reasons, words_of
-from pbrlsvr.responses.scopes import Scope, scope_of
+from pbrlsvr.responses.scopes import Scope, cites, is_someones, scope_of
 from pbrlsvr.responses.sentences import (
     SENTENCE,
     SENTENCE_BEGIN,
@@ -39,7 +39,12 @@ _CANDIDATES = 32
 _LETTER_OR_SIGN = re.compile(rf"[^\W\d_]|[{SIGNS}]")
 # "Answer 1: ..." counts answers.
 _LABELLED = re.compile(r"[\d.]{0,3}[*_ ]{0,3}[:：、]")
-_WORD = re.compile(r" [^\W\d_]{3,12}(?= )")
+_WORD = re.compile(r"(?: [^\W\d_]{1,12}){1,3}(?= )")
+_VERB_VALUE = re.compile(r"(?: [^\W\d_]{1,12}){0,3} [^\w\n]{0,3}\d")
+_BEFORE_VERB = re.compile(r"[\s,]{1,2}(?:[^\W\d_]{1,12}[\s,]{1,2}){0,2}")
+#: Verbs that lead to an answer where they begin a line: "ตอบ 18 บาท".
+_VERBS = ("ตอบ", "答")
+_EXPLAINED = re.compile(r"[:：,，—]\s|\s[-–—]\s")
 _LEAD = re.compile(r"[^\n.,;:!?。，；：！？।؟、]{0,24}\Z")
 _SKIP = re.compile(
     r"(?:(?<=\n)>|(?:\$\$|\\\[|-{3,}|\*{3,})(?=\s*\n)|[\s:：=*_`\"'“”«»「」}\]】,，]|[-–—](?=\s)|\|(?=\s))*"
@@ -101,6 +106,15 @@ def _said(text: str, in_code: Callable[[int], bool]) -> Announced | None:
     return fallback
 
 
+def names_an_answer(text: str) -> bool:
+    """Whether a sentence has a word for "answer", and is for `find_cue` to read."""
+    return any(
+        "nouns" in nouns_of_all()[word]
+        for _, word in _outermost(lower_case(text))
+        if word[-1] not in ".:/" and word != "which"
+    )
+
+
 def _outermost(lower: str) -> list[tuple[int, str]]:
     """The nouns in the text that are no part of a longer one ("答" in "答案") or of another word, the last first."""
     candidates: list[tuple[int, int, str]] = []
@@ -140,6 +154,9 @@ def _announced(noun: _Noun) -> Announced | None:
     if not text[begin:end].strip("* "):
         return _before_noun(noun)
     value = TOKEN.search(text, begin, end)
+    if value is None and (before := _before_noun(noun)):
+        # "So B is the right answer: only there the order holds."
+        return before
     if is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
         return None
     is_first = value_first(text[begin:end])
@@ -152,6 +169,10 @@ def _announced(noun: _Noun) -> Announced | None:
         if is_taken_back(noun.lower, value.end(), end, noun.words):
             return None
         if not noun.scope.states(noun.lower, (noun.begin, noun.end), begin, value.span(), end):
+            return None
+        if is_someones(text, (noun.begin, noun.end), begin):
+            return None
+        if cites(text, noun.lower, noun.scope, opening(text, noun.begin, SENTENCE_BEGIN), end):
             return None
         reason = reasons().search(noun.lower, value.end(), end)
         end = reason.start() if reason else end
@@ -170,6 +191,8 @@ def _place(noun: _Noun) -> tuple[int, bool] | None:
         leads = noun.word[-1] == ":" or value_first(text[after : after + 60])
         return (_skip(text, after), True) if at_start and leads else None
     cue = noun.words.cue.match(noun.lower, after)
+    if noun.word in _VERBS and text[after : after + 1] in " \u3000" and not text[line : noun.begin].strip(" *_#>"):
+        return _skip(text, after), True
     direct = _direct(noun)
     # "answer is C": a copula goes before; "answer C is right": the letter stands before it.
     if direct is not None and (cue is None or cue.end() > direct):
@@ -195,8 +218,12 @@ def _direct(noun: _Noun) -> int | None:
     is_direct = of or gets or noun.words.direct
     first = VALUE_FIRST.match(noun.text, of.end() if of else noun.end) if is_direct else None
     if first is None and gets and (final := _WORD.match(noun.text, noun.end)):
-        # "We get as final answer 18", where the adjective stands behind the noun.
+        # "We get as final answer 18", where the adjective stands behind the noun; "as the result the value 18".
         first = VALUE_FIRST.match(noun.text, final.end())
+    verb = None if first else noun.scope.gets.search(noun.lower, noun.end, noun.end + 24)
+    if verb and _BEFORE_VERB.fullmatch(noun.text, noun.end, verb.start()):
+        # "As the final result, we get 18"
+        first = _VERB_VALUE.match(noun.text, verb.end())
     if first is not None and _LABELLED.match(noun.text, first.end()):
         first = None
     near = noun.lower[max(0, noun.begin - 24) : noun.end + 24]
@@ -210,6 +237,8 @@ def _before_noun(noun: _Noun) -> Announced | None:
     text, lower, words = noun.text, noun.lower, noun.words
     since = opening(text, noun.begin, SENTENCE_BEGIN)
     end = sentence_end(text, noun.end, noun.end + 32)
+    if explained := _EXPLAINED.search(text, noun.end, end):
+        end = explained.start()
     # "18 is the result of the first step"
     if noun.kind == "options" or (noun.kind == "results" and (end > noun.end or NUMBER.search(text, end))):
         return None
@@ -222,15 +251,21 @@ def _before_noun(noun: _Noun) -> Announced | None:
     if len(values) != 1 or values[0].start() - since > 32 or end - noun.end > 24 or NUMBER.search(text, noun.end, end):
         return None
     value, between = values[0], lower[values[0].end() : noun.begin]
-    if len(between) > 40 or re.search(r"[,;:，；：、]", between) or is_question(text, end):
+    # "It is 18 eggs, and that is the answer"
+    this = noun.scope.this
+    is_this = noun.kind == "nouns" and bool(this.search(between) or this.search(lower, noun.end, end))
+    apart = re.search(r"[;；]" if is_this else r"[,;:，；：、]", between)
+    if len(between) > 40 or apart or is_question(text, end):
         return None
     copula = words.copula.search(between)
     verb_last = words.between and words.copula.search(lower, noun.end, end)
-    if copula is None and not verb_last and not noun.scope.gets.search(lower, since, value.start()):
+    if copula is None and not is_this and not verb_last and not noun.scope.gets.search(lower, since, value.start()):
         return None
     if words.before.search(lower, since, end) or words.bounds.search(lower, since, end):
         return None
     if not noun.scope.states(lower, (noun.begin, noun.end), noun.end, value.span(), end):
+        return None
+    if cites(text, lower, noun.scope, since, end):
         return None
     begin = value.start()
     while begin > since and text[begin - 1] in "([{（$*\\-−€£₹":
@@ -258,7 +293,9 @@ def _is_conditional(noun: _Noun, begin: int, value: int) -> bool:
 
 def _skip(text: str, begin: int) -> int:
     skipped = _SKIP.match(text, begin)
-    return skipped.end() if skipped else begin
+    end = skipped.end() if skipped else begin
+    # "ngu-18": a prefix with a hyphen, and no sign.
+    return end + 1 if text[end : end + 1] == "-" and text[end - 1 : end].isalpha() else end
 
 
 def _lead(text: str, position: int) -> int:

@@ -17,7 +17,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from pbrlsvr.responses.cue_patterns import any_of, codes_of
+from pbrlsvr.responses.cue_patterns import any_of, codes_of, is_unspaced
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.word_sections import word_sections
 
@@ -26,6 +26,12 @@ _FULL_STOP = re.compile(r"[\n!?。！？।॥؟|]|\.(?=\s)")
 #: "(a)" or "a)" between a noun and its value, or "(가)의" before it: the label of a part.
 _LABEL = re.compile(r"(?<![^\W\d_])[(（]?[a-eа-гα-δ가-라ก-งক-ঘक-घ][)）]")
 _COMMA = re.compile(r"[,:;，、：；،]")
+_NAME = re.compile(r"\s(?:(?:a|à|el|la|le|il|o|de|den|der|van|vom|zu)\s)?([^\W\d_]+)")
+_OWNER = re.compile(r"([^\W\d_]+)['’]s (?:[a-z]{1,12} )?\Z")
+_BY = re.compile(
+    r"\s(?:(?:given|found|dada|donnée|data)\s)?(?:de|di|by|par|da|do|van|av|af)\s[A-ZÀ-Þ][^\W\d_]+\s"
+    r"|\s(?:that\s)?[A-Z][a-z]+\s(?:found|got|gets|gave|gives|wrote|obtained|has)\s"
+)
 _MARKUP = " *_#>\"'-–—•(（"
 _HEAD = 160
 _NEXT = 32
@@ -53,6 +59,16 @@ class Scope(NamedTuple):
     doubt: re.Pattern[str]
     calculates: re.Pattern[str]
     gets: re.Pattern[str]
+    next: re.Pattern[str]
+    refers: re.Pattern[str]
+    this: re.Pattern[str]
+    can: re.Pattern[str]
+    without: re.Pattern[str]
+    that_word: re.Pattern[str]
+    data: re.Pattern[str]
+    people: re.Pattern[str]
+    to: re.Pattern[str]
+    refused: re.Pattern[str]
 
     def states(self, lower: str, noun: tuple[int, int], begin: int, value: tuple[int, int], end: int) -> bool:
         """Whether a sentence states its writer's final answer.
@@ -66,6 +82,9 @@ class Scope(NamedTuple):
         """
         first, second = sorted((noun, value))
         head, link = lower[_sentence(lower, first[0]) : first[0]], lower[first[1] : second[0]]
+        if self.gets.search(link):
+            # Dutch "als" is "if", and in "als uitkomst krijgen we 18" it is "as".
+            head = head.removesuffix("als ")
         tail = lower[second[1] : end]
         return not (
             self.example.match(head.lstrip(_MARKUP))
@@ -74,12 +93,14 @@ class Scope(NamedTuple):
             or (self.that.search(head) and not self.concludes.search(head))
             or self.not_that.search(head)
             or self.according.search(head)
+            or self.without.search(head)
             or self.doubt.search(f"{_clause(head)} \0 {link}")
             or self._is_of_a_part(head, lower[noun[1] : begin], link + lower[value[0] : value[1]])
             or self._is_conditional(head, link, tail)
             or self.but.search(tail)
             or self._is_guessed(head, link, tail)
             or self.wait.match(lower[end : end + _NEXT].lstrip(" .!?。！।…*\n"))
+            or self.refused.search(lower[end : end + _HEAD])
             # Thai ends no sentence but by a space.
             or ("\u0e00" <= lower[noun[0]] <= "\u0eff" and any(self.wait.match(run) for run in tail.split(" ")[1:4]))
         )
@@ -88,6 +109,9 @@ class Scope(NamedTuple):
         clause = _COMMA.split(head)[-1][-24:]
         # A letter may be a part's: "the answer to part C".
         if self.part.search(clause) or self.part.search(link):
+            return True
+        # "The answer in the back of the book is 18"
+        if ":" not in before and self.people.search(before):
             return True
         return _LABEL.search(before) is not None or _LABEL.search(clause[-16:]) is not None
 
@@ -122,13 +146,15 @@ def _clause(head: str) -> str:
 
 def scope_of(noun: str, kind: str) -> Scope:
     """The words for a noun of one column of the table of cues."""
-    return _scope(tuple(codes_of(noun, kind)))
+    return scope_in(tuple(codes_of(noun, kind)))
 
 
 @cache
-def _scope(codes: tuple[str, ...]) -> Scope:
+def scope_in(codes: tuple[str, ...]) -> Scope:
+    """The words of some languages together."""
+
     def words(section: str, marked: bool | None = None) -> re.Pattern[str]:
-        found = [word for code in codes for word in word_sections("scopes")[section].get(code, ())]
+        found = _of(section, codes)
         if marked is not None:
             found = [word for word in found if marked or not word.endswith("~")]
         return any_of(word.rstrip("~") for word in found)
@@ -138,7 +164,10 @@ def _scope(codes: tuple[str, ...]) -> Scope:
     that_end = rf"(?:{words('that').pattern})\W{{1,3}}(?:[^\W_]+\W{{1,3}}){{0,2}}\Z"
     no = any_of(word for code in codes for word in CUES[code].no)
     that, not_that = re.compile(that_end), re.compile(rf"(?:{no.pattern})\W{{1,3}}(?:[^\W_]+\W{{1,3}})?{that_end}")
+    concludes = any_of(word.rstrip("~") for name in ("concludes", "therefore") for word in _of(name, codes))
     to, people = words("according").pattern, words("people").pattern
+    # "Let me check: no."
+    refused = re.compile(rf"[:.!?…。！？\n–—-]\s{{0,3}}(?:{no.pattern}|{words('wait').pattern})\s?(?:[.!…。！\n]|\Z)")
     according = re.compile(rf"(?:{to})[^,，、\n]{{0,20}}?(?:{people})|(?:{people})[^,，、\n]{{0,12}}?(?:{to})")
     # Of the Hindi "18 होता" and "18 प्राप्त होता है" only the first is unreal.
     copula = any_of(word for code in codes for word in CUES[code].copulas if word not in ("", "…"))
@@ -150,8 +179,34 @@ def _scope(codes: tuple[str, ...]) -> Scope:
         "not_that": not_that,
         "according": according,
         "unreal": unreal,
+        "concludes": concludes,
+        "refused": refused,
+        "that_word": words("that"),
+        "people": any_of(w for w in _of("people", codes) if len(w.rstrip("*")) > 3 or is_unspaced(w[0])),
+        "to": any_of(w for w in _of("according", codes) if len(w) > 3),
     }
     return Scope(**made, **{name: words(name) for name in Scope._fields if name not in made})
+
+
+def _of(section: str, codes: tuple[str, ...]) -> list[str]:
+    return [word for code in codes for word in word_sections("scopes")[section].get(code, ())]
+
+
+def is_someones(text: str, noun: tuple[int, int], begin: int) -> bool:
+    """Whether the answer is somebody's: "Tom's answer", "la respuesta de Juan"; not "the question's answer"."""
+    owner = _OWNER.search(text[max(0, noun[0] - 32) : noun[0]])
+    return bool(owner and not owner[1].lower().startswith(("question", "problem"))) or bool(
+        _BY.match(text[noun[1] : begin])
+    )
+
+
+def cites(text: str, lower: str, scope: Scope, begin: int, end: int) -> bool:
+    """Whether a sentence names whom it follows: "Según Juan", "d'après Marie"."""
+    for to in scope.to.finditer(lower, begin, end):
+        name = _NAME.match(text, to.end())
+        if name and name[1][0].isupper() and not scope.data.match(lower, name.start(1)):
+            return True
+    return False
 
 
 class Choosing(NamedTuple):
@@ -174,6 +229,8 @@ def _choosing() -> list[Choosing]:
     """Of each language."""
     table = word_sections("scopes")["therefore"]
     return [
-        Choosing(any_of(table.get(code, ())), any_of(cue.right), any_of([*cue.no, *cue.wrong]))
+        Choosing(
+            any_of(word.rstrip("~") for word in table.get(code, ())), any_of(cue.right), any_of([*cue.no, *cue.wrong])
+        )
         for code, cue in CUES.items()
     ]

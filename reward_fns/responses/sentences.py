@@ -9,9 +9,9 @@ from pbrlsvr.responses.values import NUMBER, VALUE
 SENTENCE = 1_000
 _NEAR = 28
 # Where a clause begins: after a full stop, a comma or a label ("Step 4:", "Step 4 -").
-CLAUSE = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|]|\s[-–—]\s")
-SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|]")
-_END = re.compile(r"\n|[。！？।॥۔؟]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
+CLAUSE = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|።။។։៖፦]|\s[-–—]\s")
+SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|።။។։៖፦]")
+_END = re.compile(r"\n|[。！？।॥۔؟።။។։]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
 
 
 def is_denied(text: str, start: int, end: int) -> bool:

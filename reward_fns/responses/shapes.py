@@ -6,13 +6,17 @@ from typing import NamedTuple
 from pbrlsvr.responses.cue_patterns import nouns_of_all
 from pbrlsvr.responses.scopes import chooses
 from pbrlsvr.responses.sentences import SENTENCE, SENTENCE_BEGIN, is_denied, is_question, lower_case, opening
-from pbrlsvr.responses.values import LETTER, LETTER_FIRST, NUMBER, TOKEN, value_first
+from pbrlsvr.responses.values import LETTER, LETTER_FIRST, NUMBER, NUMBER_RUN, SIGNS, TOKEN, value_first
 
 BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
 # "**Step 3**", "3. ", "Step 3:", a heading, an item of a list: no last sentence.
-_LABEL = re.compile(r"\W*(?:[^\W\d_]{3,}\s?\d+\W*\Z|(?:[^\W\d_]+\s?)?\d+\s*[:.)\]–-](?!\d))|\s*[-•#]")
+_LABEL = re.compile(
+    rf"\W*(?:(?:[^\W\d_]|[{SIGNS}]){{3,}}\s?\d+\W*\Z|(?:(?:[^\W\d_]|[{SIGNS}])+\s?)?\d+\s*[:.)\]–-](?!\d))|\s*[-•#]"
+)
+# "Step 3: the answer": a number that counts what comes behind it.
+_COUNTS = re.compile(rf"\d\s?[:：፦៖–-]\s*(?:[^\W\d_]|[{SIGNS}])")
 # "bezahlen. ✅"; Thai has no full stop.
-_ENDS = re.compile(r"(?:\A|[.!。！।॥۔)」\u0e00-\u0eff])[^\w?？؟.]*\Z")
+_ENDS = re.compile(r"(?:\A|[.!。！।॥۔)」\u0e00-\u0eff።။។։])[^\w?？؟.]*\Z")
 _OPTION = re.compile(rf"[(（]?{LETTER}[)）]?")
 _WORDS = re.compile(r"[^\W\d_]+")
 #: A sentence that only chooses has so many words, and so many characters.
@@ -41,12 +45,13 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
                 return None
             continue
         first, last = bold[0], bold[-1]
-        if first is not last or _LABEL.match(line[0]):
+        if first is not last or _LABEL.match(line[0]) or _COUNTS.search(first[1]):
             return None
         rest = line[0][last.end() :].strip()
         is_all = not line[0][: first.start()].strip() and len(rest) <= 1 and len(TOKEN.findall(first[1])) == 1
         ends = _ENDS.search(rest) is not None
-        if not (is_all or (value_first(first[1]) or first[1][-1:].isdigit())) or not ends or first[1].endswith(":"):
+        named = value_first(first[1]) or first[1][-1:].isdigit() or len(NUMBER_RUN.findall(first[1])) == 1
+        if not (is_all or named) or not ends or first[1].endswith(":"):
             return None
         place = begin + line.start() + first.start(1), begin + line.start() + first.end(1)
         return None if is_denied(text, *place) else place

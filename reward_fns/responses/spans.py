@@ -12,9 +12,9 @@ The search narrows the text, step by step, and `Spans.rule` names the last step 
     sentence. A cue goes before an earlier box or `####` only if its noun is "answer" and the value follows at once;
     words for "result" count only where no value comes after them.
 4.  With no mark: `bold`, the one value in bold in the last sentence; `choice`, the one letter in a last sentence such
-    as "Therefore, C."; else what the tags left (`answer_tag`, `after_think`), or a response that is nothing but one
-    short line with a number, or an option letter, first (`bare`).
-    Otherwise `none`, and all of the text is reasoning.
+    as "Therefore, C."; `conclusion`, a last sentence with one number that concludes, such as "So she earns $18."; else
+    what the tags left (`answer_tag`, `after_think`), or a response that is nothing but one short line with a number, or
+    an option letter, first (`bare`). Otherwise `none`, and all of the text is reasoning.
 
 Tags and marks in fenced code are text, and so is a tag directly between quotes or backticks. The reasoning is what
 stands before the answer, without the tags; what follows the answer belongs to neither. Time is linear in the length.
@@ -26,13 +26,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.sentences import is_denied
 from pbrlsvr.responses.shapes import last_bold, last_choice
-from pbrlsvr.responses.values import TOKEN, value_first
+from pbrlsvr.responses.values import TOKEN, has_value, value_first
 
-Rule = Literal["boxed", "hash", "cue", "bold", "choice", "answer_tag", "after_think", "bare", "none"]
+Rule = Literal["boxed", "hash", "cue", "bold", "choice", "conclusion", "answer_tag", "after_think", "bare", "none"]
 
 
 @dataclass(frozen=True)
@@ -131,15 +132,26 @@ def _marked(text: str, place: _Found, in_code: _InCode, is_tag: bool) -> tuple[_
         if found is not None and (mark is None or found.start > mark.end):
             mark, rule = found, kind
     cue = find_cue(text, mark.end if mark else place.start, place.end, in_code)
-    if cue is not None and (mark is None or cue.firm):
+    if cue is not None and (mark is None or cue.firm) and has_value(text[cue.start : cue.end]):
         return _Found(*cue[:3]), "cue"
     if mark is not None or is_tag:
-        return mark, rule
+        return (_Found(*cue[:3]), "cue") if cue is not None and (mark is None or cue.firm) else (mark, rule)
+    shaped = _shaped(text, place)
+    if shaped is None and cue is not None:
+        return _Found(*cue[:3]), "cue"
+    return shaped or (None, "none")
+
+
+def _shaped(text: str, place: _Found) -> tuple[_Found, Rule] | None:
+    """The answer that no word announces: in bold, or as the one value of a last sentence that chooses or concludes."""
     bold = last_bold(text, place.start, place.end)
     if bold is not None:
         return _Found(bold[0], *bold), "bold"
     choice = last_choice(text, place.start, place.end)
-    return (None, "none") if choice is None else (_Found(choice[0], *choice), "choice")
+    if choice is not None:
+        return _Found(choice[0], *choice), "choice"
+    conclusion = last_conclusion(text, place.start, place.end)
+    return None if conclusion is None else (_Found(*conclusion), "conclusion")
 
 
 def _not_denied(text: str, place: _Found, in_code: _InCode, find: _Find) -> _Found | None:

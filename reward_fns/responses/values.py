@@ -17,13 +17,18 @@ SIGNS = "".join(
 )
 # A letter that stands alone: "C", "(C)", "C입니다", "C'dir"; of other scripts in brackets, or between spaces.
 LETTER = (
-    rf"(?<![A-Za-zÀ-ͯͰ-ӿ\d\\])(?:[{_LATIN}](?![a-zA-ZÀ-ɏ\d_^=(]|'[a-z]\b)"
+    rf"(?<![A-Za-zÀ-ͯͰ-ӿ\d\\])(?![CDJ]['’][aeiouhéèêà])(?:[{_LATIN}](?![a-zA-ZÀ-ɏ\d_^=(]|'[a-z]\b)"
     rf"|(?<![^\W_])(?<![{SIGNS}])[{_NATIVE}СНІЈ](?:ـ|'|(?![^\W_]|[{SIGNS}^=(])))"
 )
 VALUE = re.compile(rf"\d|{_NUMERAL}|\\[a-z]|{LETTER}")
 NUMBER = re.compile(rf"\d|{_NUMERAL}|\\(?:boxed|frac|sqrt)")
 TOKEN = re.compile(
     rf"\d(?:[\d.,'٫٬\u00a0\u202f ]*\d)?|(?:{_NUMERAL})+|\\[a-z]+(?:\s?\{{[^{{}}\n]{{0,60}}\}})*|{LETTER}"
+)
+#: A number as one piece, and a time of day.
+NUMBER_RUN = re.compile(
+    rf"\d{{1,2}}\s?(?:[:h时時点點시]|Uhr)\s?\d{{2}}(?!\d)"
+    rf"|\d(?:[\d.,'٫٬/\u00a0\u202f ]*\d)?|{_NUMERAL}+|\\(?:boxed|frac|sqrt)"
 )
 # What an answer can begin with: a number behind signs, brackets, currency ("Rs", not "Step") and markup; or LaTeX.
 _NUMBER_AT_FIRST = re.compile(

@@ -331,3 +331,37 @@ def test_a_native_letter_is_the_option_that_its_language_counts_with_it(answer, 
 )
 def test_several_native_letters_or_words_are_no_choice(answer, language):
     assert [letter for letter in "ABCDEFGHIJ" if equal(answer, letter, language)] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "language", "says"),
+    [
+        ("Nein, das Geld reicht nicht.", "de", "No"),
+        ("**Ja**", "de", "Yes"),
+        ("はい、足ります", "ja", "Yes"),
+        ("لا، لن يكفيه المال", "ar", "No"),
+        ("不是", "zh", "No"),
+        ("Hayır", "tr", "no"),
+        ("हाँ, पैसे पर्याप्त हैं।", "hi", "yes"),
+        ("No", "de", "No"),
+    ],
+)
+def test_yes_and_no_are_read_in_the_language_of_the_answer(answer: str, language: str, says: str) -> None:
+    assert equal(answer, says, language)
+    assert not equal(answer, {"yes": "No", "no": "Yes"}[says.lower()], language)
+
+
+@pytest.mark.parametrize(("answer", "language"), [("Novak", "de"), ("Jahr 3", "de"), ("", "de"), ("18", "de")])
+def test_what_says_neither_yes_nor_no_equals_neither(answer: str, language: str) -> None:
+    assert not equal(answer, "No", language)
+    assert not equal(answer, "Yes", language)
+
+
+def test_yes_and_no_stay_unverifiable() -> None:
+    assert not is_verifiable("Yes")
+    assert not is_verifiable("No")
+
+
+@pytest.mark.parametrize(("answer", "language"), [("6 dozen", "nl"), ("det 6 timmar", "sv"), ("noch 6 Murmeln", "de")])
+def test_a_word_that_changes_a_number_in_another_language_changes_none_here(answer: str, language: str) -> None:
+    assert equal(answer, "6", language)

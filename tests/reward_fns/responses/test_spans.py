@@ -212,6 +212,10 @@ FLOODS = [
     "* ",
     "İanswer: ",
     "\\boxed{1}\n####",
+    "So 18. ",
+    "So she has 18 eggs (= 18",
+    "Therefore, ",
+    "So that is 1",
 ]
 
 

@@ -1,0 +1,57 @@
+"""An answer that says yes or no, in its own language or in English."""
+
+import unicodedata
+from functools import lru_cache
+
+from pbrlsvr.answers.word_tables import word_table
+
+_APART = (
+    "",
+    " ",
+    ",",
+    "，",
+    "、",
+    "،",
+    ".",
+    "。",
+    ":",
+    "：",
+    ";",
+    "!",
+    "！",
+    "–",
+    "—",
+    "-",
+    "؛",
+    "।",
+    "។",
+    "።",
+    "։",
+    ")",
+)
+
+
+def reads_yes(text: str, language: str) -> bool | None:
+    """Whether a cleaned answer begins with yes (True) or no (False); None where it begins with neither.
+
+    >>> [reads_yes(text, "de") for text in ("Nein, das Geld reicht nicht", "Ja", "No", "Jahre")]
+    [False, True, False, None]
+    """
+    begins = text.casefold().lstrip("([*\"'¡ ")
+    for verdict, word in _words(language):
+        if begins.startswith(word) and begins[len(word) : len(word) + 1] in _APART:
+            return verdict
+    return None
+
+
+@lru_cache(maxsize=128)
+def _words(language: str) -> list[tuple[bool, str]]:
+    """The longest first: "不是" begins with "不"."""
+    table = word_table("yes_no")
+    words = {
+        (sign == "+", unicodedata.normalize("NFKC", word).casefold())
+        for sign in "+-"
+        for code in (language, "en")
+        for word in table.get(f"{code}{sign}", ())
+    }
+    return sorted(words, key=lambda pair: -len(pair[1]))

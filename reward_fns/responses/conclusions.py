@@ -1,0 +1,150 @@
+"""The last sentence where it concludes: "So she earns 18 dollars a day.", "Insgesamt sind es 18 Euro."
+
+It opens with a word of `[therefore]` in `scopes.txt`, or holds one that is no other word, and has one number. Since
+nothing in it says "answer", any reason not to read it counts: a word that denies, bounds or rounds, a condition, a
+question, somebody else's words, a next step, an end without a full stop, and a number behind it.
+"""
+
+import re
+from functools import cache
+
+from pbrlsvr.responses.cue_patterns import any_of, words_in
+from pbrlsvr.responses.cues import CUES
+from pbrlsvr.responses.phrases import names_an_answer
+from pbrlsvr.responses.scopes import cites, scope_in
+from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end
+from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
+from pbrlsvr.responses.word_sections import word_sections
+
+#: A sentence with more characters is no short conclusion; what may follow it is as long.
+_LONG = 240
+_MARKUP = " \t*_#>\"'-–—•(（∎■✅👉🎯"
+_THEREFORE_SIGN = "∴"
+# "(check: 12 + 7 = 19)" at the end of a sentence.
+_ASIDE = re.compile(r"\s?[(（][^()（）\n]{0,80}=[^()（）\n]{0,40}[)）]\s?\Z")
+# An equation, and its right side, as the check behind the answer: "Check: 12 * 40 = 480".
+_CHECK = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n]{0,12}\Z")
+#: A unit has so many letters; without a full stop more may be the next words.
+_UNIT = 12
+_GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
+_STOPS = ".!。！।॥۔።။។։"
+_LETTERS = re.compile(r"[^\W\d_]+")
+# A heading, an item of a list, the label of a part: "### Step 4", "b) Therefore".
+_LABEL = re.compile(
+    r"[ \t*_]{0,6}(?:#|\|?[(（]?(?:[a-z]|\d{1,2})[)）]|[^\W\d_]{1,12}\s?\d{1,2}\s?[:：.)])", re.IGNORECASE
+)
+# "18:", "18)": a number that counts what comes behind it.
+_COUNTS = re.compile(r"\s?[:：)）៖፦]")
+
+
+def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | None:
+    """Where the last sentence begins, and where what it concludes begins and ends; None if it concludes nothing."""
+    found = _last_with_number(text, start, end)
+    if found is None:
+        return None
+    begin, stop = found
+    sentence = text[begin:stop]
+    if aside := _ASIDE.search(sentence):
+        sentence = sentence[: aside.start()]
+    numbers = list(NUMBER_RUN.finditer(sentence))
+    if len(numbers) != 1 or len(sentence) > _LONG or is_question(text, stop):
+        return None
+    value = numbers[0].span()
+    lead = len(sentence) - len(sentence.lstrip(_MARKUP))
+    concluded = _concludes(lower_case(sentence), lead, value[0])
+    if concluded is None:
+        return None
+    codes, after = concluded
+    # What says "answer" has been looked at, and is none.
+    if names_an_answer(sentence) or _LABEL.match(sentence) or _COUNTS.match(sentence, value[1]):
+        return None
+    if not _is_complete(sentence, value[1], text[stop : stop + 1]) or text[stop:end].rstrip()[-1:] in _GOES_ON:
+        return None
+    if not _states(text[:end], begin, stop, value, codes, after):
+        return None
+    return begin + lead, begin + after, begin + len(sentence)
+
+
+def _last_with_number(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The last sentence with a number, where no more than a few words, or a check of it, follow."""
+    position, found = max(start, end - SENTENCE), None
+    if position > start:
+        # The window may open inside a sentence.
+        position = sentence_end(text, position, end) + 1
+    while position < end:
+        stop = min(sentence_end(text, position, end), end)
+        if NUMBER.search(text, position, stop):
+            check = _CHECK.match(text[position:stop].strip()) if found else None
+            if found is None or check is None or check[1].rstrip(".,") not in text[found[0] : found[1]]:
+                found = position, stop
+        position = stop + 1
+    return found if found and end - found[1] <= _LONG else None
+
+
+def _concludes(lower: str, lead: int, value: int) -> tuple[tuple[str, ...], int] | None:
+    """The languages that have the sentence's word for "therefore", and where the sentence goes on behind it."""
+    if lower[lead : lead + 1] == _THEREFORE_SIGN:
+        return tuple(CUES), lead + 1
+    opens = {code: match.end() for code, (at_first, _) in _words().items() if (match := at_first.match(lower, lead))}
+    if opens:
+        after = max(opens.values())
+        while lower[after : after + 1] in (",", "،", "，", "、", ":", "：", " ", "*"):
+            after += 1
+        # "In conclusion, 18", but not a number that belongs to the word before it.
+        return tuple(code for code in opens), min(after, value)
+    inside = tuple(code for code, (_, anywhere) in _words().items() if anywhere.search(lower))
+    return (inside, lead) if inside else None
+
+
+def _is_complete(sentence: str, value: int, stop: str) -> bool:
+    """Whether a sentence ends: with a full stop, or with its number and a unit."""
+    if stop and stop in _STOPS:
+        return True
+    tail = sentence[value:].rstrip(" *")
+    if tail[-1:] in tuple(_STOPS):
+        return True
+    unit = _LETTERS.findall(tail)
+    return len(unit) == 1 and len(unit[0]) <= (_UNIT if unit[0] < "\u0e00" else 3)
+
+
+def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tuple[str, ...], after: int) -> bool:
+    words, scope = words_in(codes), scope_in(codes)
+    # What stands long before says nothing of this sentence.
+    since = max(0, begin - _LONG)
+    text, begin, stop = text[since:], begin - since, stop - since
+    lower = lower_case(text)
+    sentence, rest = lower[begin:stop], lower[stop : stop + _LONG]
+    if any(pattern.search(sentence) for pattern in (words.wrong, words.bounds, scope.about, scope.next)):
+        return False
+    if any(not scope.can.match(no[0]) for no in words.no.finditer(sentence)):
+        return False
+    if words.wrong.search(rest) or _asks(rest):
+        return False
+    # "So the problem says 18", but not "So there are 18 problems".
+    if scope.refers.search(sentence, 0, value[0]):
+        return False
+    at = begin + value[0], begin + value[1]
+    # "All told" says nothing of who tells, and "it follows that" is the writer's own.
+    that = scope.that_word.match(lower, begin + after)
+    opened = that.end() if that else begin + after
+    lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
+    return scope.states(lower, (at[0], at[0]), at[0], at, stop) and not cites(text, lower, scope, begin, stop)
+
+
+def _asks(rest: str) -> bool:
+    """Whether a short question follows: "Is he right?", and no offer to explain more."""
+    return any(len(_LETTERS.findall(question)) <= 4 for question in re.findall(r"([^.!?？؟\n]{1,80})[?？؟]", rest))
+
+
+@cache
+def _words() -> dict[str, tuple[re.Pattern[str], re.Pattern[str]]]:
+    """Language -> its words at the beginning of a sentence, and those of them that count anywhere."""
+    table = word_sections("scopes")["therefore"]
+    return {
+        code: (
+            any_of(word.rstrip("~") for word in table[code]),
+            any_of(word for word in table[code] if word[-1] != "~" and (len(word) > 2 or word >= "\u0590")),
+        )
+        for code in CUES
+        if code in table
+    }
