@@ -69,6 +69,7 @@ class Scope(NamedTuple):
     people: re.Pattern[str]
     to: re.Pattern[str]
     refused: re.Pattern[str]
+    owned: re.Pattern[str]
 
     def states(self, lower: str, noun: tuple[int, int], begin: int, value: tuple[int, int], end: int) -> bool:
         """Whether a sentence states its writer's final answer.
@@ -99,7 +100,7 @@ class Scope(NamedTuple):
             or self._is_conditional(head, link, tail)
             or self.but.search(tail)
             or self._is_guessed(head, link, tail)
-            or self.wait.match(lower[end : end + _NEXT].lstrip(" .!?。！।…*\n"))
+            or self.wait.match(lower[end : end + _NEXT].lstrip(" .!?。！।…*\n¿¡"))
             or self.refused.search(lower[end : end + _HEAD])
             # Thai ends no sentence but by a space.
             or ("\u0e00" <= lower[noun[0]] <= "\u0eff" and any(self.wait.match(run) for run in tail.split(" ")[1:4]))
@@ -112,6 +113,9 @@ class Scope(NamedTuple):
             return True
         # "The answer in the back of the book is 18"
         if ":" not in before and self.people.search(before):
+            return True
+        # "The book's answer", "教科書の答え"
+        if self.owned.search(head[-40:]):
             return True
         return _LABEL.search(before) is not None or _LABEL.search(clause[-16:]) is not None
 
@@ -166,8 +170,13 @@ def scope_in(codes: tuple[str, ...]) -> Scope:
     that, not_that = re.compile(that_end), re.compile(rf"(?:{no.pattern})\W{{1,3}}(?:[^\W_]+\W{{1,3}})?{that_end}")
     concludes = any_of(word.rstrip("~") for name in ("concludes", "therefore") for word in _of(name, codes))
     to, people = words("according").pattern, words("people").pattern
+    sources = any_of(w for w in _of("people", codes) if len(w.rstrip("*")) > 3 or is_unspaced(w[0]))
+    owned = rf"(?:{sources.pattern})(?:['’]s)?[^\s\d,.:;，、：]{{0,4}}\s?(?:[^\s\d,.:;]{{1,4}}\s)?\Z"
     # "Let me check: no."
-    refused = re.compile(rf"[:.!?…。！？\n–—-]\s{{0,3}}(?:{no.pattern}|{words('wait').pattern})\s?(?:[.!…。！\n]|\Z)")
+    some = r"(?:[^\W\d_]{1,12}\s){0,3}"
+    refused = re.compile(
+        rf"[:.!?…。！？\n–—-]\s{{0,3}}{some}(?:{no.pattern}|{words('wait').pattern})\s?(?:[.!…。！\n]|\Z)"
+    )
     according = re.compile(rf"(?:{to})[^,，、\n]{{0,20}}?(?:{people})|(?:{people})[^,，、\n]{{0,12}}?(?:{to})")
     # Of the Hindi "18 होता" and "18 प्राप्त होता है" only the first is unreal.
     copula = any_of(word for code in codes for word in CUES[code].copulas if word not in ("", "…"))
@@ -182,7 +191,8 @@ def scope_in(codes: tuple[str, ...]) -> Scope:
         "concludes": concludes,
         "refused": refused,
         "that_word": words("that"),
-        "people": any_of(w for w in _of("people", codes) if len(w.rstrip("*")) > 3 or is_unspaced(w[0])),
+        "people": sources,
+        "owned": re.compile(owned),
         "to": any_of(w for w in _of("according", codes) if len(w) > 3),
     }
     return Scope(**made, **{name: words(name) for name in Scope._fields if name not in made})
@@ -227,10 +237,12 @@ def chooses(sentence: str, rest: str) -> bool:
 @cache
 def _choosing() -> list[Choosing]:
     """Of each language."""
-    table = word_sections("scopes")["therefore"]
+    table, rejects = word_sections("scopes")["therefore"], word_sections("scopes")["rejects"]
     return [
         Choosing(
-            any_of(word.rstrip("~") for word in table.get(code, ())), any_of(cue.right), any_of([*cue.no, *cue.wrong])
+            any_of(word.rstrip("~") for word in table.get(code, ())),
+            any_of(cue.right),
+            any_of([*cue.no, *cue.wrong, *rejects.get(code, ())]),
         )
         for code, cue in CUES.items()
     ]
