@@ -6,7 +6,7 @@ scorer counts as right. The false positives are the share of near misses that it
 more, ten times more, another sign, the other language's grouping mark, several answers, arithmetic left undone, or the
 gold answer somewhere in the reasoning and a wrong one, or none, at the end.
 
-Before that, the endings of `tests/data/endings.tsv`: how models write a final answer in 51 languages, by language and
+Before that, the endings of `tests/data/endings.tsv`: how models write a final answer in 75 languages, by language and
 by mark, and endings that give none, by the reason.
 
 Scorers:

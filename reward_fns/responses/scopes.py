@@ -96,6 +96,8 @@ class Scope(NamedTuple):
             or self.according.search(head)
             or self.without.search(head)
             or self.doubt.search(f"{_clause(head)} \0 {link}")
+            # "The book's answer", "教科書の答え"
+            or (noun[0] < noun[1] and self.owned.search(head[-40:]))
             or self._is_of_a_part(head, lower[noun[1] : begin], link + lower[value[0] : value[1]])
             or self._is_conditional(head, link, tail)
             or self.but.search(tail)
@@ -113,9 +115,6 @@ class Scope(NamedTuple):
             return True
         # "The answer in the back of the book is 18"
         if ":" not in before and self.people.search(before):
-            return True
-        # "The book's answer", "教科書の答え"
-        if self.owned.search(head[-40:]):
             return True
         return _LABEL.search(before) is not None or _LABEL.search(clause[-16:]) is not None
 
