@@ -46,15 +46,16 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     sentence = text[begin:stop]
     if aside := _ASIDE.search(sentence):
         sentence = sentence[: aside.start()]
-    numbers = list(NUMBER_RUN.finditer(sentence))
-    if len(numbers) != 1 or len(sentence) > _LONG or is_question(text, stop):
-        return None
-    value = numbers[0].span()
     lead = len(sentence) - len(sentence.lstrip(_MARKUP))
-    concluded = _concludes(lower_case(sentence), lead, value[0])
-    if concluded is None:
+    concluded = _concludes(lower_case(sentence), lead) if len(sentence) <= _LONG else None
+    if concluded is None or is_question(text, stop):
         return None
     codes, after = concluded
+    # The 一 of 一共 counts nothing.
+    numbers = [number for number in NUMBER_RUN.finditer(sentence, after) if number[0] != "一"]
+    if len(numbers) != 1:
+        return None
+    value = numbers[0].span()
     # What says "answer" has been looked at, and is none.
     if names_an_answer(sentence) or _LABEL.match(sentence) or _COUNTS.match(sentence, value[1]):
         return None
@@ -81,7 +82,7 @@ def _last_with_number(text: str, start: int, end: int) -> tuple[int, int] | None
     return found if found and end - found[1] <= _LONG else None
 
 
-def _concludes(lower: str, lead: int, value: int) -> tuple[tuple[str, ...], int] | None:
+def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
     """The languages that have the sentence's word for "therefore", and where the sentence goes on behind it."""
     if lower[lead : lead + 1] == _THEREFORE_SIGN:
         return tuple(CUES), lead + 1
@@ -90,8 +91,7 @@ def _concludes(lower: str, lead: int, value: int) -> tuple[tuple[str, ...], int]
         after = max(opens.values())
         while lower[after : after + 1] in (",", "،", "，", "、", ":", "：", " ", "*"):
             after += 1
-        # "In conclusion, 18", but not a number that belongs to the word before it.
-        return tuple(code for code in opens), min(after, value)
+        return tuple(opens), after
     inside = tuple(code for code, (_, anywhere) in _words().items() if anywhere.search(lower))
     return (inside, lead) if inside else None
 
@@ -113,6 +113,10 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     since = max(0, begin - _LONG)
     text, begin, stop = text[since:], begin - since, stop - since
     lower = lower_case(text)
+    # "All told" says nothing of who tells, and "it follows that" is the writer's own.
+    that = scope.that_word.match(lower, begin + after)
+    opened = that.end() if that else begin + after
+    lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
     sentence, rest = lower[begin:stop], lower[stop : stop + _LONG]
     if any(pattern.search(sentence) for pattern in (words.wrong, words.bounds, scope.about, scope.next)):
         return False
@@ -124,10 +128,6 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     if scope.refers.search(sentence, 0, value[0]):
         return False
     at = begin + value[0], begin + value[1]
-    # "All told" says nothing of who tells, and "it follows that" is the writer's own.
-    that = scope.that_word.match(lower, begin + after)
-    opened = that.end() if that else begin + after
-    lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
     return scope.states(lower, (at[0], at[0]), at[0], at, stop) and not cites(text, lower, scope, begin, stop)
 
 
