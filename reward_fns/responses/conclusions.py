@@ -24,10 +24,27 @@ _THEREFORE_SIGN = "∴"
 _ASIDE = re.compile(r"\s?[(（][^()（）\n]{0,80}=[^()（）\n]{0,40}[)）]\s?\Z")
 # An equation, and its right side, as the check behind the answer: "Check: 12 * 40 = 480".
 _CHECK = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n]{0,12}\Z")
+_CHECKED = re.compile(
+    r"[✓✔✅]|\A\W{0,4}(?:check|verif|vérif|probe|sprawdz|перев|пров[еі]р|sağlama|kontrol|zkou|验算|驗算|検算|검산)",
+    re.IGNORECASE,
+)
+# A formula without an equation, which is one number: "$\\frac{3}{5}$".
+_IN_MATH = re.compile(r"\$[^$\n=]{1,60}\$|\\\([^\n=]{1,60}?\\\)")
+# Scripts whose sentences end without a mark; a unit there, or nothing.
+_UNMARKED = ("th", "lo", "km", "my")
+_UNMARKED_UNIT = re.compile(r"[\s*%\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{0,24}\Z")
+# "150 கி.மீ" before its own full stop.
+_ABBREVIATED = re.compile(r"[^\s\d.]{1,4}\.[^\s\d.]{1,4}\Z")
 #: A unit has so many letters; without a full stop more may be the next words.
 _UNIT = 12
 _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
 _STOPS = ".!。！।॥۔።။។։"
+# What the words for a next step are in as well: "Let me know".
+_OFFER = re.compile(
+    r"let (?:me|us) know|feel free|lass(?:t|en sie)? (?:es )?mich wissen|laat het me weten|zeptejte|आशा है|お気軽|สอบถาม"
+    r"|خوشحال"
+)
+_POLITE = "!！?？؟✓✅😊🙂"
 _LETTERS = re.compile(r"[^\W\d_]+")
 # A heading, an item of a list, the label of a part: "### Step 4", "b) Therefore".
 _LABEL = re.compile(
@@ -51,19 +68,34 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     if concluded is None or is_question(text, stop):
         return None
     codes, after = concluded
-    # The 一 of 一共 counts nothing.
-    numbers = [number for number in NUMBER_RUN.finditer(sentence, after) if number[0] != "一"]
-    if len(numbers) != 1:
+    value = _only_number(sentence, after)
+    if value is None:
         return None
-    value = numbers[0].span()
     # What says "answer" has been looked at, and is none.
     if names_an_answer(sentence) or _LABEL.match(sentence) or _COUNTS.match(sentence, value[1]):
         return None
-    if not _is_complete(sentence, value[1], text[stop : stop + 1]) or text[stop:end].rstrip()[-1:] in _GOES_ON:
+    if not _is_complete(sentence, value[1], text[stop : stop + 1], codes) or text[stop:end].rstrip()[-1:] in _GOES_ON:
         return None
     if not _states(text[:end], begin, stop, value, codes, after):
         return None
-    return begin + lead, begin + after, begin + len(sentence)
+    # Words for numbers, or a formula, and what stands before it: only the value itself is read.
+    bare = _IN_MATH.match(sentence, value[0]) or NUMBER_RUN.search(sentence, after, value[0])
+    return begin + lead, begin + (value[0] if bare else after), begin + len(sentence)
+
+
+def _only_number(sentence: str, after: int) -> tuple[int, int] | None:
+    """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others."""
+    formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
+    runs = [
+        found
+        for found in NUMBER_RUN.finditer(sentence, after)
+        if not any(begin <= found.start() < end for begin, end in formulas)
+    ]
+    written = formulas + [found.span() for found in runs if found[0][0].isdigit()]
+    # The 一 of 一共 counts nothing.
+    spelled = [found.span() for found in runs if not found[0][0].isdigit() and found[0] != "一"]
+    numbers = written or spelled
+    return numbers[0] if len(numbers) == 1 else None
 
 
 def _last_with_number(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -74,12 +106,22 @@ def _last_with_number(text: str, start: int, end: int) -> tuple[int, int] | None
         position = sentence_end(text, position, end) + 1
     while position < end:
         stop = min(sentence_end(text, position, end), end)
-        if NUMBER.search(text, position, stop):
-            check = _CHECK.match(text[position:stop].strip()) if found else None
-            if found is None or check is None or check[1].rstrip(".,") not in text[found[0] : found[1]]:
-                found = position, stop
+        if _ABBREVIATED.search(text, position, stop) and text[stop : stop + 2] == ". ":
+            stop = min(sentence_end(text, stop + 1, end), end)
+        said = text[position:stop].strip()
+        if NUMBER.search(said) and not (found and _checks(said, text[found[0] : found[1]])):
+            found = position, stop
         position = stop + 1
     return found if found and end - found[1] <= _LONG else None
+
+
+def _checks(said: str, concluded: str) -> bool:
+    """Whether a sentence checks the one before: an equation that comes to its number, or a check by name with it."""
+    equation = _CHECK.match(said)
+    if equation and equation[1].rstrip(".,") in concluded:
+        return True
+    numbers = {found[0] for found in NUMBER_RUN.finditer(said)}
+    return _CHECKED.search(said) is not None and any(found[0] in numbers for found in NUMBER_RUN.finditer(concluded))
 
 
 def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
@@ -96,9 +138,11 @@ def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
     return (inside, lead) if inside else None
 
 
-def _is_complete(sentence: str, value: int, stop: str) -> bool:
-    """Whether a sentence ends: with a full stop, or with its number and a unit."""
+def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -> bool:
+    """Whether a sentence ends: with a full stop where its language has one, or with its number and a unit."""
     if stop and stop in _STOPS:
+        return True
+    if set(codes) <= set(_UNMARKED) and _UNMARKED_UNIT.match(sentence, value):
         return True
     tail = sentence[value:].rstrip(" *")
     if tail[-1:] in tuple(_STOPS):
@@ -122,13 +166,21 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
         return False
     if any(not scope.can.match(no[0]) for no in words.no.finditer(sentence)):
         return False
-    if words.wrong.search(rest) or _asks(rest):
+    if words.wrong.search(rest) or _asks(rest) or not _closes(rest, scope.next):
         return False
     # "So the problem says 18", but not "So there are 18 problems".
     if scope.refers.search(sentence, 0, value[0]):
         return False
     at = begin + value[0], begin + value[1]
     return scope.states(lower, (at[0], at[0]), at[0], at, stop) and not cites(text, lower, scope, begin, stop)
+
+
+def _closes(rest: str, next_step: re.Pattern[str]) -> bool:
+    """Whether what follows is a check or a polite word, "I hope this helps!", and not "Now we look for the rest."."""
+    said = rest.strip(_MARKUP + ".。।॥۔។။։\n")
+    if not said or _OFFER.search(said):
+        return True
+    return ("=" in said or said[-1] in _POLITE) and not next_step.search(said)
 
 
 def _asks(rest: str) -> bool:
