@@ -38,7 +38,8 @@ _ABBREVIATED = re.compile(r"[^\s\d.]{1,4}\.[^\s\d.]{1,4}\Z")
 #: A unit has so many letters; without a full stop more may be the next words.
 _UNIT = 12
 _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
-_STOPS = ".!。！।॥۔።။។։"
+_FULL_STOPS = ".。।॥۔።။។։"
+_STOPS = _FULL_STOPS + "!！"
 # What the words for a next step are in as well: "Let me know".
 _OFFER = re.compile(
     r"let (?:me|us) know|feel free|lass(?:t|en sie)? (?:es )?mich wissen|laat het me weten|zeptejte|आशा है|お気軽|สอบถาม"
@@ -177,7 +178,7 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
 
 def _closes(rest: str, next_step: re.Pattern[str]) -> bool:
     """Whether what follows is a check or a polite word, "I hope this helps!", and not "Now we look for the rest."."""
-    said = rest.strip(_MARKUP + ".。।॥۔។။։\n")
+    said = rest.strip(_MARKUP + _FULL_STOPS + "\n")
     if not said or _OFFER.search(said):
         return True
     return ("=" in said or said[-1] in _POLITE) and not next_step.search(said)
