@@ -22,6 +22,8 @@ REWARD = "pbrlsvr.embed_cosine"
 STEPS = "steps.json"
 _STEP = re.compile(r"\bstep:(\d+) - ")
 _METRICS = {"reward": "critic/rewards/mean", "seconds": "timing_s/step", "length": "response_length/mean"}
+# That of the plug-in, which a reward without a ground truth has not.
+_ACCURACY = "pbrlsvr/overall/accuracy"
 _RAY_PREFIX = re.compile(r"\x1b\[\d+m|\(\w+ pid=\d+[^)]*\) ?")
 _REASON = re.compile(r"^[\w.]*(Error|Exception|Interrupt|Killed)\b.*")
 
@@ -32,12 +34,13 @@ class TrainingError(PbrlsvrError, RuntimeError):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What veRL logs of one step: mean reward, seconds, and mean response length in tokens."""
+    """What is logged of one step: mean reward, seconds, mean response length in tokens, share of right answers."""
 
     step: int
     reward: float
     seconds: float
     length: float
+    accuracy: float | None = None
 
 
 def overrides(recipe: Path, values: dict[str, Any], profile: str, extra: list[str], reward: str = REWARD) -> list[str]:
@@ -169,18 +172,23 @@ def parse_step(line: str) -> StepResult | None:
     """The metrics of a line of veRL's console logger, or None for any other line.
 
     >>> parse_step("step:3 - critic/rewards/mean:0.5 - timing_s/step:2.0 - response_length/mean:np.float64(26.0)")
-    StepResult(step=3, reward=0.5, seconds=2.0, length=26.0)
+    StepResult(step=3, reward=0.5, seconds=2.0, length=26.0, accuracy=None)
     """
     match = _STEP.search(line)
     if match is None:
         return None
     found = {}
     for name, key in _METRICS.items():
-        value = re.search(rf"\b{re.escape(key)}:(?:np\.\w+\()?([-+.\deE]+|nan)", line)
+        value = _value(line, key)
         if value is None:
             return None
-        found[name] = float(value[1])
-    return StepResult(int(match[1]), **found)
+        found[name] = value
+    return StepResult(int(match[1]), **found, accuracy=_value(line, _ACCURACY))
+
+
+def _value(line: str, key: str) -> float | None:
+    value = re.search(rf"\b{re.escape(key)}:(?:np\.\w+\()?([-+.\deE]+|nan)", line)
+    return float(value[1]) if value else None
 
 
 def save(folder: Path, results: list[StepResult], steps: int) -> None:

@@ -91,10 +91,16 @@ def run_arm(stages: Stages, config: Config, names: tuple[str, str, int], profile
         "references": {"rows": len(asked), "right": right_references(asked, problems)},
         "before": _measured(before, rows),
         "after": _measured(after, rows),
-        "rewards": [round(one.reward, 4) for one in train.load(trained)] if arm.trainer == "rl" else [],
+        **(_curves(train.load(trained)) if arm.trainer == "rl" else _curves([])),
         "seconds": round(json.loads((trained / MARKER).read_text())["seconds"]),
         "day": time.strftime("%Y-%m-%d"),
     }
+
+
+def _curves(steps: list[train.StepResult]) -> dict[str, list[float | None]]:
+    """The mean reward of each step, and the share of its responses that are right as far as training knows."""
+    accuracies = [None if one.accuracy is None else round(one.accuracy, 4) for one in steps]
+    return {"rewards": [round(one.reward, 4) for one in steps], "accuracies": accuracies}
 
 
 def judges(

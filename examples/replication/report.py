@@ -44,8 +44,10 @@ def write(records: Sequence[Record], folder: Path) -> list[Path]:
 
 
 def summary(records: Sequence[Record]) -> str:
-    """A row for each arm: accuracy in the trained, the unseen and the pivot language, and what responses are like."""
+    """A row for each arm: accuracy in the trained, the unseen and the pivot language, what responses are like, and the
+    accuracy in the trained languages of each seed."""
     head = ["arm", "seeds", "steps", "trained", "unseen", "pivot", "own language", "reasoned", "right steps"]
+    head.append("trained, by seed")
     measures: list[Callable[[Record, str], float]] = [
         lambda record, when: mean(_right(record[when], one) for one in trained(record)),
         lambda record, when: mean([_right(record[when], one) for one in record["unseen"]] or [float("nan")]),
@@ -60,12 +62,14 @@ def summary(records: Sequence[Record]) -> str:
         when = BEFORE if arm == BEFORE else "after"
         steps = "0" if arm == BEFORE else _range([record["steps"] for record in of_arm])
         cells = [interval([measure(record, when) for record in of_arm]) for measure in measures]
-        body.append([arm, str(len({record["seed"] for record in of_arm})), steps, *cells])
+        seeds = {record["seed"]: _number(measures[0](record, when)) for record in of_arm}
+        each = ", ".join(f"{seed}: {seeds[seed]}" for seed in sorted(seeds))
+        body.append([arm, str(len(seeds)), steps, *cells, each])
     return _table(head, body)
 
 
 def languages(records: Sequence[Record]) -> str:
-    """A row for each arm: accuracy in each language."""
+    """A row for each arm: accuracy in each language, the mean over seeds."""
     names = list(records[0]["after"])
     unseen = records[0]["unseen"]
     head = ["arm", *(f"{title(one)}{' (unseen)' if one in unseen else ''}" for one in names)]
@@ -73,7 +77,7 @@ def languages(records: Sequence[Record]) -> str:
         [
             arm,
             *(
-                interval([_right(record[BEFORE if arm == BEFORE else "after"], one) for record in of_arm])
+                _number(mean(_right(record[BEFORE if arm == BEFORE else "after"], one) for record in of_arm))
                 for one in names
             ),
         ]
@@ -101,7 +105,7 @@ def trained(record: Record) -> list[str]:
 
 
 def draw(records: Sequence[Record], file: Path) -> None:
-    """Left, the accuracy of each arm in the trained languages, a dot for each seed; right, the rewards."""
+    """Left, the accuracy of each arm in the trained languages, a dot for each seed; right, that of each step."""
     arms = _by_arm(records)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 1.6 + 0.42 * len(arms)), layout="constrained")
     for height, (arm, of_arm) in enumerate(reversed(arms)):
@@ -113,11 +117,12 @@ def draw(records: Sequence[Record], file: Path) -> None:
     left.set_xlabel("right answers in the trained languages")
     for place, (arm, of_arm) in enumerate(arms):
         if arm != BEFORE:
-            curve = [mean(step) for step in zip(*(record["rewards"] for record in of_arm), strict=False)]
+            kept = [record["accuracies"] for record in of_arm if record.get("accuracies")]
+            curve = [mean(step) for step in zip(*kept, strict=False)]
             right.plot(range(1, len(curve) + 1), curve, color=_COLOURS[place % len(_COLOURS)], label=arm)
     right.set_xlabel("GRPO step")
     right.xaxis.get_major_locator().set_params(integer=True)
-    right.set_title("mean reward, each arm's own", fontsize=10, loc="left")
+    right.set_title("right answers among the responses of training", fontsize=10, loc="left")
     right.legend(frameon=False, fontsize=8)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,9 +1,11 @@
 """results.json: what each arm came to, and what it was made with. Small enough to be kept with the code.
 
-    {"arms": {"A/gated/0": {"world", "arm", "seed", "steps", "overrides", "before", "after", "rewards", "seconds",
-                            "command", "commit", "versions", ...}}}
+    {"arms": {"A/gated/0": {"world", "arm", "seed", "steps", "overrides", "before", "after", "rewards", "accuracies",
+                            "seconds", "command", "commit", "versions", ...}}}
 
-`before` and `after` are what `judge.py` counts, by language; `rewards` is the mean reward of each step.
+`before` and `after` are what `judge.py` counts, by language; `rewards` is the mean reward of each step, and
+`accuracies` the share of its responses that are right as far as training knows: where there is no ground truth, those
+with the pivot's answer.
 """
 
 import json

@@ -195,6 +195,7 @@ def test_metrics_are_read_from_verls_console_line() -> None:
         "timing_s/step:11.15 - response_length/mean:23.458 - num_turns/mean:np.float64(2.0)"
     )
     assert train.parse_step(line) == train.StepResult(12, 0.4560157954, 11.15, 23.458)
+    assert train.parse_step(f"{line} - pbrlsvr/overall/accuracy:0.25 - pbrlsvr/es/accuracy:0.5").accuracy == 0.25
     assert train.parse_step("(TaskRunnerV1 pid=18) Training Progress: 10%") is None
     assert json.dumps(train.parse_step(line.replace("0.4560157954", "1e-05")).reward) == "1e-05"
 

@@ -202,7 +202,8 @@ def a_record(arm: str, seed: int, right: int) -> dict[str, Any]:
 
     return {
         "world": "A", "arm": arm, "seed": seed, "steps": 2, "pivot": "en", "unseen": ["fr"], "overrides": [],
-        "before": counts(1), "after": counts(right), "rewards": [0.1, 0.2], "seconds": 1, "day": "2026-01-01",
+        "before": counts(1), "after": counts(right), "rewards": [0.1, 0.2], "accuracies": [0.0, 0.1],
+        "seconds": 1, "day": "2026-01-01",
     }  # fmt: skip
 
 
