@@ -3,7 +3,7 @@
 import unicodedata
 from functools import lru_cache
 
-from pbrlsvr.answers.word_tables import word_table
+from pbrlsvr.responses.word_sections import word_sections
 
 _APART = (
     "",
@@ -47,11 +47,11 @@ def reads_yes(text: str, language: str) -> bool | None:
 @lru_cache(maxsize=128)
 def _words(language: str) -> list[tuple[bool, str]]:
     """The longest first: "不是" begins with "不"."""
-    table = word_table("yes_no")
+    table = word_sections("yes_no")
     words = {
-        (sign == "+", unicodedata.normalize("NFKC", word).casefold())
-        for sign in "+-"
+        (said == "yes", unicodedata.normalize("NFKC", word).casefold())
+        for said in ("yes", "no")
         for code in (language, "en")
-        for word in table.get(f"{code}{sign}", ())
+        for word in table[said].get(code, ())
     }
     return sorted(words, key=lambda pair: -len(pair[1]))

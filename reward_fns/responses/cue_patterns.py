@@ -10,9 +10,9 @@ from pbrlsvr.responses.cues import CONTRASTS, CUES, REASONS, Cue
 from pbrlsvr.responses.values import SIGNS
 
 # Between a noun and its copula: a few words ("answer to the question is"), no end of a sentence, no Chinese "not".
-_GAP = r"[^\n不.,;:!?。：；！？।؟=0-9|→⇒]{0,32}?"
+_GAP = r"[^\n不.,;:!?。：；！？।؟=\d|→⇒]{0,32}?"
 #: "The answer, as a percentage, is"
-_ASIDE = r"(?:,[^\n不.,;:!?。：；！？।؟=0-9|→⇒]{0,32},)?"
+_ASIDE = r"(?:,[^\n不.,;:!?。：；！？।؟=\d|→⇒]{0,32},)?"
 _SEPARATOR = r"[*_ \t)\]】」』\"'”`]{0,6}(?:[:：=|→⇒៖፦՝]|[-=]>|[-–—](?=\s))"
 _BRACKET = r"[*_ ]{0,4}[\]】」』](?=[^\n])"
 _BREAK = r"[*_ \t)\]】」}#:：៖፦՝]{0,8}\n"

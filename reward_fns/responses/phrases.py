@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pbrlsvr.responses.cue_patterns import Words, is_cased, nouns_of_all, reasons, words_of
+from pbrlsvr.responses.cue_patterns import Words, codes_of, is_cased, nouns_of_all, reasons, words_of
 from pbrlsvr.responses.scopes import Scope, cites, is_someones, scope_of
 from pbrlsvr.responses.sentences import (
     SENTENCE,
@@ -31,6 +31,7 @@ from pbrlsvr.responses.values import (
     has_value,
     value_first,
 )
+from pbrlsvr.responses.verdicts import places, takes_it_back, verdict_behind
 
 #: Phrases are looked for in so many last characters of a response: what stands before them is not final.
 WINDOW = 8_192
@@ -101,7 +102,7 @@ def _said(text: str, in_code: Callable[[int], bool]) -> Announced | None:
             found = _announced(_Noun(text, lower, begin, begin + len(word), word, kind))
             if found is not None and has_value(text[found.start : found.end]):
                 return found
-            if kind == "nouns":
+            if kind == "nouns" or (found is not None and found.is_verdict):
                 fallback = fallback or found
     return fallback
 
@@ -146,6 +147,8 @@ def _is_inside_word(lower: str, position: int, noun: str) -> bool:
 
 def _announced(noun: _Noun) -> Announced | None:
     """The answer that a noun announces, if it does and nothing takes it back."""
+    if verdict := _verdict(noun):
+        return verdict
     text, place = noun.text, _place(noun)
     if place is None:
         return _before_noun(noun)
@@ -180,6 +183,24 @@ def _announced(noun: _Noun) -> Announced | None:
     if not is_first and len(bold) == 1:
         begin, end = bold[0].span(1)
     return Announced(_lead(text, noun.begin), begin, end, noun.kind == "nouns" and (is_first or len(bold) == 1))
+
+
+def _verdict(noun: _Noun) -> Announced | None:
+    """The yes or no that a noun announces, if nothing takes it back and no number follows its sentence."""
+    text, lower = noun.text, noun.lower
+    codes = tuple(codes_of(noun.word, noun.kind)) if noun.kind != "options" else ()
+    said = next(filter(None, (verdict_behind(text, lower, at, codes) for at in places(noun.end, lower, noun.words))), None)
+    if said is None or _is_conditional(noun, said[0], said[0]) or takes_it_back(lower, said[1], noun.scope):
+        return None
+    end = sentence_end(text, said[1], said[1] + SENTENCE)
+    if is_question(text, end) or NUMBER.search(text, end):
+        return None
+    span = (noun.begin, noun.end)
+    if not noun.scope.states(lower[: said[1]], span, said[0], said, said[1]) or is_someones(text, span, said[0]):
+        return None
+    if cites(text, lower, noun.scope, opening(text, noun.begin, SENTENCE_BEGIN), end):
+        return None
+    return Announced(_lead(text, noun.begin), *said, False, True)
 
 
 def _place(noun: _Noun) -> tuple[int, bool] | None:

@@ -32,6 +32,7 @@ class Announced(NamedTuple):
     start: int
     end: int
     firm: bool
+    is_verdict: bool = False
 
 
 def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
