@@ -13,6 +13,8 @@ from functools import lru_cache
 from pbrlsvr.answers.word_tables import word_table
 
 _SHORT = 2
+# "No total" is "in the total".
+_IN_THE = ("pt", "gl")
 _GLUED = "*"
 _MARK = "\ufffc"
 _CLAUSE = re.compile(r"[.;:!?。；：！？।؟،,、\n]|\ufffd")
@@ -27,7 +29,7 @@ def _phrases(language: str) -> dict[str, list[tuple[str, ...]]]:
         for phrase in phrases if code != _GLUED else ():
             words = tuple(unicodedata.normalize("NFKC", phrase.rstrip("~")).casefold().replace("#", _MARK).split())
             short = all(len(word) <= _SHORT and (word < "\u0250" or word == _MARK) for word in words)
-            if code == language or not (short or phrase.endswith("~")) or phrase == "no":
+            if code == language or not (short or phrase.endswith("~")) or (phrase == "no" and language not in _IN_THE):
                 found.setdefault(words[0], []).append(words)
     return found
 

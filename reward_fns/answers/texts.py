@@ -13,6 +13,8 @@ _MARKS = str.maketrans(
 _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|boldsymbol|mbox|boxed|fbox)\s*\{([^{}]*)\}"
 )
+# "84 \\text{ cm}^2": the space is none between a unit and its power.
+_POWER = re.compile(r"(?<=[^\W\d_])\s+(?=\^\s?\{?\s?[-\d])")
 _MATH_SHIFT = re.compile(r"\\[()\[\]]|\$\$|\\displaystyle|\\(?:left|right)(?![a-z])")
 _DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
 _THIN_SPACE = re.compile(r"\\[,;:! ]|~|\\q?quad(?![a-z])")
@@ -28,9 +30,13 @@ _OPERATOR = re.compile(rf"[\d\\^_=+*/<>|√∞≤≥≠±∪∩∅-]|{PI}|[a-z]\
 # 3:45 PM, 15:45 Uhr, 15h45, 15時45分, 오후 3시 45분, 3 p.m.; not 3:4, a ratio.
 _TIME = re.compile(
     r"(?P<before>\b[ap]\.? ?m\.?|下午|午後|오후|晚上|上午|午前|오전|早上|凌晨)? ?"
-    r"(?P<at>\bkl\.? ?)?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
-    r"(?:(?:[:時时点點시h]|giờ|(?P<dot>\.))(?: ?(?P<minute>[0-5]\d)(?:[:.][0-5]\d)? ?[分분m]?(?:phút)?)?)?(?![\d:,])"
-    r" ?(?P<after>[ap]\.? ?m(?:\b\.?|\Z))?(?P<clock> ?(?:uhr|heures?|h|o'clock|час\w*|godz\.?|hodin))?",
+    r"(?P<at>\bkl\.? ?)?"
+    # Beside 18.30 these say that it is a time; beside 18 they may count hours, or something else.
+    r"(?:(?P<near>\b(?:kello|klo|at|um|om|alle|ore|à|às|as|o|godz\.|godzinie|ve|v|о|в|у|ob|saat|pukul|jam|lúc|saa)"
+    r"|เวลา|ساعت|الساعة|בשעה|klukkan) ?)?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
+    r"(?:(?:[:時时点點시h]|giờ|(?P<dot>\.))(?: ?(?P<minute>[0-5]\d)(?:[:.][0-5]\d)? ?[分分m]?(?:phút)?)?)?(?![\d:,])"
+    r" ?(?P<after>[ap]\.? ?m(?:\b\.?|\Z))?(?P<clock> ?(?:uhr|heures?|h|o'clock|час\w*|godz\.?|hodin))?"
+    r"(?P<beside> ?(?:uur|น\.?|ura|ч\.?)(?!\w))?",
     re.IGNORECASE,
 )
 _LATE = ("p", "下", "午後", "오후", "晚")
@@ -53,6 +59,7 @@ def clean(text: str) -> str:
         # Text commands nest; deeper than this is no answer.
         for _ in range(3):
             text = _TEXT.sub(r" \1 ", text)
+        text = _POWER.sub("", text)
     text = text.strip('*`"“”「」『』 \t\r\n')
     if text.startswith("$") and text.endswith("$"):
         text = text.strip("$")
@@ -110,7 +117,7 @@ def read_time(text: str) -> tuple[int, int] | None:
         return None
     time = found[0]
     half = (time["before"] or time["after"] or "").lower()
-    if time["dot"] and not (half or time["at"] or time["clock"]):
+    if time["dot"] and not (half or time["at"] or time["clock"] or time["near"] or time["beside"]):
         return None
     hour = int(time["hour"])
     if half and hour <= 12:

@@ -10,8 +10,8 @@ from functools import cache
 
 from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
-from pbrlsvr.responses.phrases import names_an_answer
-from pbrlsvr.responses.scopes import cites, scope_in
+from pbrlsvr.responses.nouns import names_an_answer
+from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
 from pbrlsvr.responses.word_sections import word_sections
@@ -46,6 +46,14 @@ _OFFER = re.compile(
     r"|خوشحال"
 )
 _POLITE = "!！?？؟✓✅😊🙂"
+# "There are now 18": verbs of a state, beside which "now" is no next step.
+_HAS = re.compile(
+    r"\b(?:(?:has|have|had)(?! to\b)|are|contains|hat|haben|sind|beträgt|il y a|ont|elle a|il a|contient"
+    r"|tienen?(?! que)|hay(?! que)"
+    r"|te[mn]h?(?! que| de)|há|têm|hanno|ci sono|heeft|hebben|zijn|ma|mają|jest|są|má|mají|jsou|sú|majú|есть|имеет"
+    r"|у неё|у него|осталось|стало|має|мають|har|finns|on|vannak|van|are|sunt|έχει|έχουν|υπάρχουν|var|vardır|memiliki"
+    r"|terdapat|có|ana|kuna|ina)\b|มี|有|がいま|います|あります|がある|있|है|لديه|معه|يوجد|وجود دار|دارد|ఉన్న|உள்ள|আছে"
+)
 _LETTERS = re.compile(r"[^\W\d_]+")
 # A heading, an item of a list, the label of a part: "### Step 4", "b) Therefore".
 _LABEL = re.compile(
@@ -69,7 +77,7 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     if concluded is None or is_question(text, stop):
         return None
     codes, after = concluded
-    value = _only_number(sentence, after)
+    value = _only_number(sentence, after, codes)
     if value is None:
         return None
     # What says "answer" has been looked at, and is none.
@@ -84,8 +92,9 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     return begin + lead, begin + (value[0] if bare else after), begin + len(sentence)
 
 
-def _only_number(sentence: str, after: int) -> tuple[int, int] | None:
-    """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others."""
+def _only_number(sentence: str, after: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
+    """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others; of
+    several, the last, right behind a word that concludes ("The 3 classes have in total 108 pupils")."""
     formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
     runs = [
         found
@@ -96,7 +105,11 @@ def _only_number(sentence: str, after: int) -> tuple[int, int] | None:
     # The 一 of 一共 counts nothing.
     spelled = [found.span() for found in runs if not found[0][0].isdigit() and found[0] != "一"]
     numbers = written or spelled
-    return numbers[0] if len(numbers) == 1 else None
+    if len(numbers) < 2:
+        return numbers[0] if numbers else None
+    last, lower = max(numbers), lower_case(sentence)
+    ends = (word.end() for code in codes for word in _words()[code][0].finditer(lower, after, last[0]))
+    return last if any(not sentence[end : last[0]].strip(" *:：$€£₹¥で") for end in ends) else None
 
 
 def _last_with_number(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -158,12 +171,15 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     since = max(0, begin - _LONG)
     text, begin, stop = text[since:], begin - since, stop - since
     lower = lower_case(text)
+    is_state = _HAS.search(lower, begin, stop) is not None
     # "All told" says nothing of who tells, and "it follows that" is the writer's own.
     that = scope.that_word.match(lower, begin + after)
     opened = that.end() if that else begin + after
     lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
     sentence, rest = lower[begin:stop], lower[stop : stop + _LONG]
-    if any(pattern.search(sentence) for pattern in (words.wrong, words.bounds, scope.about, scope.next)):
+    if any(pattern.search(sentence) for pattern in (words.wrong, words.bounds, scope.about)):
+        return False
+    if _goes_on(sentence, is_state, scope) or _is_conditional(sentence, codes, scope):
         return False
     if any(not scope.can.match(no[0]) for no in words.no.finditer(sentence)):
         return False
@@ -174,6 +190,21 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
         return False
     at = begin + value[0], begin + value[1]
     return scope.states(lower, (at[0], at[0]), at[0], at, stop) and not cites(text, lower, scope, begin, stop)
+
+
+def _goes_on(sentence: str, is_state: bool, scope: Scope) -> bool:
+    """Whether a sentence is a next step: "So next, subtract 3", and not "So there are now 15 passengers"."""
+    return any(not (is_state and scope.now.fullmatch(step[0])) for step in scope.next.finditer(sentence))
+
+
+def _is_conditional(sentence: str, codes: tuple[str, ...], scope: Scope) -> bool:
+    """Whether a sentence opens with "if", and with no calculation: its "in total" is none."""
+    said = sentence.lstrip(_MARKUP + "\n")
+    if not scope.if_.match(said):
+        return False
+    for code in codes:
+        said = _words()[code][1].sub(" ", said)
+    return scope.calculates.search(said) is None
 
 
 def _closes(rest: str, next_step: re.Pattern[str]) -> bool:

@@ -56,6 +56,9 @@ def nouns_of_all() -> dict[str, list[str]]:
                     kinds = nouns.setdefault(unicodedata.normalize(form, noun), [])
                     if kind not in kinds and not (kind == "results" and "nouns" in kinds):
                         kinds.append(kind)
+                    if kind == "results" and noun[-1] == ":":
+                        # "## Total", "**Total**"
+                        nouns |= {noun[:-1].rstrip() + end: ["results"] for end in ("\n", "**\n")}
     return nouns
 
 
@@ -70,7 +73,11 @@ def words_of(noun: str, kind: str) -> Words:
 def codes_of(noun: str, kind: str) -> list[str]:
     """The languages that have a noun in a column."""
     composed = unicodedata.normalize("NFC", noun)
-    return [code for code, cue in CUES.items() if composed in getattr(cue, kind)]
+    forms = {composed}
+    if composed[-1] == "\n":
+        bare = composed.rstrip("*\n")
+        forms = {f"{bare}:", f"{bare} :"}
+    return [code for code, cue in CUES.items() if not forms.isdisjoint(getattr(cue, kind))]
 
 
 @cache

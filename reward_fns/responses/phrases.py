@@ -6,10 +6,10 @@ The last announcement counts that holds a value and is not taken back: not one t
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
-from pbrlsvr.responses.cue_patterns import Words, codes_of, is_cased, nouns_of_all, reasons, words_of
-from pbrlsvr.responses.scopes import Scope, cites, is_someones, scope_of
+from pbrlsvr.responses.cue_patterns import codes_of, is_cased, nouns_of_all, reasons
+from pbrlsvr.responses.nouns import CLOSED, Noun, outermost
+from pbrlsvr.responses.scopes import cites, is_someones
 from pbrlsvr.responses.sentences import (
     SENTENCE,
     SENTENCE_BEGIN,
@@ -25,7 +25,7 @@ from pbrlsvr.responses.values import (
     LETTER_FIRST,
     LONE_LETTER,
     NUMBER,
-    SIGNS,
+    NUMBER_RUN,
     TOKEN,
     VALUE_FIRST,
     has_value,
@@ -35,9 +35,6 @@ from pbrlsvr.responses.verdicts import places, takes_it_back, verdict_behind
 
 #: Phrases are looked for in so many last characters of a response: what stands before them is not final.
 WINDOW = 8_192
-# A text has one final answer: more cues than these are looked at only by who floods a response with them.
-_CANDIDATES = 32
-_LETTER_OR_SIGN = re.compile(rf"[^\W\d_]|[{SIGNS}]")
 # "Answer 1: ..." counts answers.
 _LABELLED = re.compile(r"[\d.]{0,3}[*_ ]{0,3}[:：、]")
 _WORD = re.compile(r"(?: [^\W\d_]{1,12}){1,3}(?= )")
@@ -73,33 +70,14 @@ def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) ->
     return found and Announced(found.mark + offset, found.start + offset, found.end + offset, found.firm)
 
 
-class _Noun(NamedTuple):
-    """A noun of the table at `[begin, end)` in a text, which `lower` has in lower case."""
-
-    text: str
-    lower: str
-    begin: int
-    end: int
-    word: str
-    kind: str
-
-    @property
-    def words(self) -> Words:
-        return words_of(self.word, self.kind)
-
-    @property
-    def scope(self) -> Scope:
-        return scope_of(self.word, self.kind)
-
-
 def _said(text: str, in_code: Callable[[int], bool]) -> Announced | None:
     lower = lower_case(text)
     fallback: Announced | None = None
-    for begin, word in _outermost(lower):
+    for begin, word in outermost(lower):
         if in_code(begin):
             continue
         for kind in nouns_of_all()[word]:
-            found = _announced(_Noun(text, lower, begin, begin + len(word), word, kind))
+            found = _announced(Noun(text, lower, begin, begin + len(word), word, kind))
             if found is not None and has_value(text[found.start : found.end]):
                 return found
             if kind == "nouns" or (found is not None and found.is_verdict):
@@ -107,48 +85,10 @@ def _said(text: str, in_code: Callable[[int], bool]) -> Announced | None:
     return fallback
 
 
-def names_an_answer(text: str) -> bool:
-    """Whether a sentence has a word for "answer", and is for `find_cue` to read."""
-    return any(
-        "nouns" in nouns_of_all()[word]
-        for _, word in _outermost(lower_case(text))
-        if word[-1] not in ".:/" and word != "which"
-    )
-
-
-def _outermost(lower: str) -> list[tuple[int, str]]:
-    """The nouns in the text that are no part of a longer one ("答" in "答案") or of another word, the last first."""
-    candidates: list[tuple[int, int, str]] = []
-    for noun in nouns_of_all():
-        position = lower.rfind(noun)
-        for _ in range(_CANDIDATES):
-            if position < 0:
-                break
-            candidates.append((position, -len(noun), noun))
-            position = lower.rfind(noun, 0, position)
-    kept: list[tuple[int, str]] = []
-    reach = 0
-    for position, size, noun in sorted(candidates):
-        if position - size > reach and not _is_inside_word(lower, position, noun):
-            kept.append((position, noun))
-            reach = position - size
-    return kept[::-1]
-
-
-def _is_inside_word(lower: str, position: int, noun: str) -> bool:
-    """Whether a noun is the end of another word; Arabic and Hebrew write articles and conjunctions to it."""
-    if noun[0] >= "\u0e00" or not _LETTER_OR_SIGN.match(lower[position - 1 : position]):
-        return False
-    if not "\u0590" <= noun[0] <= "\u06ff":
-        return True
-    prefix = re.search(r"[^\W\d_]{1,4}\Z", lower[max(0, position - 4) : position])
-    return prefix is None or re.fullmatch(r"[وف]?[بلك]?(?:ال|ل)?|ו?[שבלכמ]?ה?", prefix[0]) is None
-
-
-def _announced(noun: _Noun) -> Announced | None:
+def _announced(noun: Noun) -> Announced | None:
     """The answer that a noun announces, if it does and nothing takes it back."""
-    if verdict := _verdict(noun):
-        return verdict
+    if (said := _yes_or_no(noun)) is not None:
+        return _verdict(noun, said)
     text, place = noun.text, _place(noun)
     if place is None:
         return _before_noun(noun)
@@ -164,33 +104,41 @@ def _announced(noun: _Noun) -> Announced | None:
         return None
     is_first = value_first(text[begin:end])
     is_last = value is None or not NUMBER.search(text, end)
-    if noun.kind == "options" and not _is_choice(noun, value, begin, end, is_last):
+    reason = reasons().search(noun.lower, value.end(), end) if value else None
+    if noun.kind == "options" and not _is_choice(noun, value, (begin, end), reason, is_last):
         return None
     if value is not None:
         if not is_last and (noun.kind == "results" or (loose and not is_first)):
             return None
-        if is_taken_back(noun.lower, value.end(), end, noun.words):
+        lower = _without_reason(noun, reason, end)
+        if is_taken_back(lower, value.end(), end, noun.words):
             return None
-        if not noun.scope.states(noun.lower, (noun.begin, noun.end), begin, value.span(), end):
+        if not noun.scope.states(lower, (noun.begin, noun.end), begin, value.span(), end):
             return None
         if is_someones(text, (noun.begin, noun.end), begin):
             return None
         if cites(text, noun.lower, noun.scope, opening(text, noun.begin, SENTENCE_BEGIN), end):
             return None
-        reason = reasons().search(noun.lower, value.end(), end)
         end = reason.start() if reason else end
+        end = value.end() if _is_letter_alone(noun, value, begin) else end
     bold = [match for match in BOLD.finditer(text, max(0, begin - 2), end) if has_value(match[1])]
     if not is_first and len(bold) == 1:
         begin, end = bold[0].span(1)
     return Announced(_lead(text, noun.begin), begin, end, noun.kind == "nouns" and (is_first or len(bold) == 1))
 
 
-def _verdict(noun: _Noun) -> Announced | None:
-    """The yes or no that a noun announces, if nothing takes it back and no number follows its sentence."""
+def _yes_or_no(noun: Noun) -> tuple[int, int] | None:
+    """Where the yes or no stands that a noun announces."""
     text, lower = noun.text, noun.lower
     codes = tuple(codes_of(noun.word, noun.kind)) if noun.kind != "options" else ()
-    said = next(filter(None, (verdict_behind(text, lower, at, codes) for at in places(noun.end, lower, noun.words))), None)
-    if said is None or _is_conditional(noun, said[0], said[0]) or takes_it_back(lower, said[1], noun.scope):
+    at = places(noun.end, lower, noun.words) if codes else []
+    return next(filter(None, (verdict_behind(text, lower, begin, codes) for begin in at)), None)
+
+
+def _verdict(noun: Noun, said: tuple[int, int]) -> Announced | None:
+    """The yes or no, if nothing takes it back and no number follows its sentence."""
+    text, lower = noun.text, noun.lower
+    if _is_conditional(noun, said[0], said[0]) or takes_it_back(lower, said[1], noun.scope):
         return None
     end = sentence_end(text, said[1], said[1] + SENTENCE)
     if is_question(text, end) or NUMBER.search(text, end):
@@ -203,14 +151,12 @@ def _verdict(noun: _Noun) -> Announced | None:
     return Announced(_lead(text, noun.begin), *said, False, True)
 
 
-def _place(noun: _Noun) -> tuple[int, bool] | None:
+def _place(noun: Noun) -> tuple[int, bool] | None:
     """Where the answer to a noun begins; whether a colon alone, or a heading, leads to it."""
     text, after = noun.text, noun.end
     line = text.rfind("\n", 0, noun.begin) + 1
-    if noun.word[-1] in ".:/":
-        at_start = not text[line : noun.begin].strip(" *_#>-")
-        leads = noun.word[-1] == ":" or value_first(text[after : after + 60])
-        return (_skip(text, after), True) if at_start and leads else None
+    if noun.word[-1] in CLOSED:
+        return (_skip(text, after), True) if _leads(noun, text[line : noun.begin]) else None
     cue = noun.words.cue.match(noun.lower, after)
     if noun.word in _VERBS and text[after : after + 1] in " \u3000" and not text[line : noun.begin].strip(" *_#>"):
         return _skip(text, after), True
@@ -230,7 +176,19 @@ def _place(noun: _Noun) -> tuple[int, bool] | None:
     return None if between is None else (_skip(text, between.end()), False)
 
 
-def _direct(noun: _Noun) -> int | None:
+def _leads(noun: Noun, before: str) -> bool:
+    """Whether an abbreviation, or a word that counts only with its colon or as a heading, leads to a value: "Odp. 15",
+    "Odp. Ania ma 15 lat.", "Total: 15", "## Total" and 15 below it."""
+    if before.strip(" *_#>-") or (noun.word[-1] == "\n" and not before.strip(" ")):
+        return False
+    rest = noun.text[noun.end : noun.end + 120]
+    if noun.word[-1] == ":" or value_first(rest[:60].lstrip()):
+        return True
+    said = rest[: sentence_end(rest, 0, len(rest))]
+    return noun.word[-1] == "." and len(noun.word) > 3 and len(NUMBER_RUN.findall(said)) == 1
+
+
+def _direct(noun: Noun) -> int | None:
     """Where the value ends that follows a noun at once: "A válasz 18", "Option C is correct"; None if none does."""
     if is_cased(noun.word) and noun.lower[noun.end : noun.end + 1].isalpha():
         return None
@@ -253,7 +211,7 @@ def _direct(noun: _Noun) -> int | None:
     return None if first is None else first.end()
 
 
-def _before_noun(noun: _Noun) -> Announced | None:
+def _before_noun(noun: Noun) -> Announced | None:
     """The answer in "18 is the answer": one value, a copula, and the noun at the end of the sentence."""
     text, lower, words = noun.text, noun.lower, noun.words
     since = opening(text, noun.begin, SENTENCE_BEGIN)
@@ -267,7 +225,8 @@ def _before_noun(noun: _Noun) -> Announced | None:
     values = [
         v
         for v in TOKEN.finditer(text, since, noun.begin)
-        if not v[0].isalpha() or not NUMBER.search(text, since, noun.begin)
+        # Korean 가 is an option, and "is" behind one.
+        if not v[0].isalpha() or not (words.copula.fullmatch(v[0]) or NUMBER.search(text, since, noun.begin))
     ]
     if len(values) != 1 or values[0].start() - since > 32 or end - noun.end > 24 or NUMBER.search(text, noun.end, end):
         return None
@@ -294,15 +253,21 @@ def _before_noun(noun: _Noun) -> Announced | None:
     return Announced(since, begin, value.end() + (copula.start() if copula else len(between.rstrip())), True)
 
 
-def _is_choice(noun: _Noun, value: re.Match[str] | None, begin: int, end: int, is_last: bool) -> bool:
+def _is_choice(
+    noun: Noun, value: re.Match[str] | None, place: tuple[int, int], reason: re.Match[str] | None, is_last: bool
+) -> bool:
     """Whether the value is the letter of an option, beside "correct" or in a short last sentence ("故选C")."""
-    if value is None or value[0][0].isdigit() or value.start() - begin > 8:
+    if value is None or value[0][0].isdigit() or value.start() - place[0] > 8:
         return False
     since = opening(noun.text, noun.begin)
-    return (is_last and end - since <= 24) or noun.words.right.search(noun.lower, since, end) is not None
+    # A reason tells what is right of other options.
+    end = reason.start() if reason else place[1]
+    if noun.scope.rejects.search(noun.lower, since, end):
+        return False
+    return (is_last and place[1] - since <= 24) or noun.words.right.search(noun.lower, since, end) is not None
 
 
-def _is_conditional(noun: _Noun, begin: int, value: int) -> bool:
+def _is_conditional(noun: Noun, begin: int, value: int) -> bool:
     """Whether the words up to the value deny it, doubt it, bound it, or make it depend on something."""
     words, lower = noun.words, noun.lower
     since = opening(noun.text, noun.begin)
@@ -310,6 +275,23 @@ def _is_conditional(noun: _Noun, begin: int, value: int) -> bool:
         return True
     # "The answer to the question above is 18" bounds nothing.
     return words.bounds.search(lower, begin if words.svo else noun.end, value) is not None
+
+
+def _is_letter_alone(noun: Noun, value: re.Match[str], begin: int) -> bool:
+    """Whether nothing but an option's letter is the answer: "Option **A** is right", where "A is" may be words."""
+    near = noun.words.right.search(noun.lower, value.end(), value.end() + 20)
+    return value[0].isalpha() and value.start() - begin <= 8 and (noun.kind == "options" or near is not None)
+
+
+def _without_reason(noun: Noun, reason: re.Match[str] | None, end: int) -> str:
+    """The text in lower case with blanks for the reason behind a value, whose words deny nothing: "B, as A is no"."""
+    if reason is None or (len(reason[0].strip(" ,(，（、")) <= 3 and reason[0].isascii()):
+        return noun.lower
+    begin = reason.start()
+    # "As long as she sells them"
+    if noun.scope.if_.match(noun.lower[begin:end].lstrip(" ,(，（、")):
+        return noun.lower
+    return noun.lower[:begin] + " " * (end - begin) + noun.lower[end:]
 
 
 def _skip(text: str, begin: int) -> int:

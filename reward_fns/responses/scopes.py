@@ -24,7 +24,17 @@ from pbrlsvr.responses.word_sections import word_sections
 # The end of a sentence, not of its clauses.
 _FULL_STOP = re.compile(r"[\n!?。！？।॥؟|]|\.(?=\s)")
 #: "(a)" or "a)" between a noun and its value, or "(가)의" before it: the label of a part.
-_LABEL = re.compile(r"(?<![^\W\d_])[(（]?[a-eа-гα-δ가-라ก-งক-ঘक-घ][)）]")
+_LABEL = re.compile(
+    r"(?<![^\W\d_])[(（]?[a-eа-гα-δ가-라ก-งক-ঘक-घ][)）]"
+    r"|[(（]\d[)）]\s?(?:の|的|의)|\b(?:to|auf|zu|à|de|di|para|of) [(（]\d[)）]"
+)
+# What remains is a part, and none of the question's.
+_REMAINING = re.compile(
+    r"remain|verbleib|übrig|rest[ae]n|restlich|залиш|остав|осталь|pozosta|zbýva|zbyl|zbytek|kalan|المتبق|باقی|باقي|शेष|बच[ाीे]"
+    r"|বাকি|অবশিষ্ট|మిగిలిన|மீத|còn lại|sisa|tersisa|iliyobaki|เหลือ|남은|나머지|剩|残り|残る|maradék|jäljellä|υπόλοιπ|återst"
+)
+# "Ali'ye göre cevap 40": the word behind whom it follows.
+_VIEW = re.compile(r"\b[^\W\d_a-z]\w+['’]\w{1,4} (?:göre|görə)\b")
 _COMMA = re.compile(r"[,:;，、：；،]")
 _NAME = re.compile(r"\s(?:(?:a|à|el|la|le|il|o|de|den|der|van|vom|zu)\s)?([^\W\d_]+)")
 _OWNER = re.compile(r"([^\W\d_]+)['’]s (?:[a-z]{1,12} )?\Z")
@@ -57,9 +67,11 @@ class Scope(NamedTuple):
     not_that: re.Pattern[str]
     concludes: re.Pattern[str]
     doubt: re.Pattern[str]
+    doubts: re.Pattern[str]
     calculates: re.Pattern[str]
     gets: re.Pattern[str]
     next: re.Pattern[str]
+    now: re.Pattern[str]
     refers: re.Pattern[str]
     this: re.Pattern[str]
     can: re.Pattern[str]
@@ -70,6 +82,7 @@ class Scope(NamedTuple):
     to: re.Pattern[str]
     refused: re.Pattern[str]
     owned: re.Pattern[str]
+    rejects: re.Pattern[str]
 
     def states(self, lower: str, noun: tuple[int, int], begin: int, value: tuple[int, int], end: int) -> bool:
         """Whether a sentence states its writer's final answer.
@@ -95,7 +108,7 @@ class Scope(NamedTuple):
             or self.not_that.search(head)
             or self.according.search(head)
             or self.without.search(head)
-            or self.doubt.search(f"{_clause(head)} \0 {link}")
+            or (self.doubt if noun[0] < noun[1] else self.doubts).search(f"{_clause(head)} \0 {link}")
             # "The book's answer", "教科書の答え"
             or (noun[0] < noun[1] and self.owned.search(head[-40:]))
             or self._is_of_a_part(head, lower[noun[1] : begin], link + lower[value[0] : value[1]])
@@ -111,7 +124,7 @@ class Scope(NamedTuple):
     def _is_of_a_part(self, head: str, before: str, link: str) -> bool:
         clause = _COMMA.split(head)[-1][-24:]
         # A letter may be a part's: "the answer to part C".
-        if self.part.search(clause) or self.part.search(link):
+        if self.part.search(link) or (self.part.search(clause) and not _REMAINING.search(clause)):
             return True
         # "The answer in the back of the book is 18"
         if ":" not in before and self.people.search(before):
@@ -192,6 +205,10 @@ def scope_in(codes: tuple[str, ...]) -> Scope:
         "that_word": words("that"),
         "people": sources,
         "owned": re.compile(owned),
+        # In "Each friend thus pays 12" the friend says nothing.
+        "doubts": any_of(w for w in _of("doubt", codes) if w not in _of("people", codes)),
+        "now": any_of(w.rstrip("~") for w in _of("next", codes) if w[-1] == "~"),
+        "next": any_of(w.rstrip("~") for w in _of("next", codes)),
         "to": any_of(w for w in _of("according", codes) if len(w) > 3),
     }
     return Scope(**made, **{name: words(name) for name in Scope._fields if name not in made})
@@ -211,6 +228,8 @@ def is_someones(text: str, noun: tuple[int, int], begin: int) -> bool:
 
 def cites(text: str, lower: str, scope: Scope, begin: int, end: int) -> bool:
     """Whether a sentence names whom it follows: "Según Juan", "d'après Marie"."""
+    if _VIEW.search(text, begin, end):
+        return True
     for to in scope.to.finditer(lower, begin, end):
         name = _NAME.match(text, to.end())
         if name and name[1][0].isupper() and not scope.data.match(lower, name.start(1)):

@@ -45,8 +45,8 @@ def is_taken_back(lower: str, after: int, end: int, words: Words, predicate_only
     return words.wrong.search(lower, end + 1, stop.start()) is not None
 
 
-def opening(text: str, position: int, begins: re.Pattern[str] = CLAUSE) -> int:
-    begin = max(0, position - 80)
+def opening(text: str, position: int, begins: re.Pattern[str] = CLAUSE, reach: int = 80) -> int:
+    begin = max(0, position - reach)
     since = begin
     for match in begins.finditer(text, begin, position):
         since = match.end()

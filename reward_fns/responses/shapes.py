@@ -1,9 +1,11 @@
 """Final answers that their shape marks: the value of a JSON key, the one value in bold in the last sentence."""
 
 import re
+from functools import cache
 from typing import NamedTuple
+from unicodedata import category, normalize
 
-from pbrlsvr.responses.cue_patterns import nouns_of_all
+from pbrlsvr.responses.cue_patterns import nouns_of_all, reasons
 from pbrlsvr.responses.scopes import chooses
 from pbrlsvr.responses.sentences import SENTENCE, SENTENCE_BEGIN, is_denied, is_question, lower_case, opening
 from pbrlsvr.responses.values import LETTER, LETTER_FIRST, NUMBER, NUMBER_RUN, SIGNS, TOKEN, value_first
@@ -21,6 +23,8 @@ _OPTION = re.compile(rf"[(（]?{LETTER}[)）]?")
 _WORDS = re.compile(r"[^\W\d_]+")
 #: A sentence that only chooses has so many words, and so many characters.
 _WORDS_BESIDE, _SHORT = 8, 64
+#: With its reason.
+_EXPLAINED = 240
 _JSON_PAIR = re.compile(r'"([^"\n:]{1,40})"\s{0,8}:\s{0,8}(?:"((?:[^"\\\n]|\\.){0,200})"|(-?\d[\d.eE+-]{0,30}))')
 _JSON_END = re.compile(r"[\s`]{0,16}\Z")
 
@@ -61,11 +65,16 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 def last_choice(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The one letter in a last sentence that only chooses it: "Therefore, C.", "Daher ist C richtig"."""
-    stripped = text[max(start, end - _SHORT) : end].rstrip()
-    begin = opening(stripped, len(stripped.rstrip(".。！!।॥*) ")), SENTENCE_BEGIN)
+    stripped = text[max(start, end - _EXPLAINED) : end].rstrip()
+    since = opening(stripped, len(stripped.rstrip(".。！!।॥*) ")), SENTENCE_BEGIN, _EXPLAINED)
+    # "A), because the wage is fixed": the reason chooses nothing.
+    reason = reasons().search(lower_case(stripped), since)
+    stripped = stripped[: reason.start()] if reason and reason.start() - since > 2 else stripped
+    window = max(0, len(stripped) - _SHORT)
+    stripped, begin = stripped[window:], max(0, since - window)
     sentence = stripped[begin:]
     letters = list(_OPTION.finditer(sentence))
-    if len(letters) != 1 or NUMBER.search(sentence) or (len(stripped) == _SHORT and not begin):
+    if len(letters) != 1 or NUMBER.search(sentence) or (window > since):
         return None
     letter, lower = letters[0], lower_case(sentence)
     rest = lower[: letter.start()] + " " + lower[letter.end() :]
@@ -74,7 +83,7 @@ def last_choice(text: str, start: int, end: int) -> tuple[int, int] | None:
     alone = letter[0].strip("()（）*") not in "AEI" or not sentence[letter.end() :].strip(".。*) ")
     if not chosen or not alone or len(_WORDS.findall(rest)) > _WORDS_BESIDE or is_question(sentence, len(sentence) - 1):
         return None
-    begin += max(start, end - _SHORT)
+    begin += window + max(start, end - _EXPLAINED)
     place = begin + letter.start(), begin + letter.end()
     return None if is_denied(text, *place) else place
 
@@ -86,16 +95,34 @@ def json_answer(text: str) -> Announced | None:
         return None
     found = None
     for pair in _JSON_PAIR.finditer(text, max(0, end.start() - SENTENCE)):
-        key = lower_case(pair[1]).replace("_", " ")
-        names = any(
-            noun in key and (noun == key or kinds[0] == "nouns" or key.startswith("final"))
-            for noun, kinds in nouns_of_all().items()
-            if len(noun) > 2 or not noun.isascii()
-        )
-        if names:
+        if _names_an_answer(lower_case(pair[1]).replace("_", " ")):
             group = 2 if pair[2] is not None else 3
             found = Announced(pair.start(), *pair.span(group), True)
     return found
+
+
+def _names_an_answer(key: str) -> bool:
+    """Whether a key of JSON is a noun, or holds one, with or without its accents: "reponse", "odpowiedz"."""
+    return any(
+        noun in key and (noun == key or kinds[0] == "nouns" or key.startswith("final"))
+        for noun, kinds in _keys().items()
+        if len(noun) > 2 or not noun.isascii()
+    )
+
+
+@cache
+def _keys() -> dict[str, list[str]]:
+    """The nouns, and what keys without accents write for them."""
+    plain = {without_accents(noun): kinds for noun, kinds in nouns_of_all().items()}
+    return {noun: kinds for noun, kinds in plain.items() if len(noun) > 3} | nouns_of_all()
+
+
+def without_accents(word: str) -> str:
+    """A word in Latin script as a keyboard without accents writes it; any other word as it is."""
+    if any(c.isalpha() and c > "\u024f" and not "\u1e00" <= c <= "\u1eff" for c in word):
+        return word
+    bare = "".join(c for c in normalize("NFD", word) if category(c)[0] != "M")
+    return bare.translate(str.maketrans("đłøıæœ", "dloiao"))
 
 
 def _is_option(line: str, bold: re.Match[str]) -> bool:

@@ -27,7 +27,7 @@ TOKEN = re.compile(
 )
 #: A number as one piece, and a time of day.
 NUMBER_RUN = re.compile(
-    rf"\d{{1,2}}\s?(?:[:h时時点點시]|Uhr)\s?\d{{2}}(?!\d)"
+    rf"\d{{1,2}}\s?(?:[:h时時点點시]|Uhr|giờ|heures)\s?\d{{2}}(?!\d)"
     rf"|\d(?:[\d.,'٫٬/\u00a0\u202f ]*\d)?|{_NUMERAL}+|\\(?:boxed|frac|sqrt)"
 )
 # What an answer can begin with: a number behind signs, brackets, currency ("Rs", not "Step") and markup; or LaTeX.

@@ -1,4 +1,4 @@
-"""An announced answer that says yes or no: "Die Antwort lautet daher: Nein, ...", 答えは「いいえ」です, "Conclusion: yes"."""
+"""An announced answer that says yes or no: "Die Antwort lautet daher: Nein, ...", 答えは「いいえ」です."""
 
 import re
 from functools import cache
@@ -10,11 +10,14 @@ from pbrlsvr.responses.word_sections import word_sections
 
 _OPENS = r"[\s:：=*_\"'“”‘’«»„「『】\])>）|,،、，]{0,8}"
 _QUOTES = r"[\"'“”‘’«»「」『』*_`]{0,4}"
+_CLOSES = re.compile(_QUOTES)
 # "Also" concludes in German and adds in English, so `scopes.txt` lacks it.
 _SO = {"de": ("also",), "da": ("så",), "sv": ("så",), "nl": ("dan ook",), "fr": ("bien",), "pl": ("zatem", "więc")}
 _ENDS = re.compile(r"\s{0,2}(?:[.,;:!。，；：！、।॥۔።។،؛–—]|-\s|\n|\Z)")
 # Copulas and particles behind the word: "はいです", "아니요입니다", "بله است".
-_VERBS = re.compile(r"\s?(?:です|であ|だ|とな|にな|입니다|이다|이에요|예요|است|ہے|है|होगा|হবে|আছে|ค่ะ|ครับ|นะ|dir\b|dır\b)")
+_VERBS = re.compile(
+    r"\s?(?:です|であ|だ|とな|にな|입니다|이다|이에요|예요|است|ہے|है|होगा|হবে|আছে|ค่ะ|ครับ|นะ|dir\b|dır\b)"
+)
 
 
 def verdict_behind(text: str, lower: str, begin: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
@@ -24,7 +27,7 @@ def verdict_behind(text: str, lower: str, begin: int, codes: tuple[str, ...]) ->
     if found is None:
         return None
     end = found.end("said")
-    closes = re.compile(_QUOTES).match(lower, end)
+    closes = _CLOSES.match(lower, end)
     after = closes.end() if closes else end
     behind = _ENDS.match(lower, after) or _VERBS.match(lower, after) or reasons().match(lower, after)
     if behind is None or value_first(text[behind.end() : behind.end() + 24]):

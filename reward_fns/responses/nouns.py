@@ -1,0 +1,72 @@
+"""The words for "answer" in a text: where they stand, and the patterns that go with each."""
+
+import re
+from typing import NamedTuple
+
+from pbrlsvr.responses.cue_patterns import Words, nouns_of_all, words_of
+from pbrlsvr.responses.scopes import Scope, scope_of
+from pbrlsvr.responses.sentences import lower_case
+from pbrlsvr.responses.values import SIGNS
+
+# A text has one final answer: more cues than these are looked at only by who floods a response with them.
+_CANDIDATES = 32
+_LETTER_OR_SIGN = re.compile(rf"[^\W\d_]|[{SIGNS}]")
+#: What ends a noun that is an abbreviation, has its colon, or is a heading.
+CLOSED = ".:/\n"
+
+
+class Noun(NamedTuple):
+    """A noun of the table at `[begin, end)` in a text, which `lower` has in lower case."""
+
+    text: str
+    lower: str
+    begin: int
+    end: int
+    word: str
+    kind: str
+
+    @property
+    def words(self) -> Words:
+        return words_of(self.word, self.kind)
+
+    @property
+    def scope(self) -> Scope:
+        return scope_of(self.word, self.kind)
+
+
+def names_an_answer(text: str) -> bool:
+    """Whether a sentence has a word for "answer", and is for `find_cue` to read."""
+    return any(
+        "nouns" in nouns_of_all()[word]
+        for _, word in outermost(lower_case(text))
+        if word[-1] not in CLOSED and word != "which"
+    )
+
+
+def outermost(lower: str) -> list[tuple[int, str]]:
+    """The nouns in the text that are no part of a longer one ("答" in "答案") or of another word, the last first."""
+    candidates: list[tuple[int, int, str]] = []
+    for noun in nouns_of_all():
+        position = lower.rfind(noun)
+        for _ in range(_CANDIDATES):
+            if position < 0:
+                break
+            candidates.append((position, -len(noun), noun))
+            position = lower.rfind(noun, 0, position)
+    kept: list[tuple[int, str]] = []
+    reach = 0
+    for position, size, noun in sorted(candidates):
+        if position - size > reach and not _is_inside_word(lower, position, noun):
+            kept.append((position, noun))
+            reach = position - size
+    return kept[::-1]
+
+
+def _is_inside_word(lower: str, position: int, noun: str) -> bool:
+    """Whether a noun is the end of another word; Arabic and Hebrew write articles and conjunctions to it."""
+    if noun[0] >= "\u0e00" or not _LETTER_OR_SIGN.match(lower[position - 1 : position]):
+        return False
+    if not "\u0590" <= noun[0] <= "\u06ff":
+        return True
+    prefix = re.search(r"[^\W\d_]{1,4}\Z", lower[max(0, position - 4) : position])
+    return prefix is None or re.fullmatch(r"[وف]?[بلك]?(?:ال|ل)?|ו?[שבלכמ]?ה?", prefix[0]) is None
