@@ -5,30 +5,8 @@ from functools import lru_cache
 
 from pbrlsvr.responses.word_sections import word_sections
 
-_APART = (
-    "",
-    " ",
-    ",",
-    "，",
-    "、",
-    "،",
-    ".",
-    "。",
-    ":",
-    "：",
-    ";",
-    "!",
-    "！",
-    "–",
-    "—",
-    "-",
-    "؛",
-    "।",
-    "។",
-    "።",
-    "։",
-    ")",
-)
+# What may stand behind the word, or nothing.
+_APART = ("", *" ,，、،.。:：;؛!！–—-।။።។։)")
 
 
 def reads_yes(text: str, language: str) -> bool | None:
