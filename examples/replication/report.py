@@ -46,8 +46,8 @@ def write(records: Sequence[Record], folder: Path) -> list[Path]:
 def summary(records: Sequence[Record]) -> str:
     """A row for each arm: accuracy in the trained, the unseen and the pivot language, what responses are like, and the
     accuracy in the trained languages of each seed."""
-    head = ["arm", "seeds", "steps", "trained", "unseen", "pivot", "own language", "reasoned", "right steps"]
-    head.append("trained, by seed")
+    accuracies, shares = ["trained", "unseen", "pivot"], ["own language", "reasoned", "right steps"]
+    head = ["arm", "seeds", "steps", *accuracies, *shares, "trained, by seed"]
     measures: list[Callable[[Record, str], float]] = [
         lambda record, when: mean(_right(record[when], one) for one in trained(record)),
         lambda record, when: mean([_right(record[when], one) for one in record["unseen"]] or [float("nan")]),

@@ -6,15 +6,13 @@ question, somebody else's words, a next step, an end without a full stop, and a 
 """
 
 import re
-from functools import cache
 
-from pbrlsvr.responses.cue_patterns import any_of, words_in
+from pbrlsvr.responses.cue_patterns import words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import names_an_answer
-from pbrlsvr.responses.scopes import Scope, cites, scope_in
+from pbrlsvr.responses.scopes import Scope, cites, scope_in, therefores
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
-from pbrlsvr.responses.word_sections import word_sections
 
 #: A sentence with more characters is no short conclusion; what may follow it is as long.
 _LONG = 240
@@ -73,11 +71,12 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     if aside := _ASIDE.search(sentence):
         sentence = sentence[: aside.start()]
     lead = len(sentence) - len(sentence.lstrip(_MARKUP))
-    concluded = _concludes(lower_case(sentence), lead) if len(sentence) <= _LONG else None
+    lower = lower_case(sentence)
+    concluded = _concludes(lower, lead) if len(sentence) <= _LONG else None
     if concluded is None or is_question(text, stop):
         return None
     codes, after = concluded
-    value = _only_number(sentence, after, codes)
+    value = _only_number(sentence, lower, after, codes)
     if value is None:
         return None
     # What says "answer" has been looked at, and is none.
@@ -92,7 +91,7 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     return begin + lead, begin + (value[0] if bare else after), begin + len(sentence)
 
 
-def _only_number(sentence: str, after: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
+def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
     """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others; of
     several, the last, right behind a word that concludes ("The 3 classes have in total 108 pupils")."""
     formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
@@ -107,8 +106,8 @@ def _only_number(sentence: str, after: int, codes: tuple[str, ...]) -> tuple[int
     numbers = written or spelled
     if len(numbers) < 2:
         return numbers[0] if numbers else None
-    last, lower = max(numbers), lower_case(sentence)
-    ends = (word.end() for code in codes for word in _words()[code][0].finditer(lower, after, last[0]))
+    last = max(numbers)
+    ends = (word.end() for code in codes for word in therefores()[code].at_first.finditer(lower, after, last[0]))
     return last if any(not sentence[end : last[0]].strip(" *:：$€£₹¥で") for end in ends) else None
 
 
@@ -142,13 +141,14 @@ def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
     """The languages that have the sentence's word for "therefore", and where the sentence goes on behind it."""
     if lower[lead : lead + 1] == _THEREFORE_SIGN:
         return tuple(CUES), lead + 1
-    opens = {code: match.end() for code, (at_first, _) in _words().items() if (match := at_first.match(lower, lead))}
+    begins = {code: words.at_first.match(lower, lead) for code, words in therefores().items()}
+    opens = {code: match.end() for code, match in begins.items() if match}
     if opens:
         after = max(opens.values())
         while lower[after : after + 1] in (",", "،", "，", "、", ":", "：", " ", "*"):
             after += 1
         return tuple(opens), after
-    inside = tuple(code for code, (_, anywhere) in _words().items() if anywhere.search(lower))
+    inside = tuple(code for code, words in therefores().items() if words.anywhere.search(lower))
     return (inside, lead) if inside else None
 
 
@@ -203,7 +203,7 @@ def _is_conditional(sentence: str, codes: tuple[str, ...], scope: Scope) -> bool
     if not scope.if_.match(said):
         return False
     for code in codes:
-        said = _words()[code][1].sub(" ", said)
+        said = therefores()[code].anywhere.sub(" ", said)
     return scope.calculates.search(said) is None
 
 
@@ -218,17 +218,3 @@ def _closes(rest: str, next_step: re.Pattern[str]) -> bool:
 def _asks(rest: str) -> bool:
     """Whether a short question follows: "Is he right?", and no offer to explain more."""
     return any(len(_LETTERS.findall(question)) <= 4 for question in re.findall(r"([^.!?？؟\n]{1,80})[?？؟]", rest))
-
-
-@cache
-def _words() -> dict[str, tuple[re.Pattern[str], re.Pattern[str]]]:
-    """Language -> its words at the beginning of a sentence, and those of them that count anywhere."""
-    table = word_sections("scopes")["therefore"]
-    return {
-        code: (
-            any_of(word.rstrip("~") for word in table[code]),
-            any_of(word for word in table[code] if word[-1] != "~" and (len(word) > 2 or word >= "\u0590")),
-        )
-        for code in CUES
-        if code in table
-    }

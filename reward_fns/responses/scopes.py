@@ -255,12 +255,32 @@ def chooses(sentence: str, rest: str) -> bool:
 @cache
 def _choosing() -> list[Choosing]:
     """Of each language."""
-    table, rejects = word_sections("scopes")["therefore"], word_sections("scopes")["rejects"]
+    rejects = word_sections("scopes")["rejects"]
     return [
         Choosing(
-            any_of(word.rstrip("~") for word in table.get(code, ())),
+            therefores()[code].at_first,
             any_of(cue.right),
             any_of([*cue.no, *cue.wrong, *rejects.get(code, ())]),
         )
         for code, cue in CUES.items()
     ]
+
+
+class Therefore(NamedTuple):
+    """One language's words for "therefore": at the beginning of a sentence, and those that count anywhere in it."""
+
+    at_first: re.Pattern[str]
+    anywhere: re.Pattern[str]
+
+
+@cache
+def therefores() -> dict[str, Therefore]:
+    """Language -> its words, for every language that has cues."""
+    table = word_sections("scopes")["therefore"]
+    return {
+        code: Therefore(
+            any_of(word.rstrip("~") for word in table.get(code, ())),
+            any_of(word for word in table.get(code, ()) if word[-1] != "~" and (len(word) > 2 or word >= "\u0590")),
+        )
+        for code in CUES
+    }

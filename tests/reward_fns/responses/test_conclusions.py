@@ -30,6 +30,7 @@ def test_every_word_that_concludes_does_so_in_short(language: str) -> None:
         "She therefore earns 18 dollars. I hope this helps!",
         "Daher verdient sie 18 Euro. Möchtest du noch eine Aufgabe mit mir rechnen?",
         "∴ 18 dollars",
+        "∴ The 3 boxes and 4 bags hold in total 18 pens.",
     ],
 )
 def test_a_check_or_a_greeting_may_follow(end: str) -> None:
