@@ -39,8 +39,9 @@ class Config(Block):
 
     out: str = Field(min_length=1, examples=["data/gsm8k"])
     """The folder of the results."""
-    languages: tuple[str, ...] = Field(min_length=1, examples=[["sw", "de"]])
-    """The target languages, as BCP-47 codes. With "en" among them, the English rows are kept as well."""
+    languages: tuple[str, ...] = Field(min_length=1, examples=[["en", "sw", "de"]])
+    """The target languages, as BCP-47 codes. With "en" among them, the English rows are kept as well: a policy that
+    trains without them may lose its English."""
     name: str = ""
     """The short name of the data set: a training row's data_source is name/language. Empty: that of the mapping or the
     source."""

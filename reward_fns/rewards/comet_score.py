@@ -58,8 +58,8 @@ class CometScore(SemanticReward):
     comet: CometBlock = CometBlock()
     """The COMET model, and what it compares."""
     combine: CombineOptions = CombineOptions(rule="gated", weights={"comet": 1.0, "answer": 0.0})
-    """How the components become one score. By default COMET counts where the final answer is right, if that can be
-    verified, and by itself where it cannot."""
+    """How the components become one score. By default COMET counts where the final answer is right, and a tenth
+    where it is wrong, if that can be verified, and by itself where it cannot."""
 
     async def measure(self, rollout: Rollout) -> Measured:
         measured = await measure(self.comet, self.place(self.comet), rollout)

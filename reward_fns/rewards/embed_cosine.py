@@ -18,10 +18,11 @@ class EmbedCosine(ReasoningReward):
 
     where :math:`e` is a sentence encoder that maps a text and its translation to nearby vectors, so that no
     annotation in the response's language is needed. By default the reasoning counts where the final answer is that of
-    the ground truth or of the pivot (`combine.rule="gated"`), and by itself where the row has neither; the factors are
-    a language policy, which halves the score of reasoning in another language, and a guard against loops. Source: the
-    embedding-based reward of PB-RLSVR, https://arxiv.org/abs/2509.25543; the encoder, the clipping at zero, the gate
-    and the factors are our choice. `combine={"rule": "sum", "weights": {"answer": 0}}` is the plain cosine.
+    the ground truth or of the pivot (`combine.rule="gated"`), a tenth where it is not, and by itself where the row has
+    neither; the factors are a language policy, which halves the score of reasoning in another language, and a guard
+    against loops. Source: the embedding-based reward of PB-RLSVR, https://arxiv.org/abs/2509.25543; the encoder, the
+    clipping at zero, the gate and the factors are our choice. `combine={"rule": "sum", "weights": {"answer": 0}}` is
+    the plain cosine.
 
     What it is blind to: in the reasoning, most encoders hardly see a changed digit; see docs/rewards.md.
 

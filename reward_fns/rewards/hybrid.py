@@ -33,9 +33,9 @@ class Hybrid(SemanticReward):
     `pbrlsvr.embed_cosine` or one of the `mt_` rewards, format = `pbrlsvr.format`, and answer = 1 if the final answer
     is right. Source: PB-RLSVR, https://arxiv.org/abs/2509.25543, for the two similarities and what each is taken on.
     The weights, the formula and the rest are not known from the paper. Our choice: both similarities weigh the same,
-    and count as far as the answer is right where that can be verified (a number, a choice, a formula), since neither
-    sees a swapped digit; where it cannot, they count by themselves. `combine={"rule": "sum", "weights": {"answer": 0,
-    "format": 0}}` is the two alone.
+    and count where the answer is right, a tenth where it is wrong, if that can be verified (a number, a choice, a
+    formula), since neither sees a swapped digit; where it cannot, they count by themselves.
+    `combine={"rule": "sum", "weights": {"answer": 0, "format": 0}}` is the two alone.
 
     Returns:
         `score` in [0, 1]; `similarity` and `comet_raw`, as the models gave them; `empty` and `comet_empty`, 1.0 where
@@ -77,7 +77,7 @@ class Hybrid(SemanticReward):
         rule="gated", weights={"answer": 0.0, "comet": 1.0, "reasoning": 1.0, "format": 0.0}
     )
     """How the components become one score. By default COMET and the similarity count where the final answer is right,
-    if that can be verified, and by themselves where it cannot."""
+    and a tenth where it is wrong, if that can be verified, and by themselves where it cannot."""
 
     def check(self) -> None:
         self.reasoning()

@@ -64,8 +64,9 @@ class CombineOptions(Options):
     the gate, which still gates."""
     clip: tuple[float, float] | None = None
     """[lo, hi] with 0 <= lo < hi <= 1, applied to each component first, and rescaled to [0, 1]; null for none."""
-    floor: float = Field(0.0, ge=0, lt=1)
-    """gated: what share the other components still earn where the gate is 0."""
+    floor: float = Field(0.1, ge=0, lt=1)
+    """gated: what share the other components still earn where the gate is 0: a group without a right answer learns from
+    its reasoning. 0 pays nothing for a wrong answer."""
     gate: str = rare("answer")
     """gated: the component that gates the others."""
     scale: float = rare(10.0, gt=0)

@@ -10,7 +10,7 @@ from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr.scoring.similarity import Similarity
 
 #: Reasoning counts as far as the answer is right: with the reasoning alone, a right solution with another number at its
-#: end would be paid like a right one (docs/attacks.md).
+#: end would be paid like a right one (docs/attacks.md). A wrong one earns the floor, for groups without a right answer.
 BEHIND_THE_ANSWER = CombineOptions(rule="gated", weights={"reasoning": 1.0, "answer": 0.0})
 
 
@@ -34,8 +34,8 @@ class ReasoningReward(SemanticReward):
     }
 
     combine: CombineOptions = BEHIND_THE_ANSWER
-    """How the components become one score. By default the reasoning counts where the final answer is right, if that can
-    be verified, and by itself where it cannot."""
+    """How the components become one score. By default the reasoning counts where the final answer is right, and a tenth
+    where it is wrong, if that can be verified, and by itself where it cannot."""
 
     @abstractmethod
     def similarity(self) -> Similarity:

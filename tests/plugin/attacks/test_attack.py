@@ -25,7 +25,7 @@ from pbrlsvr_plugin.attacks.rewards import named_reward, reward_of_config
 
 PROBLEMS = builtin_problems()
 LANGUAGES = ["en", "es", "de", "sw", "zh", "bn", "ru", "th"]
-GATED = ("combine.rule=gated", "combine.weights.reasoning=1.0", "combine.weights.answer=0.0")
+GATED = ("combine.rule=gated", "combine.floor=0.0", "combine.weights.reasoning=1.0", "combine.weights.answer=0.0")
 UNGATED = ("combine.rule=sum", "combine.weights.reasoning=1.0", "combine.weights.answer=0.0")
 KINDS_OF_ATTACK = {attack.name: attack for attack in ATTACKS}
 WITHOUT_SPACES = sum(len(problem.correct.split()) < 10 for problem in PROBLEMS)
@@ -171,6 +171,12 @@ def test_where_the_encoder_can_nothing_outranks_an_honest_response_in_any_langua
     honest = [each for each in found if each.attack == "honest_wrong"]
     assert min(each.score + each.to_correct for each in honest) > 0.95
     assert max(each.score for each in honest) == 0.0
+
+
+def test_by_default_what_is_wrong_earns_a_tenth_at_most_and_outranks_nothing_right(cross_lingual):
+    found = findings(cross_lingual)
+    assert 0.05 < max(each.score for each in found if each.wrong) < 0.1001
+    assert outranking(found, "correct") == set()
 
 
 def test_without_the_gate_right_reasoning_with_a_wrong_number_outranks_an_honest_mistake(cross_lingual):

@@ -115,7 +115,7 @@ def test_llama_with_grpo_and_the_hybrid_reward(recipe_run):
         assert run.metric(step, "pbrlsvr/overall/weight/reasoning") == weight
         assert run.metric(step, "pbrlsvr/overall/weight/comet") == 1
         for sample in run.samples("rollouts", step):
-            assert (sample["reasoning_weight"], sample["gate_floor"]) == (weight, 0)
+            assert (sample["reasoning_weight"], sample["gate_floor"]) == (weight, 0.1)
             assert sample["nearest"] in (0, 1)
             assert sample["pivot_references"][0]["reasoning"].startswith("Counting on from")
             if sample["reasoning_language_factor"] == sample["repetition_factor"] == 1:

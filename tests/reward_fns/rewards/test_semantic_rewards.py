@@ -116,12 +116,12 @@ def test_comets_source_can_be_the_question_and_its_text_the_reasoning(comet_mode
         call("comet_score", row={**ROW, "question": None}, comet={"model": comet_model, "source": "question"})
 
 
-def test_by_default_comet_counts_only_where_the_answer_is_right(comet_model):
+def test_by_default_comet_counts_where_the_answer_is_right_and_a_tenth_where_it_is_wrong(comet_model):
     wrong = call(
         "comet_score", f"{SPANISH} <answer>12 manzanas</answer>", comet={"model": comet_model, "scale": [-9, 9]}
     )
     assert wrong["comet"] > 0.1
-    assert (wrong["score"], wrong["acc"]) == (0.0, 0.0)
+    assert (wrong["score"], wrong["acc"]) == (pytest.approx(wrong["comet"] / 10, abs=2**-12), 0.0)
     words = {**ROW, "pivot_answer": "the Seine"}
     unknown = call(
         "comet_score", "es el Sena <answer>el Sena</answer>", row=words, comet={"model": comet_model, "scale": [-9, 9]}
@@ -190,7 +190,7 @@ def test_by_default_the_hybrid_is_half_comet_half_reasoning_behind_the_answer(co
     assert right["score"] == pytest.approx((right["comet"] + right["reasoning"]) / 2, abs=2**-12)
     swapped = call("hybrid", f"{SPANISH} <answer>17 manzanas</answer>", **blocks)
     assert swapped["comet"] > 0.1
-    assert swapped["score"] == 0.0
+    assert swapped["score"] == pytest.approx((swapped["comet"] + swapped["reasoning"]) / 20, abs=2**-12)
 
 
 def test_without_any_answer_in_the_row_the_hybrid_is_its_reasoning(comet_model, minilm):

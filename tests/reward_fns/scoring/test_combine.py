@@ -77,8 +77,8 @@ def test_equal_components_score_alike_whatever_the_weights(value, option, names)
         ({"rule": "product", "weights": {"answer": 3}}, 0.5**0.25),
         # the gate is open: the sum
         ({"rule": "gated"}, 0.75),
-        # reasoning gates: (0.5 + 0.5 * 1.0) / 2
-        ({"rule": "gated", "gate": "reasoning"}, 0.5),
+        # reasoning gates, and a tenth passes: (0.5 + (0.1 + 0.9 * 0.5) * 1.0) / 2
+        ({"rule": "gated", "gate": "reasoning"}, 0.525),
         # 0.5 -> (0.5 - 0.4) / 0.4 = 0.25; 1.0 -> 1
         ({"rule": "sum", "clip": [0.4, 0.8]}, 0.625),
         # sqrt(sigma(10 * 0.5) * sigma(0))
@@ -97,7 +97,7 @@ def test_reasoning_behind_a_wrong_answer_earns_only_the_floor(floor, score):
 
 
 def test_a_gate_without_weight_still_gates():
-    option = CombineOptions("gated", weights={"answer": 0})
+    option = CombineOptions("gated", weights={"answer": 0}, floor=0.0)
     assert combine({"answer": 0.0, "reasoning": 0.8}, option) == 0.0
     assert combine({"answer": 1.0, "reasoning": 0.8}, option) == 0.8
 

@@ -86,7 +86,8 @@ GOLDEN = {
 
 
 def test_a_file_without_the_column_scores_as_before(minilm):
-    found = {response: call("embed_cosine", response, embedding={"model": minilm})["score"] for response in GOLDEN}
+    options = {"embedding": {"model": minilm}, "combine": {"floor": 0.0}}
+    found = {response: call("embed_cosine", response, **options)["score"] for response in GOLDEN}
     assert found == pytest.approx(GOLDEN, abs=1e-3)
 
 
@@ -155,9 +156,9 @@ def test_the_length_guard_looks_at_the_nearest_reference(minilm):
     assert 1.0 <= found["length_ratio"] < 1.1
 
 
-def test_a_wrong_answer_earns_nothing_beside_any_reference(models):
+def test_a_wrong_answer_earns_a_tenth_at_most_beside_any_reference(models):
     found = call("hybrid", f"{ADDS} #### 12", with_(ADDS, {"reasoning": FORMULAS, "answer": "12"}), **models["hybrid"])
-    assert (found["score"], found["acc"]) == (0.0, 0.0)
+    assert (found["score"] <= 0.1, found["acc"]) == (True, 0.0)
 
 
 @settings(max_examples=25)
