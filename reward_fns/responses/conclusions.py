@@ -6,43 +6,34 @@ question, somebody else's words, a next step, an end without a full stop, and a 
 """
 
 import re
+from functools import cache
 
-from pbrlsvr.responses.cue_patterns import words_in
+from pbrlsvr.responses.checks import checks
+from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import names_an_answer
-from pbrlsvr.responses.scopes import Scope, cites, scope_in, therefores
-from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end
+from pbrlsvr.responses.scopes import Scope, cites, scope_in
+from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
+from pbrlsvr.responses.therefore import therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
+from pbrlsvr.responses.word_sections import word_sections
 
 #: A sentence with more characters is no short conclusion; what may follow it is as long.
-_LONG = 240
-_MARKUP = " \t*_#>\"'-–—•(（∎■✅👉🎯"
+LONG = 240
+MARKUP = " \t*_#>\"'-–—•(（∎■✅👉🎯"
 _THEREFORE_SIGN = "∴"
 # "(check: 12 + 7 = 19)" at the end of a sentence.
 _ASIDE = re.compile(r"\s?[(（][^()（）\n]{0,80}=[^()（）\n]{0,40}[)）]\s?\Z")
-# An equation, and its right side, as the check behind the answer: "Check: 12 * 40 = 480".
-_CHECK = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n]{0,12}\Z")
-_CHECKED = re.compile(
-    r"[✓✔✅]|\A\W{0,4}(?:check|verif|vérif|probe|sprawdz|перев|пров[еі]р|sağlama|kontrol|zkou|验算|驗算|検算|검산)",
-    re.IGNORECASE,
-)
 # A formula without an equation, which is one number: "$\\frac{3}{5}$".
 _IN_MATH = re.compile(r"\$[^$\n=]{1,60}\$|\\\([^\n=]{1,60}?\\\)")
 # Scripts whose sentences end without a mark; a unit there, or nothing.
 _UNMARKED = ("th", "lo", "km", "my")
 _UNMARKED_UNIT = re.compile(r"[\s*%\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{0,24}\Z")
-# "150 கி.மீ" before its own full stop.
-_ABBREVIATED = re.compile(r"[^\s\d.]{1,4}\.[^\s\d.]{1,4}\Z")
 #: A unit has so many letters; without a full stop more may be the next words.
 _UNIT = 12
 _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
 _FULL_STOPS = ".。।॥۔።။។։"
 _STOPS = _FULL_STOPS + "!！"
-# What the words for a next step are in as well: "Let me know".
-_OFFER = re.compile(
-    r"let (?:me|us) know|feel free|lass(?:t|en sie)? (?:es )?mich wissen|laat het me weten|zeptejte|आशा है|お気軽|สอบถาม"
-    r"|خوشحال"
-)
 _POLITE = "!！?？؟✓✅😊🙂"
 # "There are now 18": verbs of a state, beside which "now" is no next step.
 _HAS = re.compile(
@@ -52,10 +43,12 @@ _HAS = re.compile(
     r"|у неё|у него|осталось|стало|має|мають|har|finns|on|vannak|van|are|sunt|έχει|έχουν|υπάρχουν|var|vardır|memiliki"
     r"|terdapat|có|ana|kuna|ina)\b|มี|有|がいま|います|あります|がある|있|है|لديه|معه|يوجد|وجود دار|دارد|ఉన్న|உள்ள|আছে"
 )
+# What may stand between "need" and a number.
+_BESIDE = " *$€£₹¥:："
 _LETTERS = re.compile(r"[^\W\d_]+")
 # A heading, an item of a list, the label of a part: "### Step 4", "b) Therefore".
 _LABEL = re.compile(
-    r"[ \t*_]{0,6}(?:#|\|?[(（]?(?:[a-z]|\d{1,2})[)）]|[^\W\d_]{1,12}\s?\d{1,2}\s?[:：.)])", re.IGNORECASE
+    r"[ \t*_]{0,6}(?:#|\|?[(（]?(?:[a-z]|\d{1,2})[)）]|[^\W\d_]{1,12}\s?\d{1,2}\s?[:：.)](?!\d))", re.IGNORECASE
 )
 # "18:", "18)": a number that counts what comes behind it.
 _COUNTS = re.compile(r"\s?[:：)）៖፦]")
@@ -70,9 +63,9 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     sentence = text[begin:stop]
     if aside := _ASIDE.search(sentence):
         sentence = sentence[: aside.start()]
-    lead = len(sentence) - len(sentence.lstrip(_MARKUP))
+    lead = len(sentence) - len(sentence.lstrip(MARKUP))
     lower = lower_case(sentence)
-    concluded = _concludes(lower, lead) if len(sentence) <= _LONG else None
+    concluded = _concludes(lower, lead) if len(sentence) <= LONG else None
     if concluded is None or is_question(text, stop):
         return None
     codes, after = concluded
@@ -103,6 +96,8 @@ def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) 
     written = formulas + [found.span() for found in runs if found[0][0].isdigit()]
     # The 一 of 一共 counts nothing.
     spelled = [found.span() for found in runs if not found[0][0].isdigit() and found[0] != "一"]
+    # "第三餐用了五个鸡蛋": an ordinal names the meal.
+    spelled = [place for place in spelled if sentence[place[0] - 1] != "第"] or spelled
     numbers = written or spelled
     if len(numbers) < 2:
         return numbers[0] if numbers else None
@@ -117,24 +112,11 @@ def _last_with_number(text: str, start: int, end: int) -> tuple[int, int] | None
     if position > start:
         # The window may open inside a sentence.
         position = sentence_end(text, position, end) + 1
-    while position < end:
-        stop = min(sentence_end(text, position, end), end)
-        if _ABBREVIATED.search(text, position, stop) and text[stop : stop + 2] == ". ":
-            stop = min(sentence_end(text, stop + 1, end), end)
-        said = text[position:stop].strip()
-        if NUMBER.search(said) and not (found and _checks(said, text[found[0] : found[1]])):
-            found = position, stop
-        position = stop + 1
-    return found if found and end - found[1] <= _LONG else None
-
-
-def _checks(said: str, concluded: str) -> bool:
-    """Whether a sentence checks the one before: an equation that comes to its number, or a check by name with it."""
-    equation = _CHECK.match(said)
-    if equation and equation[1].rstrip(".,") in concluded:
-        return True
-    numbers = {found[0] for found in NUMBER_RUN.finditer(said)}
-    return _CHECKED.search(said) is not None and any(found[0] in numbers for found in NUMBER_RUN.finditer(concluded))
+    for begin, stop in sentences(text, position, end):
+        said = text[begin:stop].strip()
+        if NUMBER.search(said) and not (found and checks(said, text[found[0] : found[1]])):
+            found = begin, stop
+    return found if found and end - found[1] <= LONG else None
 
 
 def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
@@ -168,7 +150,7 @@ def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -
 def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tuple[str, ...], after: int) -> bool:
     words, scope = words_in(codes), scope_in(codes)
     # What stands long before says nothing of this sentence.
-    since = max(0, begin - _LONG)
+    since = max(0, begin - LONG)
     text, begin, stop = text[since:], begin - since, stop - since
     lower = lower_case(text)
     is_state = _HAS.search(lower, begin, stop) is not None
@@ -176,14 +158,14 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     that = scope.that_word.match(lower, begin + after)
     opened = that.end() if that else begin + after
     lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
-    sentence, rest = lower[begin:stop], lower[stop : stop + _LONG]
+    sentence, rest = lower[begin:stop], lower[stop : stop + LONG]
     if any(pattern.search(sentence) for pattern in (words.wrong, words.bounds, scope.about)):
         return False
-    if _goes_on(sentence, is_state, scope) or _is_conditional(sentence, codes, scope):
+    if _goes_on(sentence, value[0], is_state, scope) or _is_conditional(sentence, codes, scope):
         return False
     if any(not scope.can.match(no[0]) for no in words.no.finditer(sentence)):
         return False
-    if words.wrong.search(rest) or _asks(rest) or not _closes(rest, scope.next):
+    if words.wrong.search(rest) or _asks(rest) or not closes(rest, scope.next):
         return False
     # "So the problem says 18", but not "So there are 18 problems".
     if scope.refers.search(sentence, 0, value[0]):
@@ -192,14 +174,21 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     return scope.states(lower, (at[0], at[0]), at[0], at, stop) and not cites(text, lower, scope, begin, stop)
 
 
-def _goes_on(sentence: str, is_state: bool, scope: Scope) -> bool:
-    """Whether a sentence is a next step: "So next, subtract 3", and not "So there are now 15 passengers"."""
-    return any(not (is_state and scope.now.fullmatch(step[0])) for step in scope.next.finditer(sentence))
+def _goes_on(sentence: str, value: int, is_state: bool, scope: Scope) -> bool:
+    """Whether a sentence is a next step: "So next, subtract 3", and neither "So there are now 15 passengers", "So we
+    need 18 litres" nor "So we have to pay 18"."""
+    for step in scope.next.finditer(sentence):
+        is_now, is_must = scope.now.fullmatch(step[0]), scope.must.fullmatch(step[0])
+        stands_beside = (is_now or is_must) and not sentence[step.end() : value].strip(_BESIDE)
+        if (is_now and is_state) or stands_beside or (is_must and scope.pays.search(sentence, step.end())):
+            continue
+        return True
+    return False
 
 
 def _is_conditional(sentence: str, codes: tuple[str, ...], scope: Scope) -> bool:
     """Whether a sentence opens with "if", and with no calculation: its "in total" is none."""
-    said = sentence.lstrip(_MARKUP + "\n")
+    said = sentence.lstrip(MARKUP + "\n")
     if not scope.if_.match(said):
         return False
     for code in codes:
@@ -207,12 +196,17 @@ def _is_conditional(sentence: str, codes: tuple[str, ...], scope: Scope) -> bool
     return scope.calculates.search(said) is None
 
 
-def _closes(rest: str, next_step: re.Pattern[str]) -> bool:
+def closes(rest: str, next_step: re.Pattern[str]) -> bool:
     """Whether what follows is a check or a polite word, "I hope this helps!", and not "Now we look for the rest."."""
-    said = rest.strip(_MARKUP + _FULL_STOPS + "\n")
-    if not said or _OFFER.search(said):
+    said = rest.strip(MARKUP + _FULL_STOPS + "\n")
+    if not said or _offers().search(said):
         return True
     return ("=" in said or said[-1] in _POLITE) and not next_step.search(said)
+
+
+@cache
+def _offers() -> re.Pattern[str]:
+    return any_of(word for words in word_sections("scopes")["offer"].values() for word in words)
 
 
 def _asks(rest: str) -> bool:

@@ -72,6 +72,11 @@ class Scope(NamedTuple):
     gets: re.Pattern[str]
     next: re.Pattern[str]
     now: re.Pattern[str]
+    must: re.Pattern[str]
+    pays: re.Pattern[str]
+    check: re.Pattern[str]
+    likelihood: re.Pattern[str]
+    others: re.Pattern[str]
     refers: re.Pattern[str]
     this: re.Pattern[str]
     can: re.Pattern[str]
@@ -100,11 +105,13 @@ class Scope(NamedTuple):
             # Dutch "als" is "if", and in "als uitkomst krijgen we 18" it is "as".
             head = head.removesuffix("als ")
         tail = lower[second[1] : end]
+        head, link = self.likelihood.sub(" ", head), self.likelihood.sub(" ", link)
         return not (
             self.example.match(head.lstrip(_MARKUP))
             or self.says.search(head)
             or self.says.search(tail)
-            or (self.that.search(head) and not self.concludes.search(head))
+            # A conclusion has no noun: "Luego, la fracción que queda es".
+            or (noun[0] < noun[1] and self.that.search(head) and not self.concludes.search(head))
             or self.not_that.search(head)
             or self.according.search(head)
             or self.without.search(head)
@@ -133,7 +140,9 @@ class Scope(NamedTuple):
 
     def _is_conditional(self, head: str, link: str, tail: str) -> bool:
         near = tail[:24]
-        if self.if_.search(tail) or self.unreal.search(near):
+        # "La respuesta es sí si tiene 18"
+        depends = self.if_.search(link) is not None and self.calculates.search(link) is None
+        if depends or self.if_.search(tail) or self.unreal.search(near):
             return True
         if self.would.search(link) or self.would.search(near):
             return bool(self.if_would.search(head) or self.if_would.search(tail))
@@ -168,54 +177,64 @@ def scope_of(noun: str, kind: str) -> Scope:
 @cache
 def scope_in(codes: tuple[str, ...]) -> Scope:
     """The words of some languages together."""
-
-    def words(section: str, marked: bool | None = None) -> re.Pattern[str]:
-        found = _of(section, codes)
-        if marked is not None:
-            found = [word for word in found if marked or not word.endswith("~")]
-        return any_of(word.rstrip("~") for word in found)
-
-    if_, if_would = words("if", marked=False), words("if", marked=True)
-    # "that the final" answer
-    that_end = rf"(?:{words('that').pattern})\W{{1,3}}(?:[^\W_]+\W{{1,3}}){{0,2}}\Z"
-    no = any_of(word for code in codes for word in CUES[code].no)
-    that, not_that = re.compile(that_end), re.compile(rf"(?:{no.pattern})\W{{1,3}}(?:[^\W_]+\W{{1,3}})?{that_end}")
-    concludes = any_of(word.rstrip("~") for name in ("concludes", "therefore") for word in _of(name, codes))
-    to, people = words("according").pattern, words("people").pattern
-    sources = any_of(w for w in _of("people", codes) if len(w.rstrip("*")) > 3 or is_unspaced(w[0]))
-    owned = rf"(?:{sources.pattern})(?:['’]s)?[^\s\d,.:;，、：]{{0,4}}\s?(?:[^\s\d,.:;]{{1,4}}\s)?\Z"
-    # "Let me check: no."
-    some = r"(?:[^\W\d_]{1,12}\s){0,3}"
-    refused = re.compile(
-        rf"[:.!?…。！？\n–—-]\s{{0,3}}{some}(?:{no.pattern}|{words('wait').pattern})\s?(?:[.!…。！\n]|\Z)"
-    )
-    according = re.compile(rf"(?:{to})[^,，、\n]{{0,20}}?(?:{people})|(?:{people})[^,，、\n]{{0,12}}?(?:{to})")
-    # Of the Hindi "18 होता" and "18 प्राप्त होता है" only the first is unreal.
-    copula = any_of(word for code in codes for word in CUES[code].copulas if word not in ("", "…"))
-    unreal = re.compile(rf"(?:{words('unreal').pattern})(?!\s*(?:{copula.pattern}))")
-    made = {
-        "if_": if_,
-        "if_would": if_would,
-        "that": that,
-        "not_that": not_that,
-        "according": according,
-        "unreal": unreal,
-        "concludes": concludes,
-        "refused": refused,
-        "that_word": words("that"),
-        "people": sources,
-        "owned": re.compile(owned),
-        # In "Each friend thus pays 12" the friend says nothing.
-        "doubts": any_of(w for w in _of("doubt", codes) if w not in _of("people", codes)),
-        "now": any_of(w.rstrip("~") for w in _of("next", codes) if w[-1] == "~"),
-        "next": any_of(w.rstrip("~") for w in _of("next", codes)),
-        "to": any_of(w for w in _of("according", codes) if len(w) > 3),
-    }
-    return Scope(**made, **{name: words(name) for name in Scope._fields if name not in made})
+    made = {**_marked(codes), **_clauses(codes), **_sources(codes)}
+    return Scope(**made, **{name: _words(name, codes) for name in Scope._fields if name not in made})
 
 
 def _of(section: str, codes: tuple[str, ...]) -> list[str]:
     return [word for code in codes for word in word_sections("scopes")[section].get(code, ())]
+
+
+def _words(section: str, codes: tuple[str, ...]) -> re.Pattern[str]:
+    return any_of(word.rstrip("~") for word in _of(section, codes))
+
+
+def _marked(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
+    """Sections in which a "~" tells two kinds of words apart, and what several sections make together."""
+    if_, next_ = _of("if", codes), _of("next", codes)
+    return {
+        "if_": any_of(word for word in if_ if word[-1] != "~"),
+        "if_would": any_of(word.rstrip("~") for word in if_),
+        "now": any_of(word.rstrip("~") for word in next_ if word[-1] == "~"),
+        "next": any_of(word.rstrip("~") for word in (*next_, *_of("must", codes))),
+        "concludes": any_of(word.rstrip("~") for name in ("concludes", "therefore") for word in _of(name, codes)),
+    }
+
+
+def _clauses(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
+    """How a clause ends or begins beside "that", "no" or a copula."""
+    no = any_of(word for code in codes for word in CUES[code].no).pattern
+    that_word = _words("that", codes)
+    # "that the final" answer
+    that = rf"(?:{that_word.pattern})\W{{1,3}}(?:[^\W_]+\W{{1,3}}){{0,2}}\Z"
+    # "Let me check: no."
+    some = r"(?:[^\W\d_]{1,12}\s){0,3}"
+    refused = rf"[:.!?…。！？\n–—-]\s{{0,3}}{some}(?:{no}|{_words('wait', codes).pattern})\s?(?:[.!…。！\n]|\Z)"
+    # Of the Hindi "18 होता" and "18 प्राप्त होता है" only the first is unreal.
+    copula = any_of(word for code in codes for word in CUES[code].copulas if word not in ("", "…")).pattern
+    return {
+        "that_word": that_word,
+        "that": re.compile(that),
+        "not_that": re.compile(rf"(?:{no})\W{{1,3}}(?:[^\W_]+\W{{1,3}})?{that}"),
+        "refused": re.compile(refused),
+        "unreal": re.compile(rf"(?:{_words('unreal', codes).pattern})(?!\s*(?:{copula}))"),
+    }
+
+
+def _sources(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
+    """Who else may state an answer, and how a sentence follows them."""
+    according, all_people = _of("according", codes), _of("people", codes)
+    to, people = any_of(according).pattern, any_of(all_people).pattern
+    sources = any_of(word for word in all_people if len(word.rstrip("*")) > 3 or is_unspaced(word[0]))
+    owned = rf"(?:{sources.pattern})(?:['’]s)?[^\s\d,.:;，、：]{{0,4}}\s?(?:[^\s\d,.:;]{{1,4}}\s)?\Z"
+    return {
+        "people": sources,
+        "owned": re.compile(owned),
+        "according": re.compile(rf"(?:{to})[^,，、\n]{{0,20}}?(?:{people})|(?:{people})[^,，、\n]{{0,12}}?(?:{to})"),
+        "to": any_of(word for word in according if len(word) > 3),
+        # In "Each friend thus pays 12" the friend says nothing.
+        "doubts": any_of(word for word in _of("doubt", codes) if word not in all_people),
+    }
 
 
 def is_someones(text: str, noun: tuple[int, int], begin: int) -> bool:
@@ -235,52 +254,3 @@ def cites(text: str, lower: str, scope: Scope, begin: int, end: int) -> bool:
         if name and name[1][0].isupper() and not scope.data.match(lower, name.start(1)):
             return True
     return False
-
-
-class Choosing(NamedTuple):
-    """One language's words of a sentence that only chooses an option."""
-
-    therefore: re.Pattern[str]
-    right: re.Pattern[str]
-    denied: re.Pattern[str]
-
-
-def chooses(sentence: str, rest: str) -> bool:
-    """Whether a sentence in lower case begins with "therefore", or its `rest` beside the option's letter says "right",
-    and no language that has these words finds a "not" or "wrong" in it."""
-    said = [words for words in _choosing() if words.therefore.match(sentence) or words.right.search(rest)]
-    return bool(said) and not any(words.denied.search(rest) for words in said)
-
-
-@cache
-def _choosing() -> list[Choosing]:
-    """Of each language."""
-    rejects = word_sections("scopes")["rejects"]
-    return [
-        Choosing(
-            therefores()[code].at_first,
-            any_of(cue.right),
-            any_of([*cue.no, *cue.wrong, *rejects.get(code, ())]),
-        )
-        for code, cue in CUES.items()
-    ]
-
-
-class Therefore(NamedTuple):
-    """One language's words for "therefore": at the beginning of a sentence, and those that count anywhere in it."""
-
-    at_first: re.Pattern[str]
-    anywhere: re.Pattern[str]
-
-
-@cache
-def therefores() -> dict[str, Therefore]:
-    """Language -> its words, for every language that has cues."""
-    table = word_sections("scopes")["therefore"]
-    return {
-        code: Therefore(
-            any_of(word.rstrip("~") for word in table.get(code, ())),
-            any_of(word for word in table.get(code, ()) if word[-1] != "~" and (len(word) > 2 or word >= "\u0590")),
-        )
-        for code in CUES
-    }

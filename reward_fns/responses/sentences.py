@@ -1,6 +1,7 @@
 """Sentences: where they begin and end, and whether one takes back the answer that it holds."""
 
 import re
+from collections.abc import Iterator
 
 from pbrlsvr.responses.cue_patterns import Words, any_language
 from pbrlsvr.responses.values import NUMBER, VALUE
@@ -11,6 +12,8 @@ _NEAR = 28
 # Where a clause begins: after a full stop, a comma or a label ("Step 4:", "Step 4 -").
 CLAUSE = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|።။។։៖፦]|\s[-–—]\s")
 SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|።။។։៖፦]")
+# "150 கி.மீ" before its own full stop.
+_ABBREVIATED = re.compile(r"[^\s\d.]{1,4}\.[^\s\d.]{1,4}\Z")
 _END = re.compile(r"\n|[。！？।॥۔؟።။។։]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
 
 
@@ -56,6 +59,16 @@ def opening(text: str, position: int, begins: re.Pattern[str] = CLAUSE, reach: i
 def sentence_end(text: str, begin: int, limit: int) -> int:
     stop = _END.search(text, begin, limit)
     return stop.start() if stop else min(len(text), limit)
+
+
+def sentences(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the sentences of a stretch of text begin and end."""
+    while begin < end:
+        stop = min(sentence_end(text, begin, begin + SENTENCE), end)
+        if _ABBREVIATED.search(text, begin, stop) and text[stop : stop + 2] == ". ":
+            stop = min(sentence_end(text, stop + 1, begin + SENTENCE), end)
+        yield begin, stop
+        begin = stop + 1
 
 
 def is_question(text: str, end: int) -> bool:

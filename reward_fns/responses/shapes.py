@@ -5,9 +5,10 @@ from functools import cache
 from typing import NamedTuple
 from unicodedata import category, normalize
 
+from pbrlsvr.responses.checks import checks
 from pbrlsvr.responses.cue_patterns import nouns_of_all, reasons
-from pbrlsvr.responses.scopes import chooses
 from pbrlsvr.responses.sentences import SENTENCE, SENTENCE_BEGIN, is_denied, is_question, lower_case, opening
+from pbrlsvr.responses.therefore import chooses
 from pbrlsvr.responses.values import LETTER, LETTER_FIRST, NUMBER, NUMBER_RUN, SIGNS, TOKEN, value_first
 
 BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
@@ -43,13 +44,15 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The one value in bold in the last line that has a value, where that line is a sentence and nothing but it."""
     begin = max(start, end - SENTENCE)
     lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
+    checked: list[str] = []
     for line in lines[:-4:-1]:
         bold = [match for match in BOLD.finditer(line[0]) if NUMBER.search(match[1]) or _is_option(line[0], match)]
         if not bold:
-            if NUMBER.search(line[0]):
-                return None
+            checked += [line[0].strip()] if NUMBER.search(line[0]) else []
             continue
         first, last = bold[0], bold[-1]
+        if not all(checks(said, first[1]) for said in checked):
+            return None
         if first is not last or _LABEL.match(line[0]) or _COUNTS.search(first[1]):
             return None
         rest = line[0][last.end() :].strip()

@@ -10,11 +10,12 @@ The search narrows the text, step by step, and `Spans.rule` names the last step 
     `\\boxed{...}`, of nested boxes the inner; `hash`, a line `#### 42`; `cue`, "the answer is 42", a heading "Answer"
     above it, "42 is the answer" or `{"answer": 42}`, in the languages of `pbrlsvr.responses.cues`, up to the end of its
     sentence. A cue goes before an earlier box or `####` only if its noun is "answer" and the value follows at once;
-    words for "result" count only where no value comes after them.
+    words for "result" count only where no value comes after them but in a check.
 4.  With no mark: `bold`, the one value in bold in the last sentence; `choice`, the one letter in a last sentence such
-    as "Therefore, C."; `conclusion`, a last sentence with one number that concludes, such as "So she earns $18."; else
-    what the tags left (`answer_tag`, `after_think`), or a response that is nothing but one short line with a number, or
-    an option letter, first (`bare`). Otherwise `none`, and all of the text is reasoning.
+    as "Therefore, C."; `conclusion`, a last sentence that concludes with one number or opens with yes or no, such as
+    "So she earns $18.", "So no, it is not."; else what the tags left (`answer_tag`, `after_think`), or a response that
+    is nothing but one short line with a number, or an option letter, first (`bare`). Otherwise `none`, and all of the
+    text is reasoning.
 
 Tags and marks in fenced code are text, and so is a tag directly between quotes or backticks. The reasoning is what
 stands before the answer, without the tags; what follows the answer belongs to neither. Time is linear in the length.
@@ -32,6 +33,7 @@ from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.sentences import is_denied
 from pbrlsvr.responses.shapes import last_bold, last_choice
 from pbrlsvr.responses.values import TOKEN, has_value, value_first
+from pbrlsvr.responses.verdicts import last_verdict
 
 Rule = Literal["boxed", "hash", "cue", "bold", "choice", "conclusion", "answer_tag", "after_think", "bare", "none"]
 
@@ -150,7 +152,7 @@ def _shaped(text: str, place: _Found) -> tuple[_Found, Rule] | None:
     choice = last_choice(text, place.start, place.end)
     if choice is not None:
         return _Found(choice[0], *choice), "choice"
-    conclusion = last_conclusion(text, place.start, place.end)
+    conclusion = last_verdict(text, place.start, place.end) or last_conclusion(text, place.start, place.end)
     return None if conclusion is None else (_Found(*conclusion), "conclusion")
 
 

@@ -14,7 +14,7 @@ import re
 import unicodedata
 
 from pbrlsvr.responses.phrases import find_cue
-from pbrlsvr.responses.sentences import SENTENCE, sentence_end
+from pbrlsvr.responses.sentences import sentences
 from pbrlsvr.responses.values import NUMBER
 
 #: What states an answer stands in the last characters of a reasoning.
@@ -39,14 +39,15 @@ def statement(reasoning: str, answer: str) -> str:
         return answer
     text = reasoning[-_WINDOW:].rstrip()
     # "Therefore," is what is left of a sentence that announces the answer.
-    sentences = [sentence for sentence in _sentences(text) if in_words(sentence) and sentence[-1] not in _COMMAS]
-    if not sentences:
+    said = [text[begin : end + 1].strip() for begin, end in sentences(text, 0, len(text))]
+    said = [sentence for sentence in said if in_words(sentence) and sentence[-1] not in _COMMAS]
+    if not said:
         return answer
-    last = sentences[-1]
+    last = said[-1]
     leads = text.endswith(last) and last[-1] not in _ENDS and not _announces(f"{last} {answer}")
     if leads:
         return last if states(last, answer) else f"{last} {answer}".strip()
-    holding = [sentence for sentence in sentences if answer and states(sentence, answer)]
+    holding = [sentence for sentence in said if answer and states(sentence, answer)]
     own = [sentence for sentence in holding if not _announces(sentence)]
     return (own or holding or [f"{last} {answer}".strip()])[-1]
 
@@ -61,15 +62,6 @@ def states(sentence: str, answer: str) -> bool:
     if NUMBER.search(answer) is None:
         return answer.casefold() in sentence.casefold()
     return bool(_numbers(answer) & _numbers(sentence))
-
-
-def _sentences(text: str) -> list[str]:
-    found, begin = [], 0
-    while begin < len(text):
-        end = sentence_end(text, begin, begin + SENTENCE)
-        found.append(text[begin : end + 1].strip())
-        begin = max(end, begin) + 1
-    return found
 
 
 def _announces(sentence: str) -> bool:

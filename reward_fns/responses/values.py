@@ -25,9 +25,10 @@ NUMBER = re.compile(rf"\d|{_NUMERAL}|\\(?:boxed|frac|sqrt)")
 TOKEN = re.compile(
     rf"\d(?:[\d.,'٫٬\u00a0\u202f ]*\d)?|(?:{_NUMERAL})+|\\[a-z]+(?:\s?\{{[^{{}}\n]{{0,60}}\}})*|{LETTER}"
 )
-#: A number as one piece, and a time of day.
+#: A number as one piece, also a time of day and a fraction in words.
 NUMBER_RUN = re.compile(
     rf"\d{{1,2}}\s?(?:[:h时時点點시]|Uhr|giờ|heures)\s?\d{{2}}(?!\d)"
+    rf"|(?:\d{{1,6}}|{_NUMERAL}+)\s?(?:分之|分の|분의)\s?(?:\d{{1,6}}|{_NUMERAL}+)"
     rf"|\d(?:[\d.,'٫٬/\u00a0\u202f ]*\d)?|{_NUMERAL}+|\\(?:boxed|frac|sqrt)"
 )
 # What an answer can begin with: a number behind signs, brackets, currency ("Rs", not "Step") and markup; or LaTeX.

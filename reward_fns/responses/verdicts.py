@@ -1,11 +1,17 @@
-"""An announced answer that says yes or no: "Die Antwort lautet daher: Nein, ...", 答えは「いいえ」です."""
+"""An answer that says yes or no: announced ("Die Antwort lautet daher: Nein, ...", 答えは「いいえ」です), or concluded
+by a last sentence that opens with it, "So yes, the lines are parallel.", "Nein, das Geld reicht also nicht."
+"""
 
 import re
 from functools import cache
 
+from pbrlsvr.responses.conclusions import LONG, MARKUP, closes
 from pbrlsvr.responses.cue_patterns import Words, any_of, reasons
-from pbrlsvr.responses.scopes import Scope
-from pbrlsvr.responses.values import value_first
+from pbrlsvr.responses.nouns import names_an_answer
+from pbrlsvr.responses.scopes import Scope, cites, scope_in
+from pbrlsvr.responses.sentences import is_question, lower_case, sentences
+from pbrlsvr.responses.therefore import Therefore, therefores
+from pbrlsvr.responses.values import TOKEN, value_first
 from pbrlsvr.responses.word_sections import word_sections
 
 _OPENS = r"[\s:：=*_\"'“”‘’«»„「『】\])>）|,،、，]{0,8}"
@@ -13,7 +19,11 @@ _QUOTES = r"[\"'“”‘’«»「」『』*_`]{0,4}"
 _CLOSES = re.compile(_QUOTES)
 # "Also" concludes in German and adds in English, so `scopes.txt` lacks it.
 _SO = {"de": ("also",), "da": ("så",), "sv": ("så",), "nl": ("dan ook",), "fr": ("bien",), "pl": ("zatem", "więc")}
-_ENDS = re.compile(r"\s{0,2}(?:[.,;:!。，；：！、।॥۔።។،؛–—]|-\s|\n|\Z)")
+# Thai, Lao, Khmer and Burmese end a clause with a space.
+_ENDS = re.compile(
+    r"\s{0,2}(?:(?<=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\s|[.,;:!。，；：！、।॥۔።។،؛–—]|-\s|\n|\Z)"
+)
+_ONE_WORD = re.compile(r"\W{0,4}[^\W\d_]{0,12}\W{0,4}(?:\n|\Z)")
 # Copulas and particles behind the word: "はいです", "아니요입니다", "بله است".
 _VERBS = re.compile(
     r"\s?(?:です|であ|だ|とな|にな|입니다|이다|이에요|예요|است|ہے|है|होगा|হবে|আছে|ค่ะ|ครับ|นะ|dir\b|dır\b)"
@@ -29,15 +39,64 @@ def verdict_behind(text: str, lower: str, begin: int, codes: tuple[str, ...]) ->
     end = found.end("said")
     closes = _CLOSES.match(lower, end)
     after = closes.end() if closes else end
-    behind = _ENDS.match(lower, after) or _VERBS.match(lower, after) or reasons().match(lower, after)
-    if behind is None or value_first(text[behind.end() : behind.end() + 24]):
+    behind = next(filter(None, (ends.match(lower, after) for ends in (_VERBS, reasons(), _ENDS))), None)
+    if behind is None or _is_all(text[behind.end() : behind.end() + 40]):
         return None
     return found.span("said")
 
 
-def takes_it_back(lower: str, end: int, scope: Scope) -> bool:
-    """Whether the words behind a yes or no take it back: "no, wait"."""
-    return scope.wait.match(lower[end : end + 40].lstrip(" .,!…。、，\n")) is not None
+def _is_all(rest: str) -> bool:
+    """Whether a value, with at most a word, is all that follows: "no, 18 eggs", and not "no, 91 is not prime"."""
+    value = TOKEN.search(rest) if value_first(rest) else None
+    return value is not None and _ONE_WORD.match(rest, value.end()) is not None
+
+
+def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None:
+    """Where the last sentence begins, and where the yes or no stands that it opens with and concludes; None if none."""
+    since = max(start, end - 2 * LONG)
+    text = text[since:end]
+    lower = lower_case(text)
+    for begin, stop in list(sentences(text, 0, len(text)))[::-1]:
+        lead = stop - len(text[begin:stop].lstrip(MARKUP + "\n"))
+        codes = _concluding(lower[lead:stop])
+        said = verdict_behind(text, lower, lead, codes) if codes else None
+        if said is not None:
+            is_final = said[1] <= stop and _is_final(text, (begin, stop), said, codes)
+            return (since + lead, since + said[0], since + said[1]) if is_final else None
+        # A polite sentence may follow.
+        if not closes(lower[begin:stop], scope_in(codes or ("en",)).next):
+            return None
+    return None
+
+
+def _concluding(sentence: str) -> tuple[str, ...]:
+    """The languages whose word for "therefore" a sentence in lower case opens with or holds."""
+
+    def concludes(code: str, words: Therefore) -> bool:
+        inside = words.anywhere.search(sentence) or any_of(_SO.get(code, ())).search(sentence)
+        return bool(inside or words.at_first.match(sentence))
+
+    return tuple(code for code, words in therefores().items() if concludes(code, words))
+
+
+def _is_final(text: str, sentence: tuple[int, int], said: tuple[int, int], codes: tuple[str, ...]) -> bool:
+    """Whether a sentence states its yes or no: without a condition, doubt, source, question or next step."""
+    (begin, stop), lower, scope = sentence, lower_case(text), scope_in(codes)
+    whole, tail = lower[begin:stop], lower[said[1] : stop]
+    if is_question(text, stop) or names_an_answer(whole) or takes_it_back(lower, said, scope):
+        return False
+    steps = (step[0] for step in scope.next.finditer(whole))
+    if any(not (scope.must.fullmatch(step) or scope.now.fullmatch(step)) for step in steps):
+        return False
+    if scope.doubt.match(tail.lstrip(" ,，、")) or not scope.states(lower, said, said[0], said, stop):
+        return False
+    return closes(lower[stop:], scope.next) and not cites(text, lower, scope, begin, stop)
+
+
+def takes_it_back(lower: str, said: tuple[int, int], scope: Scope) -> bool:
+    """Whether the words behind a yes or no take it back: "no, wait", and not "no, no le alcanza"."""
+    behind = scope.wait.match(lower[said[1] : said[1] + 40].lstrip(" .,!…。、，\n"))
+    return behind is not None and behind[0] != lower[said[0] : said[1]]
 
 
 def places(noun_end: int, lower: str, words: Words) -> list[int]:

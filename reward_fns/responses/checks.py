@@ -1,0 +1,47 @@
+"""What only checks the answer before it: "Check: 12 * 40 = 480", "(5 * 3 = 15 ✓)"."""
+
+import re
+from functools import cache
+
+from pbrlsvr.responses.cue_patterns import any_language, any_of
+from pbrlsvr.responses.sentences import lower_case, sentences
+from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
+from pbrlsvr.responses.word_sections import word_sections
+
+# An equation, and its right side.
+_EQUATION = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n]{0,12}\Z")
+_TICK = re.compile(r"[✓✔✅]")
+_OPENS = re.compile(r"[\W_]{0,6}")
+
+
+def checks(said: str, concluded: str) -> bool:
+    """Whether a sentence checks the one before: an equation that comes to its number, or a check by name.
+
+    >>> checks("Check: 157 + 43 = 200", "157 €"), checks("9 * 2 = 18", "18"), checks("9 * 2 = 18", "9")
+    (True, True, False)
+    """
+    equation = _EQUATION.match(said)
+    if equation and equation[1].rstrip(".,") in concluded:
+        return True
+    lower = lower_case(said)
+    named = _names().match(lower, _OPENS.match(lower).end())  # type: ignore[union-attr]
+    if not (named or _TICK.search(said)) or any_language().wrong.search(lower):
+        return False
+    numbers = {found[0] for found in NUMBER_RUN.finditer(said)}
+    return (named and "=" in said) or any(found[0] in numbers for found in NUMBER_RUN.finditer(concluded))
+
+
+def only_checks(text: str, begin: int, concluded: str) -> bool:
+    """Whether no number stands behind an answer but in what checks it."""
+    if NUMBER.search(text, begin) is None:
+        return True
+    return all(
+        checks(said, concluded)
+        for said in (text[start:stop].strip() for start, stop in sentences(text, begin, len(text)))
+        if NUMBER.search(said)
+    )
+
+
+@cache
+def _names() -> re.Pattern[str]:
+    return any_of(word for words in word_sections("scopes")["check"].values() for word in words)

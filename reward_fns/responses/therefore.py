@@ -1,0 +1,63 @@
+"""Words for "therefore": how a last sentence concludes, and how a short one chooses an option."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+from pbrlsvr.responses.cue_patterns import any_of
+from pbrlsvr.responses.cues import CUES
+from pbrlsvr.responses.word_sections import word_sections
+
+
+class Therefore(NamedTuple):
+    """One language's words for "therefore": at the beginning of a sentence, and those that count anywhere in it."""
+
+    at_first: re.Pattern[str]
+    anywhere: re.Pattern[str]
+
+
+@cache
+def therefores() -> dict[str, Therefore]:
+    """Language -> its words, for every language that has cues."""
+    table = word_sections("scopes")["therefore"]
+    made = {}
+    for code in CUES:
+        words = table.get(code, ())
+        clear = [word for word in words if word[-1] != "~" and (len(word) > 2 or word >= "\u0590")]
+        made[code] = Therefore(_with_commas(word.rstrip("~") for word in words), _with_commas(clear))
+    return made
+
+
+def _with_commas(words: Iterable[str]) -> re.Pattern[str]:
+    """The words, with or without a comma inside them: "Luego, la", "Получаем, что"."""
+    return re.compile(any_of(words).pattern.replace(r"\ ", r",?\ "))
+
+
+class Choosing(NamedTuple):
+    """One language's words of a sentence that only chooses an option."""
+
+    therefore: re.Pattern[str]
+    right: re.Pattern[str]
+    denied: re.Pattern[str]
+
+
+def chooses(sentence: str, rest: str) -> bool:
+    """Whether a sentence in lower case begins with "therefore", or its `rest` beside the option's letter says "right",
+    and no language that has these words finds a "not" or "wrong" in it."""
+    said = [words for words in _choosing() if words.therefore.match(sentence) or words.right.search(rest)]
+    return bool(said) and not any(words.denied.search(rest) for words in said)
+
+
+@cache
+def _choosing() -> list[Choosing]:
+    """Of each language."""
+    rejects = word_sections("scopes")["rejects"]
+    return [
+        Choosing(
+            therefores()[code].at_first,
+            any_of(cue.right),
+            any_of([*cue.no, *cue.wrong, *rejects.get(code, ())]),
+        )
+        for code, cue in CUES.items()
+    ]
