@@ -130,13 +130,14 @@ def _compile(cues: list[Cue], bound: str) -> Words:
     )
 
 
-def any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """Any of the words, each from where it begins to where it ends; one with "*" stands for all that begin so."""
+def any_of(words: Iterable[str], space: str = " ") -> re.Pattern[str]:
+    """Any of the words, each from where it begins to where it ends; one with "*" stands for all that begin so. `space`
+    is the pattern of a space in them."""
     forms = {unicodedata.normalize(form, word) for word in words for form in ("NFC", "NFD")} - {""}
     # Words with the same boundaries share them: a boundary is a long class of characters, and slow to compile.
     groups: dict[tuple[str, str], list[str]] = {}
     for word in sorted(forms, key=lambda word: (-len(word), word)):
-        groups.setdefault(_boundaries(word), []).append(re.escape(word.strip("*-")))
+        groups.setdefault(_boundaries(word), []).append(re.escape(word.strip("*-")).replace(r"\ ", space))
     return re.compile(
         "|".join(f"{left}(?:{'|'.join(stems)}){right}" for (left, right), stems in groups.items()) or "(?!)"
     )

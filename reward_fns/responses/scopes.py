@@ -123,7 +123,7 @@ class Scope(NamedTuple):
             or self.but.search(tail)
             or self._is_guessed(head, link, tail)
             or self.wait.match(lower[end : end + _NEXT].lstrip(" .!?。！।…*\n¿¡"))
-            or self.refused.search(lower[end : end + _HEAD])
+            or self._is_refused(lower[end : end + _HEAD])
             # Thai ends no sentence but by a space.
             or ("\u0e00" <= lower[noun[0]] <= "\u0eff" and any(self.wait.match(run) for run in tail.split(" ")[1:4]))
         )
@@ -150,6 +150,11 @@ class Scope(NamedTuple):
             return False
         begins = (head.lstrip(_MARKUP), _clause(head).lstrip(_MARKUP))
         return bool(self.if_.search(head) or any(map(self.if_would.match, begins)))
+
+    def _is_refused(self, rest: str) -> bool:
+        refused = self.refused.search(rest)
+        # "The others are wrong."
+        return refused is not None and self.others.search(refused[0]) is None
 
     def _is_guessed(self, head: str, middle: str, tail: str) -> bool:
         guess = self.guess.search(head) or self.guess.search(tail)

@@ -1,13 +1,15 @@
 """Words for "therefore": how a last sentence concludes, and how a short one chooses an option."""
 
 import re
-from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import any_of
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.word_sections import word_sections
+
+# "Luego, la", "Получаем, что": with or without a comma between the words.
+_COMMA = ",? "
 
 
 class Therefore(NamedTuple):
@@ -25,13 +27,8 @@ def therefores() -> dict[str, Therefore]:
     for code in CUES:
         words = table.get(code, ())
         clear = [word for word in words if word[-1] != "~" and (len(word) > 2 or word >= "\u0590")]
-        made[code] = Therefore(_with_commas(word.rstrip("~") for word in words), _with_commas(clear))
+        made[code] = Therefore(any_of((word.rstrip("~") for word in words), _COMMA), any_of(clear, _COMMA))
     return made
-
-
-def _with_commas(words: Iterable[str]) -> re.Pattern[str]:
-    """The words, with or without a comma inside them: "Luego, la", "Получаем, что"."""
-    return re.compile(any_of(words).pattern.replace(r"\ ", r",?\ "))
 
 
 class Choosing(NamedTuple):

@@ -70,13 +70,19 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
 
 
 def _concluding(sentence: str) -> tuple[str, ...]:
-    """The languages whose word for "therefore" a sentence in lower case opens with or holds."""
+    """The languages that have a word for "therefore" and a sentence in lower case that opens with yes or no."""
 
     def concludes(code: str, words: Therefore) -> bool:
-        inside = words.anywhere.search(sentence) or any_of(_SO.get(code, ())).search(sentence)
-        return bool(inside or words.at_first.match(sentence))
+        return bool(words.at_first.match(sentence) or words.anywhere.search(sentence) or _so(code).search(sentence))
 
-    return tuple(code for code, words in therefores().items() if concludes(code, words))
+    return tuple(
+        code for code, words in therefores().items() if concludes(code, words) and _said((code,)).match(sentence)
+    )
+
+
+@cache
+def _so(code: str) -> re.Pattern[str]:
+    return any_of(_SO.get(code, ()))
 
 
 def _is_final(text: str, sentence: tuple[int, int], said: tuple[int, int], codes: tuple[str, ...]) -> bool:
