@@ -25,7 +25,8 @@ def checks(said: str, concluded: str) -> bool:
         return True
     lower = lower_case(said)
     named = _names().match(lower, _OPENS.match(lower).end())  # type: ignore[union-attr]
-    if not (named or _TICK.search(said)) or any_language().wrong.search(lower):
+    words = any_language()
+    if not (named or _TICK.search(said)) or words.wrong.search(lower) or words.no.search(lower):
         return False
     numbers = {found[0] for found in NUMBER_RUN.finditer(said)}
     return (named and "=" in said) or any(found[0] in numbers for found in NUMBER_RUN.finditer(concluded))

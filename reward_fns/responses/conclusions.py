@@ -179,7 +179,9 @@ def _goes_on(sentence: str, value: int, is_state: bool, scope: Scope) -> bool:
     need 18 litres" nor "So we have to pay 18"."""
     for step in scope.next.finditer(sentence):
         is_now, is_must = scope.now.fullmatch(step[0]), scope.must.fullmatch(step[0])
-        stands_beside = (is_now or is_must) and not sentence[step.end() : value].strip(_BESIDE)
+        # "Il nous faut donc 18 litres"
+        between = scope.concludes.sub("", sentence[step.end() : value])
+        stands_beside = (is_now or is_must) and not between.strip(_BESIDE)
         if (is_now and is_state) or stands_beside or (is_must and scope.pays.search(sentence, step.end())):
             continue
         return True

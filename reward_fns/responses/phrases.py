@@ -126,7 +126,8 @@ def _is_of_others(noun: Noun, letter: str, end: int) -> bool:
     letters = [option[0] for option in re.finditer(LETTER, noun.text[end + 1 : stop])]
     # "A" is a word as well.
     names = len(letters) > 1 or letters not in ([], ["A"], ["E"], ["I"])
-    return letter not in letters and bool(names or noun.scope.others.search(noun.lower, end + 1, stop))
+    others = names or noun.scope.others.search(noun.lower, end + 1, stop)
+    return letter not in letters and bool(others) and not noun.scope.says.search(noun.lower, end + 1, stop)
 
 
 def _is_own(noun: Noun, lower: str, begin: int, value: tuple[int, int], end: int) -> bool:

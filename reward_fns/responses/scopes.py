@@ -141,7 +141,8 @@ class Scope(NamedTuple):
     def _is_conditional(self, head: str, link: str, tail: str) -> bool:
         near = tail[:24]
         # "La respuesta es sí si tiene 18"
-        depends = self.if_.search(link) is not None and self.calculates.search(link) is None
+        aside = any(self.if_would.match(part.lstrip()) for part in link.split(",")[1:])
+        depends = (aside or self.if_.search(link) is not None) and self.calculates.search(link) is None
         if depends or self.if_.search(tail) or self.unreal.search(near):
             return True
         if self.would.search(link) or self.would.search(near):
