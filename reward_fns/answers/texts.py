@@ -36,7 +36,7 @@ _TIME = re.compile(
     r"|เวลา|ساعت|الساعة|בשעה|klukkan) ?)?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
     r"(?:(?:[:時时点點시h]|giờ|(?P<dot>\.))(?: ?(?P<minute>[0-5]\d)(?:[:.][0-5]\d)? ?[分分m]?(?:phút)?)?)?(?![\d:,])"
     r" ?(?P<after>[ap]\.? ?m(?:\b\.?|\Z))?(?P<clock> ?(?:uhr|heures?|h|o'clock|час\w*|godz\.?|hodin))?"
-    r"(?P<beside> ?(?:uur|น\.?|ura|ч\.?)(?!\w))?",
+    r"(?P<beside>['’][td][ea]\b| ?(?:uur|น\.?|ura|ч\.?)(?!\w))?",
     re.IGNORECASE,
 )
 _LATE = ("p", "下", "午後", "오후", "晚")

@@ -14,7 +14,9 @@ CLAUSE = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|።။។։៖፦
 SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|።။។։៖፦]")
 # "150 கி.மீ" before its own full stop.
 _ABBREVIATED = re.compile(r"[^\s\d.]{1,4}\.[^\s\d.]{1,4}\Z")
-_END = re.compile(r"\n|[。！？।॥۔؟።။។։]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|\.(?=[*_]*(?:\s+\D|\s*\Z))")
+_END = re.compile(
+    r"\n|[。！？।॥۔؟።။។։]|[!?](?=[\s*_]|\Z)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|(?<!\b[ap](?=\.\s?m\b))\.(?=[*_]*(?:\s+\D|\s*\Z))"
+)
 
 
 def is_denied(text: str, start: int, end: int) -> bool:

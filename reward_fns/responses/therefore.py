@@ -34,27 +34,31 @@ def therefores() -> dict[str, Therefore]:
 class Choosing(NamedTuple):
     """One language's words of a sentence that only chooses an option."""
 
-    therefore: re.Pattern[str]
+    therefore: Therefore
     right: re.Pattern[str]
     denied: re.Pattern[str]
 
+    def concludes(self, sentence: str) -> bool:
+        return bool(self.therefore.at_first.match(sentence) or self.therefore.anywhere.search(sentence))
+
 
 def chooses(sentence: str, rest: str) -> bool:
-    """Whether a sentence in lower case begins with "therefore", or its `rest` beside the option's letter says "right",
-    and no language that has these words finds a "not" or "wrong" in it."""
-    said = [words for words in _choosing() if words.therefore.match(sentence) or words.right.search(rest)]
+    """Whether a sentence in lower case says "therefore", or its `rest` beside the option's letter says "right", and no
+    language that has these words finds a "not" or "wrong", or a next step, in it."""
+    said = [words for words in _choosing() if words.concludes(sentence) or words.right.search(rest)]
     return bool(said) and not any(words.denied.search(rest) for words in said)
 
 
 @cache
 def _choosing() -> list[Choosing]:
     """Of each language."""
-    rejects = word_sections("scopes")["rejects"]
+    scopes = word_sections("scopes")
+    against = ("rejects", "next", "must")
     return [
         Choosing(
-            therefores()[code].at_first,
+            therefores()[code],
             any_of(cue.right),
-            any_of([*cue.no, *cue.wrong, *rejects.get(code, ())]),
+            any_of([*cue.no, *cue.wrong, *(w.rstrip("~") for name in against for w in scopes[name].get(code, ()))]),
         )
         for code, cue in CUES.items()
     ]

@@ -58,7 +58,8 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
     lower = lower_case(text)
     for begin, stop in list(sentences(text, 0, len(text)))[::-1]:
         lead = stop - len(text[begin:stop].lstrip(MARKUP + "\n"))
-        codes = _concluding(lower[lead:stop])
+        # "**No**, the money is not enough."
+        codes = _concluding(lower[lead:stop], text[max(0, lead - 2) : lead] == "**")
         said = verdict_behind(text, lower, lead, codes) if codes else None
         if said is not None:
             is_final = said[1] <= stop and _is_final(text, (begin, stop), said, codes)
@@ -69,14 +70,16 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
     return None
 
 
-def _concluding(sentence: str) -> tuple[str, ...]:
-    """The languages that have a word for "therefore" and a sentence in lower case that opens with yes or no."""
+def _concluding(sentence: str, is_bold: bool) -> tuple[str, ...]:
+    """The languages in which a sentence in lower case opens with yes or no, in bold or with a word for "therefore"."""
 
     def concludes(code: str, words: Therefore) -> bool:
         return bool(words.at_first.match(sentence) or words.anywhere.search(sentence) or _so(code).search(sentence))
 
     return tuple(
-        code for code, words in therefores().items() if concludes(code, words) and _said((code,)).match(sentence)
+        code
+        for code, words in therefores().items()
+        if (is_bold or concludes(code, words)) and _said((code,)).match(sentence)
     )
 
 
