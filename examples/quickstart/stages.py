@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -28,7 +29,6 @@ class Stages:
         self.console = console
         self._versions = versions
         self._keys: dict[str, str] = {}
-        self._seconds: dict[str, float] = {}
 
     def run(
         self,
@@ -40,7 +40,7 @@ class Stages:
         sources: list[Path],
         after: list[str],
     ) -> Path:
-        """Runs `action(folder)` unless it is cached; returns the folder."""
+        """Runs `action(folder)` unless it is cached; returns the folder. Who wants the same meanwhile waits for it."""
         known = {
             "inputs": inputs,
             "sources": {path.name: _digest(path) for path in sources},
@@ -50,20 +50,25 @@ class Stages:
         key = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
         self._keys[name] = key
         folder = self.root / name
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            self._make(folder, title, action, key)
+        return folder
+
+    def _make(self, folder: Path, title: str, action: Callable[[Path], None], key: str) -> None:
         marker = folder / MARKER
         if marker.is_file() and json.loads(marker.read_text())["key"] == key:
             self.console.print(f"[bold]{title}[/]: [green]cached[/] in {folder}")
-            return folder
+            return
         self.console.print(f"[bold]{title}[/]")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         start = time.monotonic()
         action(folder)
-        self._seconds[name] = time.monotonic() - start
+        seconds = time.monotonic() - start
         # Written last: a stage that failed or was interrupted has no marker and runs again.
-        marker.write_text(json.dumps({"key": key, "seconds": self._seconds[name]}))
-        self.console.print(f"  [dim]{self._seconds[name]:.0f} s[/]")
-        return folder
+        marker.write_text(json.dumps({"key": key, "seconds": seconds}))
+        self.console.print(f"  [dim]{seconds:.0f} s[/]")
 
     @contextmanager
     def progress(self, total: int, unit: str) -> Iterator[Report]:

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -145,6 +147,29 @@ def test_a_stage_that_failed_runs_again(tmp_path: Path) -> None:
     seen: list[list[Path]] = []
     stages.run("a", "A", lambda folder: seen.append(list(folder.iterdir())), inputs={}, sources=[], after=[])
     assert seen == [[]]
+
+
+def test_two_runs_that_want_the_same_stage_make_it_once(tmp_path: Path) -> None:
+    made: list[int] = []
+    begun, go_on = Event(), Event()
+
+    def action(folder: Path) -> None:
+        begun.set()
+        go_on.wait(60)
+        (folder / "made").touch(exist_ok=False)
+        made.append(1)
+
+    def ask() -> Path:
+        stages = Stages(tmp_path, Console(quiet=True), versions={})
+        return stages.run("a", "A", action, inputs={}, sources=[], after=[])
+
+    with ThreadPoolExecutor() as runs:
+        first = runs.submit(ask)
+        assert begun.wait(60)
+        second = runs.submit(ask)
+        go_on.set()
+        assert first.result(60) == second.result(60)
+    assert made == [1]
 
 
 def test_a_changed_model_folder_has_another_fingerprint(folder: Path) -> None:
