@@ -17,7 +17,7 @@ class WorldSettings:
     unseen: tuple[str, ...] = ()
     # Steps of a problem, drawn from these.
     lengths: tuple[int, ...] = LENGTHS
-    # Numbers to choose the answer from, drawn from these; none: the answer is a number.
+    # How many numbers there are to choose the answer from, drawn from these; by default there is no choice.
     options: tuple[int, ...] = ()
     # Problems for the policy's warm-up and its prompts; for the models of the reward; and to test on.
     train: int = 3000

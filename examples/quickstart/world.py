@@ -17,7 +17,6 @@ PIVOT = "en"
 LENGTHS = (1, 2, 2)
 # Numbers go from 2 to 40: the plural is right everywhere, and each is one token of the policy.
 LOWEST, HIGHEST = 2, 40
-LETTERS = "ABCDEFGHIJ"
 MISTAKES = ("operation", "number", "start", "result", "missing", "repeated")
 
 
@@ -43,7 +42,7 @@ class Problem:
     events: tuple[Event, ...]
     person: int
     thing: int
-    # Numbers to choose the answer from, if any: the answer is then a letter.
+    # Numbers to choose the answer from, if any.
     options: tuple[int, ...] = ()
 
     @property
@@ -66,8 +65,7 @@ class Problem:
 
     @property
     def answer(self) -> str:
-        """The result, or the letter of the option that is the result."""
-        return LETTERS[self.options.index(self.result)] if self.options else str(self.result)
+        return str(self.result)
 
 
 def apply(operation: str, left: int, n: int) -> int:
@@ -80,8 +78,7 @@ def sample_problems(
 ) -> list[Problem]:
     """`count` problems with different skeletons, in random order; the same ones for the same seed.
 
-    The number of steps and that of options to choose from are drawn from `lengths` and `options`; without any of the
-    latter, the answer is a number.
+    The number of steps is drawn from `lengths`, and that of numbers to choose the answer from out of `options`, if any.
 
     There are 328 skeletons of one step and 5,736 of two, so most problems have two.
     """
@@ -145,9 +142,9 @@ def question(problem: Problem, language: str) -> str:
     slots = words.names[problem.person] | words.objects[problem.thing]
     sentences = [words.start.format(n=problem.start, **slots)]
     sentences += [words.events[event.operation][event.wording].format(n=event.n, **slots) for event in problem.events]
-    options = [f"{LETTERS[place]}) {number}" for place, number in enumerate(problem.options)]
     asked = words.separator.join([*sentences, words.ask.format(**slots)])
-    return digits(" ".join([asked, *options]), language)
+    options = f" ({', '.join(map(str, problem.options))})" if problem.options else ""
+    return digits(asked + options, language)
 
 
 def prompt(problem: Problem, language: str) -> str:

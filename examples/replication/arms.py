@@ -17,6 +17,7 @@ from quickstart.models import OFFLINE, Rows
 from quickstart.settings import Toy, WorldSettings
 from quickstart.stages import MARKER, Stages
 from quickstart.world import PIVOT, Problem, wrong_reasoning
+from quickstart.world import rows as rows_of
 from replication import pivot, votes
 from replication.config import Arm, Config, PivotSettings, ScorerSettings, World
 from replication.judge import equations, judge
@@ -175,10 +176,13 @@ def votes_stage(
 
 
 def as_known(rows: list[dict[str, Any]], problems: list[Problem], world: World, seed: int) -> list[dict[str, Any]]:
-    """The training rows as somebody has them who knows no ground truth, or has a pivot that makes mistakes.
+    """The training rows as somebody has them who knows no ground truth, has a pivot that makes mistakes, or asks in the
+    pivot's language as well.
 
     A problem's reference is right or wrong in all languages alike, as the references of one pivot model are.
     """
+    if world.pivot_prompts:
+        rows = [*rows, *rows_of(problems, "train", [PIVOT], world.toy.world.name)]
     rng = random.Random(seed)
     wrong = rng.sample(range(len(problems)), round(world.pivot_wrong * len(problems)))
     texts = {index: wrong_reasoning(problems[index], PIVOT, rng) for index in sorted(wrong)}

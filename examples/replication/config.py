@@ -55,6 +55,7 @@ class World:
         labels: whether rows have a ground truth; without one, the pivot's answer stands for it.
         pivot_wrong: the share of the problems whose pivot reference has a mistake, carried through to its answer.
         pivot: a model that writes the references, in the place of those that are right by construction.
+        pivot_prompts: whether the pivot's language is trained, too.
     """
 
     toy: Toy
@@ -62,6 +63,7 @@ class World:
     labels: bool = True
     pivot_wrong: float = 0.0
     pivot: PivotSettings | None = None
+    pivot_prompts: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,10 +168,6 @@ def _worlds(content: Mapping[str, Mapping[str, Any]]) -> dict[str, World]:
         if base != name and blocks:
             raise ConfigError(
                 f"world {name!r} has the blocks of its base {base!r}, and none of its own: {list(blocks)}"
-            )
-        if toy.world.options and (rest.get("pivot_wrong") or rest.get("pivot")):
-            raise ConfigError(
-                f"world {name!r} has options and a pivot that errs: a wrong pivot's letter is not defined"
             )
         if "pivot" in rest:
             rest["pivot"] = _made(PivotSettings, rest["pivot"], f"{name}.pivot")

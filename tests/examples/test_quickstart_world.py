@@ -181,13 +181,11 @@ def test_rows_are_as_documented_and_survive_parquet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "bn", "zh"])
-def test_one_option_is_the_result_and_its_letter_is_the_answer(language: str) -> None:
+def test_one_option_is_the_answer(language: str) -> None:
     for problem in sample_problems(50, seed=2, lengths=(2, 3), options=(4, 10)):
         text = in_ascii(question(problem, language))
-        options = dict(re.findall(r"\b([A-J])\) (\d+)", text))
+        options = re.search(r" \(([\d, ]+)\)$", text)[1].split(", ")
         assert len(options) in (4, 10)
-        assert len(set(options.values())) == len(options)
-        assert options[problem.answer] == str(problem.result)
+        assert len(set(options)) == len(options)
         spans = split_response(response(problem, language))
-        assert equal(spans.answer, problem.answer, language)
-        assert not equal(spans.answer, "J" if problem.answer == "A" else "A", language)
+        assert [equal(spans.answer, option, language) for option in options].count(True) == 1

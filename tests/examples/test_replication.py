@@ -153,6 +153,24 @@ def test_a_pivots_questions_are_a_config_that_prepare_accepts_and_its_references
     assert right_references(given, problems) == 2
 
 
+def test_training_knows_what_its_world_says() -> None:
+    from replication.arms import as_known, right_references
+
+    problems = sample_problems(20, seed=1, lengths=(4,))
+    given = list(rows(problems, "train", ["es", "bn"]))
+
+    def known(world: str) -> list[dict[str, Any]]:
+        return as_known(given, problems, CONFIG.worlds[world], 0)
+
+    assert known("A") == given
+    wrong, english = known("C30"), known("C30_en")
+    assert right_references(wrong, problems) == 2 * 14
+    assert {row["reward_model"]["ground_truth"] for row in wrong} == {""}
+    assert english[: len(given)] == wrong
+    assert [row["extra_info"]["language"] for row in english[len(given) :]] == ["en"] * 20
+    assert right_references(english, problems) == 3 * 14
+
+
 def test_names_that_do_not_exist_are_named_beside_those_that_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
