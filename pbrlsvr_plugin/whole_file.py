@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, and places that are known to be good before hours of work."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,34 @@ def require_writable(path: Path, option: str) -> None:
         )
 
 
+def sync(path: Path) -> None:
+    """Puts a file's content, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lock_out_others(file: Path, command: str, option: str) -> int:
+    """The descriptor of a lock, which holds until it is closed or the process has ended, in whatever way.
+
+    Raises:
+        ConfigError: another process has it.
+    """
+    # Neither through somebody's link, nor readable by others.
+    descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise ConfigError(
+            f"another `pbrlsvr {command}` is at work in {str(file.parent)!r}; wait for it, or give another {option}"
+        ) from error
+    return descriptor
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Where to write what becomes `path` when all of it is on the disk: a hidden file beside it, gone after an error.
@@ -45,8 +74,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.partial")
     try:
         yield draft
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
+        sync(draft)
         draft.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -24,8 +24,8 @@ from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
 from pbrlsvr.languages import parse
 from pbrlsvr_plugin.attacks.problems import TEMPLATE, Case, Problem, builtin_problems, read_problems
 from pbrlsvr_plugin.attacks.responses import ATTACKS
-from pbrlsvr_plugin.attacks.rewards import Reward, named_reward, reward_of_config
 from pbrlsvr_plugin.terminal import Screen, say
+from pbrlsvr_plugin.verl import chosen_reward
 
 # A float32 model gives the same text slightly different vectors in different batches.
 TOLERANCE = 1e-3
@@ -78,22 +78,12 @@ def run(
 ) -> int:
     """`attack` for the command line: prints the table and what outranks an honest response.
 
-    Args:
-        reward: a reward of pbrlsvr.
-        option: its options, as `<option>=<value>`; the others are those of its config.
-        config: a veRL config whose reward is taken instead; `option` is set on top.
-        languages: codes between commas; by default all that there are problems in.
-        problems: a JSONL file of problems instead of the built-in ones, see `pbrlsvr_plugin.attacks.problems`.
-        template: how a response is written, with `{reasoning}` and `{answer}` in it.
-        truth: whether the rows have a ground truth and a pivot answer.
-        tolerance: margins down to minus this are ties.
-        json_out: a file for the findings.
-
     Returns:
         The exit code: 0 if nothing does, 1 if something does, 2 after an error.
     """
     try:
-        function, described = reward_of_config(config, option) if config else named_reward(reward, option)
+        chosen_by = chosen_reward.of_config(config, option) if config else chosen_reward.named(reward, option)
+        function, described = chosen_by
         wanted = languages.replace(",", " ").split() if languages else None
         chosen, known = choose(read_problems(problems) if problems else None, wanted)
         findings = asyncio.run(attack(function, chosen, known, template=template, truth=truth))
@@ -113,7 +103,7 @@ def run(
 
 
 async def attack(
-    reward: Reward,
+    reward: chosen_reward.Function,
     problems: Sequence[Problem],
     known: Sequence[Problem] | None = None,
     *,
@@ -123,7 +113,7 @@ async def attack(
     """Scores every attack on every problem beside the honest responses.
 
     Args:
-        reward: `await reward(data_source=..., solution_str=..., ground_truth=..., extra_info=...)` gives a score.
+        reward: called as veRL calls it; gives a score, or a dictionary with one.
         problems: what is attacked.
         known: problems that attacks may borrow texts from; by default the same.
         template, truth: see `run`.
@@ -140,10 +130,13 @@ async def attack(
     return [finding for findings in found for finding in findings]
 
 
-async def _attack(reward: Reward, index: int, case: Case, truth: bool, limit: asyncio.Semaphore) -> list[Finding]:
+async def _attack(
+    reward: chosen_reward.Function, index: int, case: Case, truth: bool, limit: asyncio.Semaphore
+) -> list[Finding]:
     problem = case.problem
     row = problem.row(index, truth=truth)
     scored = partial(
+        chosen_reward.result,
         reward,
         data_source=f"attack/{problem.language}",
         ground_truth=problem.pivot_answer if truth else "",
@@ -152,7 +145,7 @@ async def _attack(reward: Reward, index: int, case: Case, truth: bool, limit: as
 
     async def score(response: str) -> float:
         async with limit:
-            return await scored(solution_str=response)
+            return float((await scored(solution_str=response))["score"])
 
     built = {attack: list(attack.build(case)) for attack in ATTACKS}
     responses = list(dict.fromkeys([case.correct, case.wrong, *(text for texts in built.values() for text in texts)]))

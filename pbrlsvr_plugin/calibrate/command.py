@@ -28,15 +28,6 @@ def calibrate(
 ) -> Calibration:
     """Fits a calibration to the parallel text at `parallel` and writes it to `out`.
 
-    Args:
-        parallel: a folder or a file, as `pbrlsvr.calibration.pairs` describes.
-        out: the JSON file.
-        options: the encoder, with the options that the reward will have.
-        serving: where it runs.
-        align, floor: as the reward will have them.
-        ceiling, shrinkage, shuffles: see `pbrlsvr.calibration.calibration` and `pbrlsvr.calibration.fit`.
-        date: written into the file; no clock is read, so that the same input gives the same bytes.
-
     Raises:
         DataError: the parallel text is not as described.
         ConfigError: an option has a value that cannot work.

@@ -27,16 +27,7 @@ def run(
     prompt_key: str,
     recipe: str | None = None,
 ) -> int:
-    """Look at the files and print. Returns 0, 1 where a run would fail on them, 2 where one cannot be read.
-
-    Args:
-        files: parquet, jsonl or another table file.
-        validation: files whose prompts must not be in `files`.
-        reward: as in `reward_fn`: what it reads of each row must be there.
-        tokenizer: a folder or hub name, for the lengths of prompts and references.
-        prompt_key: veRL's `data.prompt_key`.
-        recipe: whether the files make its steps, and its reward in place of `reward`.
-    """
+    """Look at the files and print. Returns 0, 1 where a run would fail on them, 2 where one cannot be read."""
     try:
         config = compose(recipe) if recipe else None
         reward = str(config.get("reward_fn") or reward) if config else reward

@@ -12,9 +12,6 @@ class Batcher:
     """Feeds a `Generator` from other threads.
 
     An error in the model reaches every request that waits or runs at that moment, so no caller is left hanging.
-
-    Args:
-        generator: used by this object's thread only.
     """
 
     def __init__(self, generator: Generator) -> None:

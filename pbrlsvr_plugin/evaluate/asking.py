@@ -30,7 +30,7 @@ from pbrlsvr_plugin.prepare.requests.asking import (
 )
 from pbrlsvr_plugin.prepare.requests.concurrent import Failures, in_order
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
-from pbrlsvr_plugin.score.progress import counted
+from pbrlsvr_plugin.progress import counted
 
 #: So many requests in a row that fail stop the run.
 _GIVE_UP_AFTER = 20
@@ -49,10 +49,6 @@ class Ask:
 
 class Asking:
     """Asks a model, through a journal.
-
-    Args:
-        settings: which model, and how.
-        journal: the answers so far.
 
     Raises:
         ConfigError: there is no such model, or it is no model.

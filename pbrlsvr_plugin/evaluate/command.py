@@ -3,7 +3,6 @@
 Exit codes: 0; 2 for an error; 3 where samples have no answer (they are in no figure); 130 for Ctrl-C.
 """
 
-import fcntl
 import os
 import platform
 import sqlite3
@@ -25,9 +24,9 @@ from pbrlsvr_plugin.evaluate.settings import Settings
 from pbrlsvr_plugin.evaluate.tables import summary
 from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.prepare.requests.journal import Journal
-from pbrlsvr_plugin.score.progress import counted
+from pbrlsvr_plugin.progress import counted
 from pbrlsvr_plugin.terminal import Screen, say, say_error
-from pbrlsvr_plugin.whole_file import whole_file
+from pbrlsvr_plugin.whole_file import lock_out_others, whole_file
 
 FINE, ERROR, MISSING, STOPPED = 0, 2, 3, 130
 
@@ -147,14 +146,7 @@ def _alone(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {str(out)!r} cannot be made: {error}") from error
-    descriptor = os.open(out / ".lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise ConfigError(
-            f"another `pbrlsvr eval` is at work in {str(out)!r}; wait for it, or give another --out"
-        ) from None
+    descriptor = lock_out_others(out / ".lock", "eval", "--out")
     try:
         yield
     finally:

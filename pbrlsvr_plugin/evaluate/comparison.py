@@ -17,7 +17,7 @@ from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.evaluate.metrics import groups as groups_of
 from pbrlsvr_plugin.evaluate.results import read_results, read_samples
 from pbrlsvr_plugin.evaluate.settings import LOW_RESOURCE
-from pbrlsvr_plugin.evaluate.statistics import Array, holm, interval, mcnemar, resampled_means, sign_flips
+from pbrlsvr_plugin.evaluate.statistics import Array, holm, interval, matrix, mcnemar, resampled_means, sign_flips
 
 #: Settings that make figures differ for other reasons than the model.
 _SAME = ("samples", "temperature", "top_p", "max_tokens", "thinking_tokens", "thinking", "mark", "system", "prompts")
@@ -94,21 +94,21 @@ def _compare(data: str, runs: Sequence[Run], seen: Sequence[str]) -> dict[str, A
     problems = list(dict.fromkeys(problem for _, problem in keys))
     low = runs[0].results["settings"].get("low_resource") or LOW_RESOURCE
     groups = groups_of(languages, seen, low)
-    matrices = [_matrix(run.values[data], keys, languages, problems) for run in runs]
-    once = all(set(np.unique(matrix[~np.isnan(matrix)])) <= {0.0, 1.0} for matrix in matrices)
-    models = [_figures(run.name, matrix, languages, groups) for run, matrix in zip(runs, matrices, strict=True)]
+    matrices = [matrix({key: run.values[data][key] for key in keys}, languages, problems) for run in runs]
+    once = all(set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0} for values in matrices)
+    models = [_figures(run.name, values, languages, groups) for run, values in zip(runs, matrices, strict=True)]
     p: dict[tuple[int, str], float] = {}
-    for place, matrix in enumerate(matrices[1:], start=1):
+    for place, values in enumerate(matrices[1:], start=1):
         models[place]["difference"] = {
             column: models[place]["accuracy"][column] - models[0]["accuracy"][column]
             for column in models[0]["accuracy"]
         }
         models[place]["gain"] = models[place]["difference"]["all"]
         for index, language in enumerate(languages):
-            p[place, language] = _test(matrices[0][:, index], matrix[:, index], once)
+            p[place, language] = _test(matrices[0][:, index], values[:, index], once)
         for group, chosen in groups.items():
             columns = [languages.index(language) for language in chosen]
-            p[place, group] = _test_average(matrices[0][:, columns], matrix[:, columns])
+            p[place, group] = _test_average(matrices[0][:, columns], values[:, columns])
     corrected = holm({key: value for key, value in p.items() if key[1] in languages})
     corrected |= holm({key: value for key, value in p.items() if key[1] not in languages})
     for (place, column), value in p.items():
@@ -129,19 +129,8 @@ def _require_same(data: str, runs: Sequence[Run], keys: Sequence[Key]) -> None:
                 )
 
 
-def _matrix(
-    values: Mapping[Key, float], keys: Sequence[Key], languages: Sequence[str], problems: Sequence[str]
-) -> Array:
-    rows = {problem: place for place, problem in enumerate(problems)}
-    columns = {language: place for place, language in enumerate(languages)}
-    found = np.full((len(problems), len(languages)), np.nan)
-    for language, problem in keys:
-        found[rows[problem], columns[language]] = values[language, problem]
-    return found
-
-
-def _figures(name: str, matrix: Array, languages: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    means, draws = np.nanmean(matrix, axis=0), resampled_means(matrix)
+def _figures(name: str, values: Array, languages: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    means, draws = np.nanmean(values, axis=0), resampled_means(values)
     accuracy = {language: float(means[place]) for place, language in enumerate(languages)}
     limits = {language: interval(draws[:, place]) for place, language in enumerate(languages)}
     for group, chosen in groups.items():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pbrlsvr_plugin.evaluate.harness import FILTERS
-from pbrlsvr_plugin.evaluate.statistics import Array, interval, resampled_means
+from pbrlsvr_plugin.evaluate.statistics import Array, interval, matrix, resampled_means
 
 SPANS = ("reasoning", "answer", "reply")
 
@@ -135,12 +135,8 @@ def figures(
 
 
 def _matrix(counts: Mapping[str, Counts], problems: Sequence[str], value: Any) -> Array:
-    found = np.full((len(problems), len(counts)), np.nan)
-    rows = {problem: place for place, problem in enumerate(problems)}
-    for column, each in enumerate(counts.values()):
-        for problem in each.votes:
-            found[rows[problem], column] = value(each, problem)
-    return found
+    found = {(language, problem): value(each, problem) for language, each in counts.items() for problem in each.votes}
+    return matrix(found, list(counts), problems)
 
 
 def _add_accuracies(result: dict[str, Any], order: Sequence[str], means: Array, draws: Array, name: str) -> None:

@@ -18,30 +18,7 @@ LOW_RESOURCE = ("am", "bn", "ee", "ha", "ig", "lg", "ln", "mr", "ne", "om", "rw"
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a run.
-
-    Attributes:
-        model: a folder, a model of the hub, or its name at a server.
-        backend: "endpoint", "vllm" or "transformers".
-        data: data sets, as `downloads.Source` reads them.
-        languages: canonical codes; all by default.
-        limit: problems of each language.
-        samples: of each question.
-        temperature, top_p: at 0, the likeliest token each time.
-        max_tokens: of a response; with `thinking_tokens`, of what follows the thinking.
-        thinking_tokens: the most that a response may think; None is no limit of its own.
-        thinking: on or off, for models whose chat template knows `enable_thinking`; None leaves it.
-        seed: of the sampling.
-        mark: how the answer is asked for: "hash" or "boxed", as in `pbrlsvr prepare`.
-        system: a system message.
-        prompts: a YAML file of instructions, as in `pbrlsvr prepare`'s export.prompt.file; "" for none.
-        urls, api_key_env, body: of the server, and further fields of each request.
-        concurrency: requests in flight at once.
-        engine: arguments of `vllm.LLM`, or of transformers' `from_pretrained`.
-        batch_size: responses at once, with transformers.
-        revision: of a model of the hub.
-        seen: the languages that the model was trained in.
-        low_resource: the languages whose average stands apart.
+    """The settings of a run: the options of `pbrlsvr eval run`, whose help says what they are.
 
     Raises:
         ConfigError: values that cannot work.
@@ -82,12 +59,9 @@ class Settings:
         for name in ("languages", "seen", "low_resource"):
             tags = tuple(dict.fromkeys(parse(code, error=ConfigError) for code in getattr(self, name)))
             object.__setattr__(self, name, tags)
-        for name in ("samples", "max_tokens", "concurrency", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"--{name.replace('_', '-')} {getattr(self, name)} must be 1 or more")
-        for name in ("limit", "thinking_tokens"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--{name.replace('_', '-')} {getattr(self, name)} must be 1 or more")
+        for name in ("samples", "max_tokens", "concurrency", "batch_size", "limit", "thinking_tokens"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(f"--{name.replace('_', '-')} {value} must be 1 or more")
         if self.temperature < 0 or not 0 < self.top_p <= 1:
             raise ConfigError(
                 f"--temperature {self.temperature} must be 0 or more, and --top-p {self.top_p} above 0 and at most 1"

@@ -18,6 +18,11 @@ DRAWS, SEED, LEVEL = 2_000, 0, 0.95
 _AT_ONCE = 20_000_000
 
 
+def matrix(values: Mapping[tuple[str, str], float], languages: Sequence[str], problems: Sequence[str]) -> Array:
+    """`[problems, languages]` of the values by language and problem; NaN where a problem is not there in a language."""
+    return np.array([[values.get((language, problem), np.nan) for language in languages] for problem in problems])
+
+
 def resampled_means(values: Array, draws: int = DRAWS, seed: int = SEED) -> Array:
     """The mean of each column in bootstrap samples of the rows: the clustered, joint bootstrap.
 

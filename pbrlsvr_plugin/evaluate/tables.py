@@ -91,9 +91,9 @@ def _markdown(name: str, one: Mapping[str, Any]) -> str:
     rows = [["model", *heads], ["---", *["---:"] * len(heads)]]
     for model, cells in zip(one["models"], lines, strict=True):
         shown = [f"**{text}**{mark}" if top else f"{text}{mark}" for text, top, mark in cells]
-        rows.append([_escape(model["name"], "|"), *shown])
+        rows.append([_escape(model["name"]), *shown])
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    return "\n".join([f"### {_escape(name, '|')}", "", table, "", *(f"{note}  " for note in one["notes"]), ""])
+    return "\n".join([f"### {_escape(name)}", "", table, "", *(f"{note}  " for note in one["notes"]), ""])
 
 
 def _latex(name: str, one: Mapping[str, Any]) -> str:
@@ -136,11 +136,8 @@ def _csv(comparison: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
-def _escape(text: str, characters: str) -> str:
-    text = " ".join(text.split())
-    for character in characters:
-        text = text.replace(character, f"\\{character}")
-    return text
+def _escape(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}

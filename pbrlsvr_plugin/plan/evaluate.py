@@ -25,12 +25,7 @@ from pbrlsvr_plugin.plan.settings import Settings
 
 @dataclass(frozen=True)
 class Plan:
-    """What `pbrlsvr plan` found.
-
-    Attributes:
-        capacity: bytes of a GPU.
-        parts: everything on the fullest GPU.
-    """
+    """What `pbrlsvr plan` found for GPUs of `capacity` bytes: what lies on the fullest one."""
 
     settings: Settings
     capacity: float

@@ -57,13 +57,7 @@ class Part:
 
 
 def parts(settings: Settings, capacity: float, scorers: tuple[ScorerSize, ...] = ()) -> list[Part]:
-    """Everything on the fullest GPU.
-
-    Args:
-        settings: of the recipe.
-        capacity: bytes of a GPU.
-        scorers: models of the reward that share the GPUs with the training.
-    """
+    """Everything on the fullest GPU, of `capacity` bytes."""
     own = {phase for engine in engines(settings) for phase in (*PASSES[engine.role], *STEPS[engine.role])}
     phases = tuple(phase for phase in PHASES if phase in {SYNC, ROLLOUT} | own)
     found = [part for engine in engines(settings) for part in engine_parts(engine, phases)]

@@ -31,17 +31,7 @@ def run(
     explain: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Plan and print. Returns 0 where the recipe fits and its batches divide, 1 where not, 2 where it is in error.
-
-    Args:
-        recipe: a recipe's name or a Hydra file.
-        overrides: as on veRL's command line.
-        gpus: per node; default: the recipe's.
-        gpu_memory: of a GPU, in GiB.
-        model: a folder with `config.json`, or a hub name, for policy and critic.
-        explain: print every formula with its numbers.
-        as_json: print one JSON object and nothing else.
-    """
+    """Plan and print. Returns 0 where the recipe fits and its batches divide, 1 where not, 2 where it is in error."""
     try:
         config = compose(recipe, overrides)
         set_hardware(config, gpus=gpus, nodes=nodes, model=model)

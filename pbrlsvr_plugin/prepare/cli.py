@@ -181,7 +181,10 @@ def _with_runner(
         if not arguments and not any(flags.values()):
             raise ConfigError("give a configuration (`pbrlsvr prepare init` writes one), or flags: see --help")
         config = read_config(Path(first) if is_file else None, rest, flags)
-        confirm = (lambda: True) if yes or not sys.stdin.isatty() else _confirmed
+
+        def confirm() -> bool:
+            return yes or not sys.stdin.isatty() or typer.confirm("ask for these now?", default=True)
+
         with Runner(config, say, Progress(Screen()), lock=lock, confirm=confirm) as runner:
             work(runner)
     except PbrlsvrError as error:
@@ -191,10 +194,6 @@ def _with_runner(
         say("stopped; what was answered so far is kept: run the same command again to go on", err=True)
         return 130
     return 0
-
-
-def _confirmed() -> bool:
-    return typer.confirm("ask for these now?", default=True)
 
 
 def _show_table(reports: Sequence[dict[str, Any]]) -> None:

@@ -5,7 +5,6 @@ that it was made with. The input counts by content: a stage that is redone and g
 after it alone.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -18,10 +17,11 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.prepare.config import STAGES, Config
-from pbrlsvr_plugin.prepare.progress import Progress
+from pbrlsvr_plugin.prepare.progress import Progress, Tracked
 from pbrlsvr_plugin.prepare.requests.journal import Journal
 from pbrlsvr_plugin.prepare.stage import Context, Stage, fingerprint
 from pbrlsvr_plugin.prepare.store import NoRows, PartRows, StageWriter, read_report, storage_errors
+from pbrlsvr_plugin.whole_file import lock_out_others
 
 Say = Callable[[str], None]
 _LEAST_FREE = 32 << 20
@@ -127,7 +127,7 @@ class Runner:
 
     def _run_stage(self, name: str) -> dict[str, Any]:
         folder, started = self.config.folder(name), time.monotonic()
-        rows = self._progress.track(self._rows(name))
+        rows = Tracked(self._rows(name))
         with self._stage(name) as (stage, context), StageWriter(folder, name) as writer:
             # What the old output says would be wrong from the first new file in `out` on.
             _remove_report(folder)
@@ -260,17 +260,7 @@ def _try_to_write(out: Path) -> None:
 def _lock(work: Path) -> int:
     work.parent.mkdir(parents=True, exist_ok=True)
     work.mkdir(mode=0o700, exist_ok=True)
-    # Neither through somebody's link, nor readable by others.
-    descriptor = os.open(work / "lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    os.fchmod(descriptor, 0o600)
-    try:
-        # The system lets go of it when the process ends, in whatever way.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise ConfigError(
-            f"another `pbrlsvr prepare` is at work in {str(work)!r}; wait for it, or give another out"
-        ) from error
+    descriptor = lock_out_others(work / "lock", "prepare", "out")
     for left in work.glob("*.scratch-*"):
         shutil.rmtree(left, ignore_errors=True)
     return descriptor

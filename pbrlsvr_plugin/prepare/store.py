@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.json_lines import json_line, json_value
 from pbrlsvr_plugin.prepare.stage import CANDIDATE, FIELDS, TEXTS, Row, digest
+from pbrlsvr_plugin.whole_file import sync
 
 #: Rows in a part file, and in the memory of a reader or a writer.
 PART_ROWS = 10_000
@@ -42,20 +43,6 @@ SCHEMA = pa.schema(
         ("extra", _TEXTS_BY_NAME),
     ]
 )
-
-
-def sync_folder(folder: Path) -> None:
-    """Puts the names in a folder on the disk, as `os.fsync` does with a file's content."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -110,11 +97,7 @@ class NoRows:
 
 
 class StageWriter:
-    """Writes the folder of one stage. Use as a context manager; `finish` makes it count, an error leaves no trace.
-
-    Args:
-        folder: the folder of the stage, as in "2-reference". What stands there is replaced at the end.
-    """
+    """Writes the folder of one stage. Use as a context manager; `finish` makes it count, an error leaves no trace."""
 
     def __init__(self, folder: Path, name: str):
         self.rows_out = 0
@@ -177,11 +160,11 @@ class StageWriter:
         }
         path = self._partial / "stage.json"
         path.write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
-        sync_file(path)
-        sync_folder(self._partial)
+        sync(path)
+        sync(self._partial)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._partial.rename(self._folder)
-        sync_folder(self._folder.parent)
+        sync(self._folder.parent)
         return dict(report)
 
     def __enter__(self) -> "StageWriter":
@@ -221,7 +204,7 @@ class StageWriter:
 
     def _part(self, name: str) -> dict[str, Any]:
         path = self._partial / name
-        sync_file(path)
+        sync(path)
         rows = pq.read_metadata(path).num_rows
         return {"file": name, "rows": rows, "bytes": path.stat().st_size, "sha256": digest(path)}
 

@@ -63,11 +63,7 @@ class Languages:
 
 
 class Keys:
-    """Which key of a row is what.
-
-    Args:
-        names: the keys of some rows.
-    """
+    """Which key of a row is what."""
 
     def __init__(self, names: set[str]):
         # A key of the reward's that is a field as well is `reward.<key>`.

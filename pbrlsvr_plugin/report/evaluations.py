@@ -27,11 +27,6 @@ _STEP = re.compile(r"global_step_(\d{1,12})")
 def read_evaluation(name: str, folder: Path, sample_bytes: int) -> tuple[dict[str, Any], Picks]:
     """A result, and samples of it.
 
-    Args:
-        name: what it is called on the page.
-        folder: the --out of a `pbrlsvr eval`.
-        sample_bytes: how many bytes of samples to take.
-
     Raises:
         ConfigError, DataError: it is no finished result.
     """

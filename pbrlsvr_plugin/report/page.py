@@ -19,10 +19,6 @@ from pbrlsvr_plugin.report.samples import embedded
 def render(title: str, content: Mapping[str, Any]) -> bytes:
     """The page.
 
-    Args:
-        title: shown on top.
-        content: what page.js draws; see `command.gather`.
-
     Raises:
         MissingDependencyError: plotly is not installed.
     """

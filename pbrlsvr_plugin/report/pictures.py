@@ -28,10 +28,6 @@ _Panel = tuple[str, Any]
 def draw(content: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write the pictures of a report.
 
-    Args:
-        content: of `command.gather`.
-        folder: where; made if it is not there.
-
     Raises:
         ConfigError: the folder cannot be written to.
         MissingDependencyError: matplotlib is not installed.

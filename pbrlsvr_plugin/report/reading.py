@@ -50,11 +50,6 @@ class Step:
 def read_step(step: int, path: Path, sample_bytes: int = 0) -> Step:
     """Reads a file once, in memory that does not grow with its texts.
 
-    Args:
-        step: its number.
-        path: the file.
-        sample_bytes: how many bytes of samples to pick; 0 for none.
-
     Raises:
         DataError: the file cannot be read at all.
     """

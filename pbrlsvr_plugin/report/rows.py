@@ -154,12 +154,7 @@ def _of_objects(batch: list[bytes], unread: Counter[str], wanted: Wanted, keep_l
 
 
 class _Shape:
-    """Rows with the keys of one, and no others.
-
-    Args:
-        keys: of the row.
-        wanted: those of them that are read.
-    """
+    """Rows with the keys of one, and no others."""
 
     def __init__(self, keys: Sequence[str], wanted: set[str]):
         fields = {key: f"f{place}" for place, key in enumerate(keys)}

@@ -12,7 +12,7 @@ from typing import Any
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
 from pbrlsvr.table_files import shown_columns
-from pbrlsvr_plugin.prepare.load.mapping import lookup, names, text_of
+from pbrlsvr_plugin.prepare.load.mapping import get, names, text_of
 from pbrlsvr_plugin.verl.metrics import UNKNOWN, language_of
 
 #: What a reward reads -> where it may stand, the surest first.
@@ -54,10 +54,6 @@ class Columns:
 
     def sample(self, row: Mapping[str, Any], about: tuple[dict[str, Any], str]) -> dict[str, Any]:
         """The arguments of a reward function.
-
-        Args:
-            row: a row of the file.
-            about: what `about` says of it.
 
         Raises:
             DataError: the row has no response, or one that is no text.
@@ -138,10 +134,7 @@ def columns_of(
 
 
 def _value(row: Mapping[str, Any], column: str) -> Any:
-    try:
-        value = lookup(dict(row), column)
-    except KeyError:
-        return None
+    value = get(dict(row), column)
     # What pandas writes where there is nothing.
     return None if isinstance(value, float) and not isfinite(value) else value
 

@@ -23,9 +23,9 @@ from pbrlsvr.table_files import COMPRESSED, Malformed, Record, ending, records
 from pbrlsvr.yaml_files import read_yaml
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE
 from pbrlsvr_plugin.prepare.load.mapping import names
+from pbrlsvr_plugin.progress import counted
 from pbrlsvr_plugin.score.columns import Columns, columns_of
 from pbrlsvr_plugin.score.kept import Kept
-from pbrlsvr_plugin.score.progress import counted
 from pbrlsvr_plugin.score.summary import Summary
 from pbrlsvr_plugin.score.writing import write_copy
 from pbrlsvr_plugin.terminal import Screen, say, say_error
@@ -76,21 +76,7 @@ def run(
     window: int = 256,
     json_out: Path | None = None,
 ) -> int:
-    """`score` for the command line.
-
-    Args:
-        file: .jsonl, .json, .csv, .tsv or .parquet; a response on each row.
-        arguments: options of the reward, as `key=value`, or a YAML file of them; later ones go before earlier ones.
-        reward: a reward of pbrlsvr, or `file.py:function`, as veRL calls it.
-        config: a veRL config whose reward is taken instead.
-        out: where the copy with the results goes.
-        column: `name=column`, where the name of a column is not guessed right: see `score.columns.PLACES`.
-        language: the language of all rows.
-        prefix: of the new columns; by default the reward's name and "_".
-        limit: only so many rows.
-        window: rows that are scored at the same time.
-        json_out: a file for the summary.
-    """
+    """`score` for the command line."""
     try:
         if json_out is not None:
             require_writable(json_out, "--json")

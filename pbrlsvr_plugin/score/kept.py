@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from pbrlsvr.errors import ConfigError
@@ -19,10 +18,6 @@ from pbrlsvr_plugin.json_lines import json_line, json_value
 
 class Kept:
     """The file of results so far.
-
-    Args:
-        path: where it is, or is to be.
-        made_with: what the results depend on: reward, options, columns, the file's digest.
 
     Attributes:
         rows: how many rows have a result.
@@ -68,9 +63,7 @@ class Kept:
     def __enter__(self) -> "Kept":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _write(self, value: Mapping[str, Any]) -> None:

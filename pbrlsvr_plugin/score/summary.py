@@ -44,16 +44,11 @@ class Moments:
 
 @dataclass
 class Tally:
-    """One language.
-
-    Attributes:
-        rows: that were looked at.
-        failed: of them, without a score.
-        values: "score" or a component -> its moments.
-    """
+    """One language."""
 
     rows: int = 0
     failed: int = 0
+    #: "score" or a component -> its moments.
     values: dict[str, Moments] = field(default_factory=dict)
 
 

@@ -21,13 +21,6 @@ Entries = Callable[[], Iterator[dict[str, Any]]]
 def write_copy(rows: Rows, entries: Entries, out: Path, prefix: str, file: Path) -> None:
     """Writes the copy: beside its place first, so that what stands there is whole.
 
-    Args:
-        rows: gives the rows of the file.
-        entries: gives the results, {"result": ...} or {"error": ...}, in the same order.
-        out: the copy.
-        prefix: of the new columns.
-        file: the file itself.
-
     Raises:
         DataError: the file is not the one that was scored.
         ConfigError: it has a column of the same name.
@@ -39,13 +32,25 @@ def write_copy(rows: Rows, entries: Entries, out: Path, prefix: str, file: Path)
             f"{file.name!r} has a column {taken[0]!r} already; run it again with another --prefix than {prefix!r}: "
             "what was scored is kept"
         )
+    kinds = {f"{prefix}{key}": number for key, number in keys.items()} | ({f"{prefix}error": False} if failed else {})
+
+    def new(entry: dict[str, Any]) -> dict[str, Any]:
+        said = {**entry.get("result", {}), **({"error": entry.get("error")} if failed else {})}
+        return {name: said.get(name.removeprefix(prefix)) for name in kinds}
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    packed, plain = out.suffix == ".gz", ending(file) == ".parquet"
     with whole_file(out) as draft:
         if out.suffix == ".parquet":
-            _write_parquet(file, entries(), draft, prefix, keys, failed)
+            _write_parquet(file, map(new, entries()), draft, kinds)
         else:
-            _write_lines(rows(), entries(), draft, packed, prefix, keys, failed, plain)
+            with gzip.open(draft, "wb") if out.suffix == ".gz" else draft.open("wb") as written:
+                for (number, row), entry in zip(rows(), entries(), strict=True):
+                    if number != entry["row"]:
+                        raise DataError(f"row {number} of the file has changed while it was scored; score it again")
+                    kept = {} if isinstance(row, Malformed) else row
+                    # What only Arrow knows, such as a date, becomes text.
+                    kept = json.loads(json.dumps(kept, default=str)) if ending(file) == ".parquet" else kept
+                    written.write(json_line({**kept, **new(entry)}).encode())
 
 
 def _keys(entries: Iterator[dict[str, Any]]) -> tuple[dict[str, bool], bool]:
@@ -59,53 +64,22 @@ def _keys(entries: Iterator[dict[str, Any]]) -> tuple[dict[str, bool], bool]:
     return keys or {"score": True}, failed
 
 
-def _new(entry: dict[str, Any], prefix: str, keys: dict[str, bool], failed: bool) -> dict[str, Any]:
-    result = entry.get("result", {})
-    found = {f"{prefix}{key}": result.get(key) for key in keys}
-    return {**found, **({f"{prefix}error": entry.get("error")} if failed else {})}
-
-
-def _write_lines(
-    rows: Iterator[tuple[int, Record]],
-    entries: Iterator[dict[str, Any]],
-    draft: Path,
-    packed: bool,
-    prefix: str,
-    keys: dict[str, bool],
-    failed: bool,
-    typed: bool,
-) -> None:
-    with gzip.open(draft, "wb") if packed else draft.open("wb") as file:
-        for (number, row), entry in zip(rows, entries, strict=True):
-            if number != entry["row"]:
-                raise DataError(f"row {number} of the file has changed while it was scored; score it again")
-            kept = {} if isinstance(row, Malformed) else row
-            # What only Arrow knows, such as a date, becomes text.
-            kept = json.loads(json.dumps(kept, default=str)) if typed else kept
-            file.write(json_line({**kept, **_new(entry, prefix, keys, failed)}).encode())
-
-
-def _write_parquet(
-    file: Path, entries: Iterator[dict[str, Any]], draft: Path, prefix: str, keys: dict[str, bool], failed: bool
-) -> None:
+def _write_parquet(file: Path, entries: Iterator[dict[str, Any]], draft: Path, kinds: dict[str, bool]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {f"{prefix}{key}": pa.float64() if number else pa.string() for key, number in keys.items()}
-    kinds |= {f"{prefix}error": pa.string()} if failed else {}
-    with ExitStack() as stack:
-        source = stack.enter_context(pq.ParquetFile(file))
+    with pq.ParquetFile(file) as source, ExitStack() as stack:
         schema = source.schema_arrow
-        for name, kind in kinds.items():
-            schema = schema.append(pa.field(name, kind))
+        for name, is_number in kinds.items():
+            schema = schema.append(pa.field(name, pa.float64() if is_number else pa.string()))
         writer = stack.enter_context(pq.ParquetWriter(draft, schema))
         for batch in source.iter_batches(_BATCH_ROWS):
-            new = [_new(entry, prefix, keys, failed) for entry in islice(entries, len(batch))]
+            new = list(islice(entries, len(batch)))
             arrays = [*batch.slice(0, len(new)).columns]
-            for name, kind in kinds.items():
+            for name, is_number in kinds.items():
                 values = [one[name] for one in new]
                 texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-                arrays.append(pa.array(texts if kind == pa.string() else values, kind))
+                arrays.append(pa.array(values, pa.float64()) if is_number else pa.array(texts, pa.string()))
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
             if len(new) < len(batch):
                 break

@@ -78,13 +78,7 @@ class Row(BaseModel):
 
 
 def sample(response: str, row: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
-    """The arguments of a reward function.
-
-    Args:
-        response: the response.
-        row: "data_source", "ground_truth" and "extra_info", each of which may be missing.
-        number: stands as `extra_info.index` where the row has none.
-    """
+    """The arguments of a reward function."""
     truth, info = row.get("ground_truth"), row.get("extra_info") or {}
     index = number if info.get("index") is None else info["index"]
     return {

@@ -17,12 +17,7 @@ ERROR = 2
 
 
 def run(arguments: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> int:
-    """`serve` for the command line.
-
-    Args:
-        arguments: a YAML file of `ServeOptions`, and `key=value` pairs that go before it.
-        flags: dotted key -> value; go before both.
-    """
+    """`serve` for the command line."""
     try:
         options = read_options(arguments, flags or {})
         token = options.token()

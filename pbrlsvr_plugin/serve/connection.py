@@ -38,12 +38,7 @@ class Connection(H11Protocol):
 
     @classmethod
     def bounded(cls, most: int, patience_s: float) -> type["Connection"]:
-        """This class with these bounds.
-
-        Args:
-            most: connections at the same time.
-            patience_s: seconds for a request's head, and for an answer that is not taken.
-        """
+        """This class with these bounds; the patience is for a request's head, and for an answer that is not taken."""
         return type("BoundedConnection", (cls,), {"most": most, "patience_s": patience_s})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

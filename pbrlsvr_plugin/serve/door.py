@@ -41,12 +41,6 @@ log = logging.getLogger(__name__)
 class Door:
     """The reward, with what is in flight.
 
-    Args:
-        function: as `pbrlsvr_plugin.verl.chosen_reward` gives it.
-        described: names the reward and its options.
-        limits: how much may wait.
-        metrics: what is counted.
-
     Attributes:
         requests: in flight, whatever they ask for.
         waiting: samples and texts without an answer.

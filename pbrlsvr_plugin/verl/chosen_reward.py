@@ -54,7 +54,7 @@ def named(
         function = own_reward.load(name)
         if hasattr(function, "reward") or not (plain and callable(function)):
             apply_choice(config)  # which says what is missing
-        return partial(function, **_kwargs(config.reward.custom_reward_function)), described
+        return partial(function, **own_reward.options(config.reward.custom_reward_function)), described
     apply_choice(config)
     return _of_pbrlsvr(config.reward.custom_reward_function), described
 
@@ -152,13 +152,7 @@ def _plain(value: Any) -> Any:
 
 
 def _of_pbrlsvr(target: DictConfig) -> Function:
-    return partial(getattr(pbrlsvr, target.name), **_kwargs(target))
-
-
-def _kwargs(target: DictConfig) -> dict[str, Any]:
-    options = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}), resolve=True)
-    assert isinstance(options, dict)
-    return {str(name): value for name, value in options.items()}
+    return partial(getattr(pbrlsvr, target.name), **own_reward.options(target))
 
 
 def _of_verl(config: DictConfig) -> Function:

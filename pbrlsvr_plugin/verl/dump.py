@@ -77,18 +77,7 @@ def line(
     reward_model: Any = None,
     extra_info: Any = None,
 ) -> dict[str, Any]:
-    """The fields of one response, but for its texts and for what the reward returned.
-
-    Args:
-        key: veRL's key of the response.
-        step: of training.
-        score: see above.
-        length: see `response_length`.
-        truncated: see above; None where the limit is not known.
-        data_source: the row's.
-        reward_model: the row's.
-        extra_info: the row's.
-    """
+    """The fields of one response, but for its texts and for what the reward returned."""
     info = extra_info if isinstance(extra_info, Mapping) else {}
     return {
         "gts": reward_model.get("ground_truth") if isinstance(reward_model, Mapping) else None,

@@ -1,9 +1,8 @@
 """The modules of ours that a config names: each exists, or the error says where it is now."""
 
-from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
 
+from hydra_plugins.pbrlsvr_searchpath.plugin import texts
 from omegaconf import DictConfig, OmegaConf
 
 from pbrlsvr.errors import ConfigError
@@ -29,7 +28,7 @@ def require(config: DictConfig) -> None:
         ConfigError: a value of the config, as in `pkg://pbrlsvr_plugin.sampler` or `_target_: pbrlsvr_plugin.x.Class`,
             names a module of ours that there is not; with the place, and where it has moved to.
     """
-    for place, value in _texts(OmegaConf.to_container(config, resolve=False)):
+    for place, value in texts(OmegaConf.to_container(config, resolve=False)):
         scheme = "pkg://" if value.startswith("pkg://") else ""
         name = value.removeprefix("pkg://").replace("/", ".")
         if not name.startswith(PREFIX):
@@ -46,10 +45,3 @@ def _exists(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # of a package above it
         return False
-
-
-def _texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(node, str):
-        yield place, node
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
-        yield from _texts(value, f"{place}.{key}" if place else str(key))

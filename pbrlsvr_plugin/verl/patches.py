@@ -16,11 +16,7 @@ _OURS, _OVERALL = "pbrlsvr/", "pbrlsvr/overall/"
 
 
 class ShortConsole:
-    """veRL's console logger, without the metrics of single languages: with 30 of them its one line has 400 more.
-
-    Args:
-        console: veRL's.
-    """
+    """veRL's console logger, without the metrics of single languages: with 30 of them its one line has 400 more."""
 
     def __init__(self, console: Any):
         self._console = console

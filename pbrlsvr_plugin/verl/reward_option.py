@@ -11,6 +11,7 @@ import re
 from importlib import resources
 from typing import Any
 
+from hydra_plugins.pbrlsvr_searchpath.plugin import texts
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import pbrlsvr
@@ -168,16 +169,6 @@ def _refuse_misplaced(config: DictConfig) -> None:
             f"profile: {profile!r} stands where it has no effect; choose it in the defaults list after ppo_trainer, or "
             f"on the command line, as +profile={profile}"
         )
-    for place, value in _choices_below_top(OmegaConf.to_container(config, resolve=False)):
-        raise ConfigError(f"{place}: {value!r} is read by nothing; move it to the top level, `reward_fn: {value}`")
-
-
-def _choices_below_top(node: Any, place: str = "") -> list[tuple[str, Any]]:
-    found = []
-    if isinstance(node, dict):
-        for key, value in node.items():
-            here = f"{place}.{key}" if place else str(key)
-            if key == "reward_fn" and place and not place.startswith("hydra") and _is_ours(value):
-                found.append((here, value))
-            found += _choices_below_top(value, here)
-    return found
+    for place, value in texts(OmegaConf.to_container(config, resolve=False)):
+        if place.endswith(".reward_fn") and not place.startswith("hydra") and _is_ours(value):
+            raise ConfigError(f"{place}: {value!r} is read by nothing; move it to the top level, `reward_fn: {value}`")

@@ -18,9 +18,11 @@ import os
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.serving.keys import Secrets
@@ -213,25 +215,19 @@ def heat_map(metrics: Mapping[str, float], title: str) -> Any:
 
     languages = sorted(table, key=lambda language: (language != OVERALL, language))
     columns = list(dict.fromkeys(column for language in languages for column in table[language]))
-    values = [[table[language].get(column, math.nan) for column in columns] for language in languages]
+    values = np.array([[table[language].get(column, math.nan) for column in columns] for language in languages])
     figure = Figure(figsize=(1.5 + 1.1 * len(columns), 1.5 + 0.3 * len(languages)), layout="constrained")
     axes = figure.subplots()
     # From dark to light in every channel: readable without seeing red from green.
     image = axes.imshow(values, vmin=0, vmax=1, cmap="cividis", aspect="auto")
     axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
     axes.set_yticks(range(len(languages)), languages)
-    for (row, column), value in _cells(values):
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value < 0.6 else "black")
+    for (row, column), value in np.ndenumerate(values):
+        if math.isfinite(value):
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value < 0.6 else "black")
     axes.set_title(title)
     figure.colorbar(image)
     return figure
-
-
-def _cells(values: Sequence[Sequence[float]]) -> Iterator[tuple[tuple[int, int], float]]:
-    for row, line in enumerate(values):
-        for column, value in enumerate(line):
-            if math.isfinite(value):
-                yield (row, column), value
 
 
 def _cell(value: Any) -> Any:

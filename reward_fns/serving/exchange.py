@@ -68,14 +68,6 @@ async def exchange(
 ) -> Answer:
     """Sends a request and reads its answer.
 
-    Args:
-        client: of `new_client`.
-        method: "GET" or "POST".
-        url: where to.
-        content: the body of the request.
-        key: sent as a bearer token.
-        most_bytes: the largest body of a success, as sent and as unpacked.
-
     Raises:
         ExchangeError: see there.
     """

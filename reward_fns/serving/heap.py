@@ -14,11 +14,7 @@ _EVERY_S = 30.0
 
 
 class Heap:
-    """Gives freed memory back to the system from time to time, where the C library is glibc.
-
-    Args:
-        every_s: seconds between two times.
-    """
+    """Gives freed memory back to the system from time to time, where the C library is glibc."""
 
     def __init__(self, every_s: float = _EVERY_S):
         self.every_s = every_s

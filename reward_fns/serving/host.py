@@ -116,11 +116,6 @@ def run_isolating(run: Callable[[list[Any]], Sequence[Any]], items: Sequence[Has
 
     A window that fails is halved until the item that is to blame stands alone. Where that brings no success, however
     small the part, it is not an item that is to blame: then all that are left fail with the cause.
-
-    Args:
-        run: `[n]` items -> `[n]` results.
-        items: `[N]`.
-        model: names the model in errors.
     """
     results: list[Any] = [None] * len(items)
     # One bad item costs a failure for each halving; a few more allow for neighbours that are bad as well.

@@ -17,13 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Metrics:
-    """Counters of one scorer. The caller locks.
-
-    Args:
-        name: of the scorer, in the log.
-        tokens: how many tokens its model has computed, without and with padding.
-        damaged: how many results on disk were not what had been written.
-    """
+    """Counters of one scorer. The caller locks."""
 
     def __init__(self, name: str, tokens: Callable[[], tuple[int, int]], damaged: Callable[[], int]):
         self._name = name

@@ -21,16 +21,12 @@ from typing import Any
 from pbrlsvr.errors import ServiceError
 from pbrlsvr.serving.batcher import Batcher
 from pbrlsvr.serving.disk_cache import own_folder
-from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.host import ModelOptions
-from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.serving.options import CLIENT_CACHE_BYTES, ServingOptions
 from pbrlsvr.serving.transfer import packed, unpacked
 
 # Calls that one process has in flight. While they are, the next one gathers what comes in.
 _CALLS_IN_FLIGHT = 2
-
-# What each of them keeps for itself, of the texts that it asks for again and again.
-_CLIENT_CACHE_BYTES = 32 * 2**20
 
 _PAUSE_S = 0.05
 
@@ -52,7 +48,7 @@ def replica(options: ModelOptions, serving: ServingOptions, here: Callable[[], B
         return Batcher(
             asking.run,
             name=f"{type(options).__name__} {options.model!r} in another process of this node",
-            cache_bytes=min(_CLIENT_CACHE_BYTES, serving.cache_mib * 2**20),
+            cache_bytes=min(CLIENT_CACHE_BYTES, serving.cache_mib * 2**20),
             max_waiting=serving.max_waiting,
             threads=_CALLS_IN_FLIGHT,
             fix=lambda: _FIX,
@@ -67,12 +63,8 @@ def replica(options: ModelOptions, serving: ServingOptions, here: Callable[[], B
 
 def _socket(options: ModelOptions, serving: ServingOptions) -> Path:
     """Where the model of this run is asked for on this node."""
-    # What only those who ask do must not make it another model.
-    shared = serving.model_copy(
-        update={"timeout_s": 1.0, "max_waiting": 1, "restarts": 0, "endpoint": EndpointOptions()}
-    )
     run = f"{os.getppid()} {os.environ.get('MASTER_PORT', '')}"
-    digest = hashlib.sha256(f"{run} {options!r} {shared!r}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{run} {options!r} {serving.of_the_model!r}".encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"pbrlsvr-{os.getuid()}"
     return own_folder(str(folder), "serving.place='node', whose folder") / f"{digest}.socket"
 

@@ -13,6 +13,9 @@ from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 Place = Literal["auto", "local", "node", "ray", "endpoint"]
 
+#: What a process that asks for a model elsewhere keeps for itself, of the texts that it asks for again and again.
+CLIENT_CACHE_BYTES = 32 * 2**20
+
 #: Options that stood in each model's block, and now stand once in the reward's `serving`.
 MOVED_TO_SERVING = {name: f"serving.{name}" for name in ("device", "dtype", "batch_tokens")}
 
@@ -93,6 +96,12 @@ class ServingOptions(Options):
             )
         endpoint = self.endpoint.model_copy(update={"urls": (f"http://{router}/v1",)})
         return self.model_copy(update={"endpoint": endpoint})
+
+    @property
+    def of_the_model(self) -> "ServingOptions":
+        """These options without those of who asks: what must not make it another model."""
+        asking = {"timeout_s": 1.0, "max_waiting": 1, "restarts": 0, "endpoint": EndpointOptions()}
+        return self.model_copy(update=asking)
 
     def resolved(self, has_client: bool = False) -> "ServingOptions":
         """These options with the place that "auto" means in this process.

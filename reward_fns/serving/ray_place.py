@@ -19,17 +19,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.batcher import Batcher
-from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.host import ModelHost, ModelOptions
-from pbrlsvr.serving.options import ServingOptions
+from pbrlsvr.serving.options import CLIENT_CACHE_BYTES, ServingOptions
 from pbrlsvr.serving.ray_gpus import choose_gpu, return_gpu_memory
 from pbrlsvr.serving.transfer import packed, unpacked
 
 #: How the actors' names begin.
 PREFIX = "pbrlsvr-"
-
-# What each client process keeps for itself, of the texts that it asks for again and again.
-_CLIENT_CACHE_BYTES = 32 * 2**20
 
 # Calls that one client has in flight to one replica. While they are, the next one gathers what comes in.
 _CALLS_IN_FLIGHT = 4
@@ -54,7 +50,7 @@ def client(options: ModelOptions, serving: ServingOptions, index: int) -> Batche
     return Batcher(
         replica.run,
         name=f"{type(options).__name__} {options.model!r} in Ray, replica {index + 1} of {serving.replicas}",
-        cache_bytes=min(_CLIENT_CACHE_BYTES, serving.cache_mib * 2**20),
+        cache_bytes=min(CLIENT_CACHE_BYTES, serving.cache_mib * 2**20),
         max_waiting=max(1, serving.max_waiting // serving.replicas),
         threads=_CALLS_IN_FLIGHT,
         fix=replica.fix,
@@ -135,11 +131,7 @@ class Replica:
     @property
     def name(self) -> str:
         """Of the actor: the same in all processes of a job that ask for the same model in the same way."""
-        # What only the clients do must not make it another actor.
-        shared = self._serving.model_copy(
-            update={"timeout_s": 1.0, "max_waiting": 1, "restarts": 0, "endpoint": EndpointOptions()}
-        )
-        digest = hashlib.sha256(f"{self._options!r} {shared!r}".encode()).hexdigest()[:12]
+        digest = hashlib.sha256(f"{self._options!r} {self._serving.of_the_model!r}".encode()).hexdigest()[:12]
         return f"{PREFIX}{self._job}-{digest}-{self._index}"
 
     def fix(self) -> str:

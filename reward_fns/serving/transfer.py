@@ -12,12 +12,7 @@ from pbrlsvr.serving.batcher import Failure
 
 
 def packed(futures: "Sequence[Future[Any]]", model: str) -> tuple[Any, dict[int, Exception]]:
-    """Waits for `[N]` results: what there is, vectors of one shape as one array; and the errors of the other rows.
-
-    Args:
-        futures: `[N]`, in order.
-        model: names the model in errors.
-    """
+    """Waits for `[N]` results: what there is, vectors of one shape as one array; and the errors of the other rows."""
     errors = {row: _portable(error, model) for row, future in enumerate(futures) if (error := future.exception())}
     values = [future.result() for row, future in enumerate(futures) if row not in errors]
     if values and all(isinstance(v, np.ndarray) and v.shape == values[0].shape for v in values):

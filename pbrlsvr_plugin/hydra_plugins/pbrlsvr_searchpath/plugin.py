@@ -139,7 +139,7 @@ def mentions(config: Any) -> Iterator[str]:
     """Where a config names us, as `key: value`, unresolved; of a veRL config also what stands for our options."""
     if not OmegaConf.is_dict(config):
         return
-    for place, value in _texts(OmegaConf.to_container(config, resolve=False)):
+    for place, value in texts(OmegaConf.to_container(config, resolve=False)):
         if _OURS.match(value) and not _FILE.match(value) and not place.startswith("hydra.runtime."):
             yield f"{place}: {value}"
     target = OmegaConf.select(config, "reward.custom_reward_function", throw_on_resolution_failure=False)
@@ -155,15 +155,12 @@ def mentions(config: Any) -> Iterator[str]:
         yield "profile"  # where the option is applied, no key of that name is left
 
 
-def _texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
+def texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Place and value of each text in a config, as `trainer.logger.0`."""
     if isinstance(node, str):
         yield place, node
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield from _texts(value, f"{place}.{key}" if place else str(key))
-    elif isinstance(node, list):
-        for value in node:
-            yield from _texts(value, place)
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from texts(value, f"{place}.{key}" if place else str(key))
 
 
 def _apply_choice(config: Any, ours: str) -> None:

@@ -31,8 +31,12 @@ async def _score(row: Mapping[str, Any], options: MeaningOptions) -> float:
     if options.method == "cosine":
         return await _cosine(question, english, options)
     if options.method == "comet":
-        return await _comet(english, question, options)
-    back = await _translate(question, row["language"], options)
+        from pbrlsvr.models.comet.comet import comet
+
+        return await comet(options.comet, options.serving).score(english, question)
+    from pbrlsvr.models.translation.translator import translator
+
+    back = await translator(options.translation, options.serving).translate(question, row["language"])
     if options.method == "round_trip_cosine":
         return await _cosine(back, english, options)
     from pbrlsvr.scoring.overlap import chrf
@@ -44,15 +48,3 @@ async def _cosine(text: str, english: str, options: MeaningOptions) -> float:
     from pbrlsvr.models.embedding.embedder import embedder
 
     return await embedder(options.embedding, options.serving).cosine(text, english)
-
-
-async def _translate(text: str, language: str, options: MeaningOptions) -> str:
-    from pbrlsvr.models.translation.translator import translator
-
-    return await translator(options.translation, options.serving).translate(text, language)
-
-
-async def _comet(english: str, translation: str, options: MeaningOptions) -> float:
-    from pbrlsvr.models.comet.comet import comet
-
-    return await comet(options.comet, options.serving).score(english, translation)

@@ -24,6 +24,7 @@ from pbrlsvr.answers.cjk import find_numbers
 from pbrlsvr.answers.locales import conventions
 from pbrlsvr.answers.texts import clean
 from pbrlsvr.languages import base
+from pbrlsvr_plugin.prepare.check.verbatim import Differences
 
 Readings = frozenset[Fraction]
 
@@ -78,20 +79,7 @@ class Written:
     readings: Readings
 
 
-@dataclass(frozen=True)
-class NumberCheck:
-    """What differs between the numbers of two texts, as they are written there."""
-
-    missing: tuple[str, ...]
-    added: tuple[str, ...]
-
-    def __str__(self) -> str:
-        verbs = (("missing", self.missing), ("not in the English", self.added))
-        said = (f"{', '.join(texts)} {'is' if len(texts) == 1 else 'are'} {what}" for what, texts in verbs if texts)
-        return "; ".join(said)
-
-
-def compare(english: str, translation: str, language: str, spelled_up_to: int = 20) -> NumberCheck | None:
+def compare(english: str, translation: str, language: str, spelled_up_to: int = 20) -> Differences | None:
     """What is wrong with the numbers of a translation; None where nothing is.
 
     Args:
@@ -126,7 +114,7 @@ def compare(english: str, translation: str, language: str, spelled_up_to: int = 
     added = [number.text for number, readings in zip(given, found, strict=True) if not readings & known]
     if not missing and not added:
         return None
-    return NumberCheck(tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(added)))
+    return Differences(tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(added)))
 
 
 def written(text: str, language: str, clock: str = "en") -> Iterator[Written]:

@@ -21,8 +21,8 @@ _WORDS = re.compile(r"[^\W\d_]{3,}\s+[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True)
-class VerbatimCheck:
-    """The spans that differ between two texts."""
+class Differences:
+    """What differs between two texts, as it is written there."""
 
     missing: tuple[str, ...]
     added: tuple[str, ...]
@@ -36,7 +36,7 @@ class VerbatimCheck:
         )
 
 
-def compare(english: str, translation: str) -> VerbatimCheck | None:
+def compare(english: str, translation: str) -> Differences | None:
     r"""The spans that a translation changed, dropped or added; None where there are none. White space does not count.
 
     >>> compare(r"Find $x$ in $x^2 = 4$.", r"Halla $x$ en $x^2=4$.") is None
@@ -47,7 +47,7 @@ def compare(english: str, translation: str) -> VerbatimCheck | None:
     asked, given = Counter(map(_canonical, spans(english))), Counter(map(_canonical, spans(translation)))
     if asked == given:
         return None
-    return VerbatimCheck(tuple((asked - given).elements()), tuple((given - asked).elements()))
+    return Differences(tuple((asked - given).elements()), tuple((given - asked).elements()))
 
 
 def spans(text: str) -> list[str]:

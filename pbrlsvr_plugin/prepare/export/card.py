@@ -27,16 +27,7 @@ def write_card(
     options: CardOptions,
     context: Context,
 ) -> None:
-    """Writes `README.md` and, where matplotlib is installed, `card.png` into `context.out`.
-
-    Args:
-        tally: what was exported.
-        reports: of each stage: name, rows_in, rows_out, rejected {reason: count}.
-        files: each data file, relative to the folder, with its rows.
-        fingerprint: what decided the result, as JSON.
-        options: what only the user knows.
-        context: of the run.
-    """
+    """Writes `README.md` and, where matplotlib is installed, `card.png` into `context.out`."""
     reports = [report for report in reports if report["name"] != "export" or report is reports[-1]]
     has_picture = draw(tally, reports, options.title or context.name, context.out / PICTURE)
     sections = [

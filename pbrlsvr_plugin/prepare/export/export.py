@@ -76,7 +76,7 @@ class Export(Stage):
         lengths = Lengths(self.options.tokenizer, self.options.revision)
         tally = Tally(lengths.unit)
         for row, split, example in self._examples(rows, lengths, tally, count_and_reject):
-            shuffle.add(split, row["id"], example)  # type: ignore[arg-type]
+            shuffle.add(split, row["id"], example)
             yield row
         if not tally.rows:
             raise DataError(
@@ -142,14 +142,14 @@ class Export(Stage):
             yield row, split, self._example(row, split, prompt)
 
     def _example(self, row: Row, split: str, prompt: list[Message]) -> Example:
-        example: dict[str, Any] = {name: row[name] for name in _COPIED}
+        example: Example = {name: row[name] for name in _COPIED}
         example |= {"data_source": f"{self._context.name}/{row['language']}", "ability": self.options.ability}
         example["pivot_answer_text"] = statement(row["pivot_reasoning"], row["pivot_answer"] or row["answer"])
         example["pivot_references"] = [_further(each) for each in row["candidates"]]
         example |= {"index": -1, "split": split, "extra": row["extra"], "prompt": prompt, "sft": []}
         if "sft" in self.options.formats and row["pivot_reasoning"].strip():
             example["sft"] = self._sft(row, prompt)
-        return example  # type: ignore[return-value]
+        return example
 
     def _sft(self, row: Row, prompt: list[Message]) -> list[Message]:
         """The prompt with its reply; nothing where the English question has been asked in another row."""
@@ -213,4 +213,4 @@ def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[Example]]:
         for record in batch:
             record["index"] = place
             place += 1
-        yield batch  # type: ignore[misc]
+        yield batch

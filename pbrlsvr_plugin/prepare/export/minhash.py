@@ -14,6 +14,7 @@ Datasets", chapter 3.
 """
 
 import re
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -28,6 +29,8 @@ from pbrlsvr.answers.texts import clean
 Hashes = NDArray[np.uint64]
 
 PERMUTATIONS = 128
+#: Characters in a shingle.
+RUN = 5
 #: The chance that a pair at the threshold becomes a candidate.
 RECALL = 0.99
 _BATCH = 256
@@ -61,7 +64,7 @@ def hash_of(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def shingles(text: str, n: int) -> Hashes:
+def shingles(text: str, n: int = RUN) -> Hashes:
     """The hashes of the different runs of n characters of a text in normal form, sorted; of all of a shorter one.
 
     Shape `[S]`, S <= max(1, len(text) - n + 1).
@@ -105,6 +108,23 @@ def bands_and_rows(threshold: float) -> tuple[int, int]:
     return PERMUTATIONS, 1
 
 
+class Texts:
+    """Texts by their place, in a file: all are added before the first is read."""
+
+    def __init__(self, path: Path):
+        self._file = path.open("w+b")
+        self._ends = array("q", [0])
+
+    def add(self, text: str) -> None:
+        encoded = text.encode("utf-8", "surrogatepass")
+        self._file.write(encoded)
+        self._ends.append(self._ends[-1] + len(encoded))
+
+    def __getitem__(self, place: int) -> str:
+        self._file.seek(self._ends[place])
+        return self._file.read(self._ends[place + 1] - self._ends[place]).decode("utf-8", "surrogatepass")
+
+
 class NearDuplicates:
     """Finds them among texts that are added one after another; the first of each group stays.
 
@@ -112,7 +132,6 @@ class NearDuplicates:
         threshold: the Jaccard similarity from which on two texts are duplicates, in (0, 1]; None to look for equal
             texts only.
         scratch: a folder for the file of texts.
-        n: characters in a shingle.
 
     >>> import tempfile
     >>> found = NearDuplicates(0.8, Path(tempfile.mkdtemp()))
@@ -122,22 +141,20 @@ class NearDuplicates:
     [(1, 0, 0.97)]
     """
 
-    def __init__(self, threshold: float | None, scratch: Path, n: int = 5):
+    def __init__(self, threshold: float | None, scratch: Path):
         self._threshold = threshold
-        self._n = n
         self._bands, self._rows = (0, 0) if threshold is None else bands_and_rows(threshold)
         generator = np.random.Generator(np.random.PCG64(20_250_925))
         # Odd factors and a shift: one multiplication makes one permutation of 2^64.
         self._factors = generator.integers(0, 2**63, (PERMUTATIONS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-        self._texts = (scratch / "near_duplicates.txt").open("w+b")
-        self._offsets = [np.zeros(1, np.int64)]
-        self._end = 0
+        self._texts = Texts(scratch / "near_duplicates.txt")
         self._keys: list[Hashes] = []
         self._exact: list[Hashes] = []
         self._pending: list[tuple[str, int]] = []
 
     def add(self, text: str, key: int = 0) -> None:
         """The next text in normal form. Only texts with an equal `key` can be near duplicates."""
+        self._texts.add(text)
         self._pending.append((text, key))
         if len(self._pending) == _BATCH:
             self._hash_pending()
@@ -145,11 +162,6 @@ class NearDuplicates:
     def _hash_pending(self) -> None:
         if not self._pending:
             return
-        encoded = [text.encode("utf-8", "surrogatepass") for text, _ in self._pending]
-        self._texts.write(b"".join(encoded))
-        lengths = np.cumsum([len(text) for text in encoded])
-        self._offsets.append(self._end + lengths)
-        self._end += int(lengths[-1])
         if self._bands:
             self._keys.append(self._band_keys())
         self._exact.append(np.array([hash_of(text) for text, _ in self._pending], np.uint64))
@@ -157,7 +169,7 @@ class NearDuplicates:
 
     def _band_keys(self) -> Hashes:
         """`[texts, bands]`: a hash of the minima of each band, and of the text's key."""
-        sets = [shingles(text, self._n) for text, _ in self._pending]
+        sets = [shingles(text) for text, _ in self._pending]
         starts = np.cumsum([0, *map(len, sets[:-1])])
         together = np.concatenate(sets)
         keys = np.array([key & (2**64 - 1) for _, key in self._pending], np.uint64)
@@ -177,7 +189,6 @@ class NearDuplicates:
         self._hash_pending()
         if not self._exact:
             return
-        offsets = np.concatenate(self._offsets)
         exact = _groups(np.concatenate(self._exact))
         groups = np.full((self._bands, len(exact)), -1, np.int32)
         for band in range(self._bands):
@@ -191,7 +202,7 @@ class NearDuplicates:
                 yield Duplicate(index, first_of[same], 1.0, True)
                 continue
             near = [(band, int(group)) for band, group in enumerate(groups[:, index]) if group >= 0]
-            found = self._most_similar(index, {other for place in near for other in kept[place]}, offsets)
+            found = self._most_similar(index, {other for place in near for other in kept[place]})
             if same >= 0:
                 first_of[same] = found.first if found else index
             if found:
@@ -201,19 +212,15 @@ class NearDuplicates:
                 if len(kept[place]) < _COMPARISONS:
                     kept[place].append(index)
 
-    def _most_similar(self, index: int, others: Iterable[int], offsets: NDArray[np.int64]) -> Duplicate | None:
+    def _most_similar(self, index: int, others: Iterable[int]) -> Duplicate | None:
         best: Duplicate | None = None
         ours: Hashes | None = None
         for other in sorted(others):
-            ours = shingles(self._text(index, offsets), self._n) if ours is None else ours
-            similarity = jaccard(ours, shingles(self._text(other, offsets), self._n))
+            ours = shingles(self._texts[index]) if ours is None else ours
+            similarity = jaccard(ours, shingles(self._texts[other]))
             if similarity >= (self._threshold or 1.0) and (best is None or similarity > best.similarity):
                 best = Duplicate(index, other, similarity, False)
         return best
-
-    def _text(self, index: int, offsets: NDArray[np.int64]) -> str:
-        self._texts.seek(int(offsets[index]))
-        return self._texts.read(int(offsets[index + 1] - offsets[index])).decode("utf-8", "surrogatepass")
 
 
 def _groups(keys: Hashes) -> NDArray[np.int32]:

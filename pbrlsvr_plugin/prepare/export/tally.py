@@ -10,10 +10,6 @@ import numpy as np
 from pbrlsvr_plugin.prepare.stage import Row
 
 
-def _lengths() -> "array[int]":
-    return array("L")
-
-
 class Tally:
     """Counts and lengths of the exported rows, 8 bytes for each length.
 
@@ -28,8 +24,8 @@ class Tally:
     def __init__(self, unit: str):
         self.unit = unit
         self.rows = 0
-        self.prompts: dict[tuple[str, str], array[int]] = defaultdict(_lengths)
-        self.references = _lengths()
+        self.prompts: dict[tuple[str, str], array[int]] = defaultdict(lambda: array("L"))
+        self.references: array[int] = array("L")
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._problems: dict[str, set[int]] = defaultdict(set)
 

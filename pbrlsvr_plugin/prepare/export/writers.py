@@ -7,45 +7,22 @@ sft       sft/train.parquet          `messages` for veRL's SFT trainer: the prom
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pbrlsvr_plugin.json_lines import json_line
-from pbrlsvr_plugin.prepare.export.instructions import Message
+from pbrlsvr_plugin.whole_file import sync
 
 #: Rows in a row group of a parquet file, and in the memory of a writer.
 GROUP_ROWS = 1_000
 
 
-class Example(TypedDict):
-    """A row with its prompt, as the writers take it. `reply` is the SFT reply, "" where the row has no reference."""
-
-    id: str
-    source: str
-    line: int
-    problem: str
-    data_source: str
-    ability: str
-    index: int
-    split: str
-    language: str
-    question: str
-    answer: str
-    pivot_reasoning: str
-    pivot_answer: str
-    pivot_answer_text: str
-    pivot_model: str
-    pivot_references: list[dict[str, str]]
-    engine: str
-    extra: dict[str, str]
-    prompt: list[Message]
-    sft: list[Message]
-
+#: A row with its prompt and what else the writers take: `export._example` makes it.
+Example = dict[str, Any]
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _TEXTS = ("split", "language", "question", "pivot_reasoning", "pivot_answer", "pivot_answer_text", "pivot_model")
@@ -63,7 +40,7 @@ _EXTRA_INFO = pa.struct(
 
 def reward_arguments(example: Example) -> dict[str, Any]:
     """What pbrlsvr's reward functions take of a row besides the response."""
-    extra_info: dict[str, Any] = {name: example[name] for name in ("index", *_TEXTS, "pivot_references", *_ORIGIN)}  # type: ignore[literal-required]
+    extra_info: dict[str, Any] = {name: example[name] for name in ("index", *_TEXTS, "pivot_references", *_ORIGIN)}
     # A column of text, since other data sets have other keys; "" where there is nothing.
     extra_info["extra"] = json.dumps(example["extra"], ensure_ascii=False) if example["extra"] else ""
     return {"data_source": example["data_source"], "ground_truth": example["answer"], "extra_info": extra_info}
@@ -189,8 +166,7 @@ class Writer:
         """The file is whole: it takes its place. A split without rows has no file."""
         self._file.close()
         if self.rows:
-            with self._partial.open("rb") as file:
-                os.fsync(file.fileno())
+            sync(self._partial)
             self._partial.replace(self.path)
         else:
             self._partial.unlink()

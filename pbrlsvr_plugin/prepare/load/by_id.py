@@ -12,12 +12,7 @@ from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
 
 
 class ById:
-    """(id, language, text), of which the first of an id and a language counts, or with `last` the last.
-
-    Args:
-        scratch: a folder for the file.
-        entries: what there is.
-    """
+    """(id, language, text), of which the first of an id and a language counts, or with `last` the last."""
 
     def __init__(self, scratch: Path, entries: Iterable[tuple[str, str, str]], *, last: bool = False):
         self._db = sqlite3.connect(scratch / "by_id.sqlite", isolation_level=None, check_same_thread=False)

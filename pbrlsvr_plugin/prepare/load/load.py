@@ -24,14 +24,7 @@ from pbrlsvr_plugin.prepare.load.mapping import (
 )
 from pbrlsvr_plugin.prepare.load.options import Columns, LoadOptions
 from pbrlsvr_plugin.prepare.load.sources import Malformed, Record, Source, find_sources
-from pbrlsvr_plugin.prepare.load.translations import (
-    IdJoin,
-    Join,
-    LineJoin,
-    NoJoin,
-    configs_by_language,
-    files_by_language,
-)
+from pbrlsvr_plugin.prepare.load.translations import IdJoin, LineJoin, configs_by_language, files_by_language
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, new_row
 
 #: How many records a column may be missing in before the mapping counts as broken.
@@ -101,7 +94,7 @@ class Load(Stage):
             for line, record in self._checked(source):
                 self._note(record)
                 place = {"id": f"{source.label}:{line}", "source": source.name, "line": line, "language": "en"}
-                translated = join.of(line, record)
+                translated = join.of(line, record) if join else {}
                 try:
                     row = self._row(place, record)
                 except _RejectedError as error:
@@ -109,7 +102,8 @@ class Load(Stage):
                     continue
                 row["translations"] = self._translations(row, translated, reject)
                 yield row
-            join.end()
+            if join:
+                join.end()
 
     def _sources(self) -> tuple[list[Source], dict[str, list[Source]]]:
         """The sources of the rows, and those of their translations by language."""
@@ -129,9 +123,10 @@ class Load(Stage):
         configs = options.configs or mapping.configs
         return find_sources(name, configs, split, options.revision, options.streaming), {}
 
-    def _join(self, source: Source, others: dict[str, list[Source]]) -> Join:
+    def _join(self, source: Source, others: dict[str, list[Source]]) -> LineJoin | IdJoin | None:
+        """What finds the translations of an English record; None for a data set in one language."""
         if not others:
-            return NoJoin()
+            return None
         if self.mapping.file:
             return LineJoin(source, {language: sources[0] for language, sources in others.items()})
         if not self.mapping.id:

@@ -14,6 +14,7 @@ BUILT_IN = Path(__file__).with_name("mappings")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: What stands in an option column that a question does not use.
 _NO_OPTION = (None, "", "N/A")
+_ABSENT: Any = object()
 
 
 def mapping_of(options: LoadOptions) -> Columns:
@@ -95,6 +96,14 @@ def lookup(record: dict[str, Any], column: str) -> Any:
     return value
 
 
+def get(record: dict[str, Any], column: str, default: Any = None) -> Any:
+    """As `lookup`, with a default where there is no value."""
+    try:
+        return lookup(record, column)
+    except KeyError:
+        return default
+
+
 def text_of(value: Any) -> str:
     """A value of a column as text: "" for none (and for NaN, as pandas writes none), "18" for 18 and for 18.0."""
     if value is None or (isinstance(value, float) and isnan(value)):
@@ -108,7 +117,7 @@ def options_of(record: dict[str, Any], columns: str | tuple[str, ...] | None) ->
     """The options of a multiple choice, without the empty ones at the end."""
     if columns is None:
         return []
-    values = lookup(record, columns) if isinstance(columns, str) else [_get(record, column) for column in columns]
+    values = lookup(record, columns) if isinstance(columns, str) else [get(record, column) for column in columns]
     options = list(values or ())
     while options and options[-1] in _NO_OPTION:
         options.pop()
@@ -138,7 +147,7 @@ def answer_of(record: dict[str, Any], mapping: Columns, options: Sequence[str]) 
 
 def missing_columns(record: dict[str, Any], mapping: Columns) -> list[str]:
     """The columns that the mapping asks for and the record lacks."""
-    return [column for column in mapping.names() if _missing(record, column)]
+    return [column for column in mapping.names() if get(record, column, _ABSENT) is _ABSENT]
 
 
 def names(record: dict[str, Any]) -> list[str]:
@@ -151,18 +160,3 @@ def _names(record: dict[str, Any], prefix: str) -> Iterator[str]:
         yield f"{prefix}{name}"
         if isinstance(value, dict):
             yield from _names(value, f"{prefix}{name}.")
-
-
-def _missing(record: dict[str, Any], column: str) -> bool:
-    try:
-        lookup(record, column)
-    except KeyError:
-        return True
-    return False
-
-
-def _get(record: dict[str, Any], column: str) -> Any:
-    try:
-        return lookup(record, column)
-    except KeyError:
-        return None

@@ -7,33 +7,12 @@ first are read side by side; the second pass through a temporary file on the dis
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
 from pbrlsvr_plugin.prepare.load.by_id import ById
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, Record, Source, find_sources
-
-
-class Join(Protocol):
-    """Finds the translations of an English record."""
-
-    def of(self, line: int, record: Record) -> dict[str, Record]:
-        """The records in the other languages, by language; without those that are missing."""
-
-    def end(self) -> None:
-        """To be called after the last English record. Raises a DataError where the languages do not fit."""
-
-
-class NoJoin:
-    """A data set in one language."""
-
-    def of(self, line: int, record: Record) -> dict[str, Record]:
-        return {}
-
-    def end(self) -> None:
-        return
 
 
 class LineJoin:
@@ -47,6 +26,7 @@ class LineJoin:
         self._last = 0
 
     def of(self, line: int, record: Record) -> dict[str, Record]:
+        """The records in the other languages, by language; without those that are missing."""
         found: dict[str, Record] = {}
         self._last = line
         for language in self._readers:
@@ -59,6 +39,7 @@ class LineJoin:
         return found
 
     def end(self) -> None:
+        """To be called after the last English record. Raises a DataError where the languages do not fit."""
         for language, entry in self._next.items():
             if entry is not None:
                 raise DataError(self._unequal(language, f"goes on in line {entry[0]}, English ends in {self._last}"))

@@ -227,7 +227,7 @@ class Offline:
         count = 0
         try:
             for batch in answers.iter_batches(batch_size=None, batch_format="pyarrow"):
-                self._keep(batch.to_pylist())
+                self._journal.put_many({each.pop("key"): _as_answer(each) for each in batch.to_pylist()})
                 count += len(batch)
         except ray.exceptions.RayError as error:
             raise ModelError(
@@ -235,9 +235,6 @@ class Offline:
                 "answered so far is kept"
             ) from error
         return count
-
-    def _keep(self, answers: list[dict[str, Any]]) -> None:
-        self._journal.put_many({answer.pop("key"): _as_answer(answer) for answer in answers})
 
 
 def _as_answer(answer: dict[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,6 @@ from pbrlsvr_plugin.prepare.reference.options import VerifyOptions
 from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
 
-#: Characters in a run, as where duplicate problems are looked for.
-_RUN = 5
-
 
 class Verify(Stage):
     """Sets `pivot_reasoning`, `pivot_answer` and `pivot_model`; of the candidates the further references stay."""
@@ -113,7 +110,7 @@ class Verify(Stage):
         kept: list[dict[str, str]] = []
         known: list[Hashes] = []
         for each in candidates:
-            runs = shingles(normal_form(each["reasoning"]), _RUN)
+            runs = shingles(normal_form(each["reasoning"]))
             if kept and any(jaccard(runs, one) >= self.options.alike for one in known):
                 self._counts["alike"] += 1
                 continue

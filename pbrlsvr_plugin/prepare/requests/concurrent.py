@@ -9,7 +9,7 @@ Failures                       tells a bad row from a service that is down
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from threading import Lock, Thread
 from typing import Any, TypeVar
@@ -121,17 +121,14 @@ def in_order(
             if result is not None and not waiting:
                 yield item, result
                 continue
-            waiting.append((item, _done(result) if result is not None else _start(attempt(item), loop)))
+            future = asyncio.run_coroutine_threadsafe(attempt(item), loop) if result is None else _done(result)
+            waiting.append((item, future))
             while len(waiting) >= window or (waiting and waiting[0][1].done()):
                 yield _first(waiting, stopped)
         while waiting:
             yield _first(waiting, stopped)
     finally:
         _end(loop, thread, close)
-
-
-def _start(work: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> "Future[Any]":
-    return asyncio.run_coroutine_threadsafe(work, loop)
 
 
 def _done(result: Any) -> "Future[Any]":
@@ -202,12 +199,7 @@ class Answers:
 
 
 class RateLimit:
-    """Spaces requests so that a service's limits are kept; 0 is no limit.
-
-    Args:
-        requests: requests a minute.
-        tokens: tokens a minute, of prompts and answers.
-    """
+    """Spaces requests so that a service's limits a minute are kept, of requests and of tokens; 0 is no limit."""
 
     def __init__(self, requests: float, tokens: float):
         self._requests, self._tokens = requests, tokens

@@ -17,7 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from types import TracebackType
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
@@ -53,9 +52,6 @@ def private_file(path: Path) -> None:
 
 class Journal:
     """A durable mapping from requests to answers. It may be used from several threads.
-
-    Args:
-        path: the SQLite file; made if it is not there.
 
     Raises:
         DataError: the file is no journal.
@@ -134,9 +130,7 @@ class Journal:
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _write(self) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError
+from pbrlsvr.errors import MissingDependencyError, ModelError
 from pbrlsvr.models.devices import torch_device
 from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
 from pbrlsvr.models.embedding.options import Unprompted
 from pbrlsvr.models.embedding.pooling import Vector, are_usable, norms, plain_text, pooled
+from pbrlsvr.models.embedding.text_splitter import room_for_text
 from pbrlsvr.models.files import check_model, clip
 from pbrlsvr.models.pieces import split_to_fit
 from pbrlsvr.serving.token_budget import TokenBudget, usual_budget
@@ -47,12 +48,7 @@ class SentenceEncoder:
         self.prompt = _prompt(self._model, options)
         self._max_tokens = _max_tokens(self._model, options)
         taken = len(self._model.tokenizer(self.prompt)["input_ids"])
-        if self._max_tokens <= taken:
-            raise ConfigError(
-                f"max_tokens={options.max_tokens!r} leaves no room for text: model {options.model!r} takes "
-                f"{self._max_tokens} tokens, of which the prompt {self.prompt!r} and the special tokens need {taken}"
-            )
-        self.piece_tokens = self._max_tokens - taken
+        self.piece_tokens = room_for_text(options, self._max_tokens, self.prompt, taken)
         self._unprompted_tokens = self._max_tokens - len(self._model.tokenizer("")["input_ids"])
         self.batches = TokenBudget(options.batch_tokens or usual_budget(self._model.device.type), options.model)
 

@@ -50,18 +50,27 @@ class TextSplitter:
         max_tokens = min(wanted or limit or DEFAULT_MAX_TOKENS, limit or wanted or DEFAULT_MAX_TOKENS)
         prompt = _prompt(options)
         taken = len(tokenizer(prompt)["input_ids"]) if tokenizer else len(prompt) + _SPECIAL_TOKENS
-        if max_tokens <= taken:
-            raise ConfigError(
-                f"max_tokens={options.max_tokens!r} leaves no room for text: model {options.model!r} takes "
-                f"{max_tokens} tokens, of which the prompt {prompt!r} and the special tokens need {taken}"
-            )
-        return cls(tokenizer or _characters, prompt, max_tokens - taken)
+        return cls(tokenizer or _characters, prompt, room_for_text(options, max_tokens, prompt, taken))
 
     def split(self, text: str) -> list[tuple[str, int]]:
         """Pieces with their relative lengths; joined they are the text."""
         if len(text.encode()) <= self.piece_tokens:  # a token is at least a byte
             return [(text, 1)]
         return split_to_fit(text, self.tokenizer, self.piece_tokens)
+
+
+def room_for_text(options: "EncoderSpec", max_tokens: int, prompt: str, taken: int) -> int:
+    """The tokens of text that fit into one forward pass beside the prompt and the special tokens.
+
+    Raises:
+        ConfigError: there is no room.
+    """
+    if max_tokens <= taken:
+        raise ConfigError(
+            f"max_tokens={options.max_tokens!r} leaves no room for text: model {options.model!r} takes {max_tokens} "
+            f"tokens, of which the prompt {prompt!r} and the special tokens need {taken}"
+        )
+    return max_tokens - taken
 
 
 def _characters(text: str, **_: Any) -> dict[str, Any]:

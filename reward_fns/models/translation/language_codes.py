@@ -78,9 +78,6 @@ class ModelLanguages:
     def tokens(self, source: str, target: str) -> Tokens:
         """How the model is told to translate from one language into another.
 
-        Args:
-            source, target: BCP-47 codes.
-
         Raises:
             DataError: the model lacks one of them; names those that come nearest.
         """
@@ -143,10 +140,6 @@ class ModelLanguages:
 
 def model_languages(tokenizer: Any, model: str) -> ModelLanguages:
     """The languages of a model, from its tokenizer.
-
-    Args:
-        tokenizer: the model's, from transformers.
-        model: names the model in errors.
 
     Raises:
         ModelError: the tokenizer belongs to no family that this module knows.

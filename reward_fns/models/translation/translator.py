@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from threading import Lock
 
 from pbrlsvr.languages import base, parse, profile
 from pbrlsvr.models.pieces import split_steps
@@ -189,18 +188,10 @@ class Translator:
         return await self._scorer((text, source, target))
 
 
-_lock = Lock()
-
-
-def translator(options: TranslationOptions, serving: ServingOptions | None = None) -> Translator:
-    """The one translator of this process for these options; the model is loaded at its first text."""
-    with _lock:  # cache alone may build twice when two threads ask at the same time
-        return _translator(options, serving or ServingOptions())
-
-
 @cache
-def _translator(options: TranslationOptions, serving: ServingOptions) -> Translator:
-    return Translator(options, serving)
+def translator(options: TranslationOptions, serving: ServingOptions | None = None) -> Translator:
+    """Translates with this model, which is loaded at the first text; translators with the same options share it."""
+    return Translator(options, serving or ServingOptions())
 
 
 def _is_in(text: str, language: str) -> bool:

@@ -21,7 +21,7 @@ from pbrlsvr.scoring.rollout import Rollout
 from pbrlsvr_plugin.attacks.command import TOLERANCE, attack, run, table
 from pbrlsvr_plugin.attacks.problems import Case, Problem, builtin_problems, parse_problems, read_problems
 from pbrlsvr_plugin.attacks.responses import ATTACKS
-from pbrlsvr_plugin.attacks.rewards import named_reward, reward_of_config
+from pbrlsvr_plugin.verl import chosen_reward
 
 PROBLEMS = builtin_problems()
 LANGUAGES = ["en", "es", "de", "sw", "zh", "bn", "ru", "th"]
@@ -33,7 +33,9 @@ IN_ANOTHER_WRITING = ("english_copied", "other_language", "wrong_script", "trans
 
 
 def findings(encoder, *options, languages=LANGUAGES, **settings):
-    reward, _ = named_reward("pbrlsvr.embed_cosine", [f"embedding.model={encoder}", "serving.device=cpu", *options])
+    reward, _ = chosen_reward.named(
+        "pbrlsvr.embed_cosine", [f"embedding.model={encoder}", "serving.device=cpu", *options]
+    )
     problems = [problem for problem in PROBLEMS if problem.language in languages]
     return asyncio.run(attack(reward, problems, PROBLEMS, **settings))
 
@@ -252,7 +254,9 @@ def test_several_references_make_no_attack_worth_more_beside_the_honest_response
     several = [replace(problem, pivot_references=FURTHER[problem.problem]) for problem in single]
 
     def scores(problems, *options):
-        reward, _ = named_reward("pbrlsvr.embed_cosine", [f"embedding.model={minilm}", "serving.device=cpu", *options])
+        reward, _ = chosen_reward.named(
+            "pbrlsvr.embed_cosine", [f"embedding.model={minilm}", "serving.device=cpu", *options]
+        )
         found = asyncio.run(attack(reward, problems, (*problems, *PROBLEMS)))
         return {(each.attack, each.language, each.problem): each for each in found}
 
@@ -295,29 +299,30 @@ def test_the_reward_of_a_verl_config_is_what_is_attacked(own_config, capsys):
     )
     assert re.search(r"│ padding +│ +-\d\.\d\d/-\d\.\d\d! │", printed)
     assert "length_reward.py:score of mine.yaml" in printed
-    _, described = reward_of_config(own_config("reward_fn: pbrlsvr.embed_cosine\n"))
+    _, described = chosen_reward.of_config(own_config("reward_fn: pbrlsvr.embed_cosine\n"))
     assert described == "pkg://pbrlsvr:embed_cosine of mine.yaml"
 
 
 def test_an_option_is_set_on_top_of_the_config(own_config):
     config = own_config(OWN_FUNCTION, LONGER_IS_BETTER.format("len(solution_str) / unit"))
-    reward, _ = reward_of_config(config, ["unit=10"])
-    assert asyncio.run(reward(data_source="d", solution_str="x" * 20, ground_truth="", extra_info={})) == 2.0
+    reward, _ = chosen_reward.of_config(config, ["unit=10"])
+    found = chosen_reward.result(reward, data_source="d", solution_str="x" * 20, ground_truth="", extra_info={})
+    assert asyncio.run(found) == {"score": 2.0}
 
 
 @pytest.mark.parametrize("result", ["float('nan')", "None", "{'reward': 1.0}", "{'score': '1'}"])
 def test_a_reward_that_returns_no_finite_score_is_an_error(result, own_config, capsys):
     config = own_config(OWN_FUNCTION, LONGER_IS_BETTER.format(result))
-    reward, _ = reward_of_config(config)
+    reward, _ = chosen_reward.of_config(config)
     with pytest.raises(ModelError, match="no finite score"):
-        asyncio.run(reward(data_source="d", solution_str="x", ground_truth="", extra_info={}))
+        asyncio.run(chosen_reward.result(reward, data_source="d", solution_str="x", ground_truth="", extra_info={}))
     assert run(config=config, languages="en") == 2
     assert "error: the reward returned" in capsys.readouterr().err
 
 
 def test_a_config_that_chooses_no_reward_is_refused(own_config):
     with pytest.raises(ConfigError, match=r"mine\.yaml' chooses no reward; write `reward_fn"):
-        reward_of_config(own_config(""))
+        chosen_reward.of_config(own_config(""))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.cli import app
 from pbrlsvr_plugin.prepare.cli import STARTER
 from pbrlsvr_plugin.prepare.config import STAGES, read_config
-from pbrlsvr_plugin.prepare.progress import Progress, table
+from pbrlsvr_plugin.prepare.progress import Progress, Tracked, table
 from pbrlsvr_plugin.prepare.requests.asking import chat_request, user_turn
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.requests.options import ChatOptions
@@ -238,7 +238,7 @@ def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(tmp_path):
     console = Console(file=io.StringIO(), width=200)
     rows = [new_row(id=f"a:{i}") for i in range(20)]
     progress = Progress(console, every_s=0.05)
-    tracked = progress.track(rows)
+    tracked = Tracked(rows)
     with StageWriter(tmp_path / "1-load", "verify") as writer, progress.stage("verify", tracked, writer):
         for i, row in enumerate(tracked):
             writer.reject(row, "odd") if i % 2 else writer.write(row)
@@ -251,7 +251,7 @@ def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(tmp_path):
 def test_the_bar_of_a_terminal_ends_with_all_rows(tmp_path):
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
     progress = Progress(console)
-    tracked = progress.track([new_row(id=f"a:{i}") for i in range(7)])
+    tracked = Tracked([new_row(id=f"a:{i}") for i in range(7)])
     with StageWriter(tmp_path / "1-load", "verify") as writer, progress.stage("verify", tracked, writer):
         for row in tracked:
             writer.write(row)

@@ -115,7 +115,7 @@ DRIVER = textwrap.dedent(
             return work(*arguments, **options)
         return call
 
-    for module, name in ((store, "sync_file"), (store, "sync_folder"), (store.pq, "ParquetWriter"),
+    for module, name in ((store, "sync"), (store.pq, "ParquetWriter"),
                          (store.shutil, "rmtree"), (Path, "rename"), (Path, "unlink"), (Path, "mkdir")):
         setattr(module, name, counted(getattr(module, name)))
 
