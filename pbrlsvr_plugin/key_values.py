@@ -11,11 +11,6 @@ from pbrlsvr.yaml_files import parse_yaml, read_yaml
 def gathered(path: Path | None, overrides: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a YAML file, of `key=value` texts, and of flags; the later ones win.
 
-    Args:
-        path: the YAML file, or None.
-        overrides: as in "reference.temperature=0.7"; the value is YAML.
-        flags: dotted key -> value; None is not set.
-
     Raises:
         ConfigError: the file is not there or no YAML, or a text is no `key=value`.
     """

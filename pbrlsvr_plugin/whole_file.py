@@ -12,10 +12,6 @@ from pbrlsvr.errors import ConfigError
 def require_writable(path: Path, option: str) -> None:
     """Makes the folder that a file goes into, before the work whose result it is.
 
-    Args:
-        path: the file.
-        option: what named it, for the error.
-
     Raises:
         ConfigError: the file cannot be written there.
     """

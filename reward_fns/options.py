@@ -89,10 +89,6 @@ class Options(BaseModel, metaclass=_Checked):
     def of(cls, value: Any, place: str = "") -> Self:
         """From a mapping of options, a bare value where the block has such a form, or a block.
 
-        Args:
-            value: what a config holds.
-            place: names the block in errors, such as "reward_kwargs".
-
         Raises:
             ConfigError: options do not exist, or have values that cannot work; all of them at once.
         """

@@ -19,9 +19,6 @@ _ENTRY = 64
 def remembered(characters: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
     """A decorator that keeps the results for the texts that were asked for last, from any thread.
 
-    Args:
-        characters: of all texts that are kept, together; a longer text is computed each time.
-
     Example:
         >>> @remembered(characters=1000)
         ... def shout(text: str) -> str:

@@ -32,10 +32,6 @@ class _Loader(yaml.SafeLoader):
 def parse_yaml(text: str, what: str) -> Any:
     """The value of a YAML text.
 
-    Args:
-        text: the YAML.
-        what: what it is called in errors, such as "the configuration 'prepare.yaml'".
-
     Raises:
         ConfigError: it is no YAML, has a key twice, or has more than 100,000 values.
 

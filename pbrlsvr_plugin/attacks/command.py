@@ -35,16 +35,7 @@ CONCURRENCY = 64
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How the strongest response of one attack fared on one problem.
-
-    Attributes:
-        attack, language, problem: which one.
-        wrong: the attack is wrong in substance.
-        response: the response with the highest score.
-        score: that score.
-        to_correct: score of the honest correct response minus `score`.
-        to_wrong: score of the honest wrong response minus `score`; None unless `wrong`.
-    """
+    """How the strongest response of one attack fared on one problem, and what the honest ones earn more than it."""
 
     attack: str
     language: str
@@ -110,13 +101,7 @@ async def attack(
     template: str = TEMPLATE,
     truth: bool = True,
 ) -> list[Finding]:
-    """Scores every attack on every problem beside the honest responses.
-
-    Args:
-        reward: called as veRL calls it; gives a score, or a dictionary with one.
-        problems: what is attacked.
-        known: problems that attacks may borrow texts from; by default the same.
-        template, truth: see `run`.
+    """Scores every attack on every problem beside the honest responses; attacks may borrow texts from `known` ones.
 
     Raises:
         ConfigError: the template lacks a field.

@@ -26,14 +26,7 @@ INJECTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack.
-
-    Attributes:
-        name: how the table calls it.
-        reason: what it tries.
-        wrong: its responses are wrong in substance.
-        build: its responses to a problem.
-    """
+    """One attack."""
 
     name: str
     reason: str

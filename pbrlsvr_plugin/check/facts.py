@@ -114,11 +114,7 @@ class Facts:
 
 
 def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
-    """Read a file.
-
-    Args:
-        prompt_key: veRL's `data.prompt_key`.
-        most: rows that veRL takes of the file, all if below 1.
+    """Read a file: the first `most` rows, all if that is below 1.
 
     Raises:
         DataError: the file cannot be read.

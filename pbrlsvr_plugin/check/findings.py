@@ -15,11 +15,7 @@ REFERENCE = "reference"
 
 
 def wrong(facts: Facts, needs: str = REFERENCE) -> list[str]:
-    """What stops a run on this file, or makes its rewards fail.
-
-    Args:
-        needs: what the reward reads of every row: "reference", "answer", "language" or "".
-    """
+    """What stops a run on this file, or makes its rewards fail; `needs` is one of `NEEDS`."""
     found = [f"{facts.lost:,} rows cannot be read; the first: {facts.unreadable[0]}"] if facts.lost else []
     if not facts.rows:
         return [*found, "it has no rows"]

@@ -73,11 +73,6 @@ _PATIENCE = 8  # steps
 class Generator:
     """Generates for all its requests at once, one token per step.
 
-    Args:
-        model: a causal language model, in eval mode.
-        max_rows: how many requests are generated at a time.
-        max_prefill_tokens: upper limit of padded prompt tokens in one forward pass.
-
     >>> generator = Generator(model)  # doctest: +SKIP
     >>> waiting = generator.admit([Request([1, 2, 3], SamplingParams(max_tokens=8))])  # doctest: +SKIP
     >>> while generator:  # doctest: +SKIP

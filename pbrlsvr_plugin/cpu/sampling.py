@@ -128,15 +128,7 @@ def from_verl(
     ignore_eos: bool,
     seed: int,
 ) -> SamplingParams:
-    """Read the dict that veRL's agent loops send.
-
-    Args:
-        params: `temperature`, `top_p`, `top_k`, `repetition_penalty`, `logprobs`, and what a custom agent loop adds.
-        default_max_tokens: used where `params` names no limit.
-        limit: tokens that the model's context leaves.
-        eos_ids: end of sequence, unless ignored.
-        ignore_eos: the config's choice; `params` may override it.
-        seed: used where `params` brings none.
+    """Read the dict that veRL's agent loops send; `limit` is what the model's context leaves.
 
     Raises:
         ConfigError: `params` asks for something that this backend does not do.

@@ -21,16 +21,11 @@ _GROUP = 2_048
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked.
-
-    Attributes:
-        key: names it in the journal.
-        messages: the chat.
-        seed: None at temperature 0.
-    """
+    """What is asked."""
 
     key: str
     messages: Sequence[Mapping[str, str]]
+    #: None at temperature 0.
     seed: int | None
 
 
@@ -50,12 +45,9 @@ class _Text:
 
 
 class Backend(Protocol):
-    """A model that answers requests.
+    """A model that answers requests."""
 
-    Attributes:
-        refused: why requests have no answer; a few.
-    """
-
+    #: Why requests have no answer; a few.
     refused: list[str]
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -62,12 +62,7 @@ class Question:
 
 
 def read_questions(data: str, place: Path, languages: Sequence[str] = (), limit: int | None = None) -> list[Question]:
-    """The questions of a folder or a file.
-
-    Args:
-        data: the name of the data set.
-        languages: only these, as canonical codes; all by default.
-        limit: only the first so many problems of each language, the same ones in each.
+    """The questions of a folder or a file: in these languages, and of the first `limit` problems, the same in each.
 
     Raises:
         DataError: a row cannot be read, with its place.

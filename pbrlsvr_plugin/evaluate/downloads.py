@@ -86,15 +86,10 @@ BENCHMARKS = {
 
 @dataclass(frozen=True)
 class Source:
-    """What `--data` says.
-
-    Attributes:
-        name: of the data set.
-        place: a folder or a file; None for one that is downloaded.
-        revision: of one that is downloaded.
-    """
+    """What `--data` says."""
 
     name: str
+    #: A folder or a file; None for one that is downloaded.
     place: Path | None = None
     revision: str | None = None
 

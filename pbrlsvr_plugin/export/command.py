@@ -23,11 +23,6 @@ def run(checkpoint: Path, out: Path, *, check: bool = True) -> int:
 def export(checkpoint: Path, out: Path, *, check: bool = True) -> None:
     """Export and check.
 
-    Args:
-        checkpoint: `global_step_N/actor`, `global_step_N`, or a run's folder, of which the latest step is taken.
-        out: an empty or new folder.
-        check: compare weights and greedy generations of the export with those of the shards.
-
     Raises:
         ConfigError: no checkpoint is there, it is incomplete, or `out` cannot take it.
         ModelError: a shard cannot be read, or the export is not the model of the shards.

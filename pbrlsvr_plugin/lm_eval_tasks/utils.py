@@ -15,10 +15,7 @@ from pbrlsvr_plugin.prepare.export.instructions import PromptOptions, Prompts
 def questions(data: str, language: str, folders: dict[str, str] | None = None, **_: Any) -> dict[str, Any]:
     """The data set of a task: a row for each question of a benchmark in one language.
 
-    Args:
-        data: "mgsm", "mgsm_rev2", "mmlu_prox" or "polymath".
-        language: its code.
-        folders: benchmark -> folder, for what is on this machine already (`--metadata`); else it is downloaded.
+    `folders` has what is on this machine already (`--metadata`), by the name of the benchmark.
     """
     import datasets
 

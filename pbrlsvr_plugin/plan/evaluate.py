@@ -8,16 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.plan.batches import Check, checks
-from pbrlsvr_plugin.plan.memory import (
-    GIB,
-    PHASES,
-    Part,
-    host_load,
-    kv_bytes_per_token,
-    parts,
-    vllm_weights,
-    vllm_work,
-)
+from pbrlsvr_plugin.plan.memory import GIB, PHASES, Part, host_load, kv_bytes_per_token, parts, vllm_weights, vllm_work
 from pbrlsvr_plugin.plan.recipe import settings
 from pbrlsvr_plugin.plan.scorers import ScorerSize, scorers
 from pbrlsvr_plugin.plan.settings import Settings

@@ -92,11 +92,6 @@ class ModelSize:
 def model_size(path: str, kind: Kind = "policy", lora: Lora | None = None) -> ModelSize:
     """The size of the model in a folder that has at least `config.json`, or of one on the hub.
 
-    Args:
-        path: the folder or the hub name.
-        kind: "policy" (a causal language model) or "critic" (one value per token instead of the vocabulary).
-        lora: the adapter to add; the other parameters are then frozen.
-
     Raises:
         ConfigError: the config cannot be found, or is of an unknown architecture.
     """

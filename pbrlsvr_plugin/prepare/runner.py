@@ -30,12 +30,8 @@ _LEAST_FREE = 32 << 20
 class Runner:
     """Runs the stages of a configuration. Use as a context manager: it holds the lock and the journal.
 
-    Args:
-        config: what to run.
-        say: takes one line of what happens.
-        progress: shows how far a stage is.
-        lock: False only looks, also while another run is at work.
-        confirm: called after an estimate was said and before the first request; False stops the run.
+    Without `lock` it only looks, also while another run is at work. `confirm` is called after an estimate was said and
+    before the first request; False stops the run.
 
     Raises:
         ConfigError: another run is at work in the same folder.

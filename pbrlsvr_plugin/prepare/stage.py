@@ -155,9 +155,6 @@ class Stage(Protocol):
     def needs(self, rows: Rows) -> None:
         """Looks, before anything is paid for, whether all is there that `run` will need.
 
-        Args:
-            rows: those of the stage `load`.
-
         Raises:
             PbrlsvrError: something is missing.
         """

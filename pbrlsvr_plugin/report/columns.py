@@ -29,8 +29,7 @@ _NUMBERS_OF_OURS = {"acc", "answered", "answer_language_factor",
 class Languages:
     """What rows' metrics are listed under, looked up once for each way in which rows say it.
 
-    Args:
-        codes: receives what rows call their language and no language is called, some of them.
+    `codes` receives some of what rows call their language and no language is called.
     """
 
     def __init__(self, codes: set[str]):

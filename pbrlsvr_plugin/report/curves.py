@@ -116,12 +116,6 @@ def read_part(
 ) -> Curves:
     """Reads the files of a part of a run, side by side where they are large; memory does not grow with them.
 
-    Args:
-        files: step and file, in the order of the steps.
-        sample_bytes: how many bytes of samples to pick.
-        warn: also find what the log warned of.
-        workers: processes; by default as many as there are CPUs for, up to eight.
-
     Raises:
         DataError: a file cannot be read at all.
     """

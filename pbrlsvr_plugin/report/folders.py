@@ -15,23 +15,14 @@ _STEP = re.compile(r"(\d{1,12})\.jsonl(\.gz|\.zst|\.bz2)?", re.A)
 
 @dataclass(frozen=True)
 class Run:
-    """A run's files.
-
-    Attributes:
-        name: what it is called on the page.
-        parts: training, validation -> (step, file), in the order of the steps.
-    """
+    """A run's files."""
 
     name: str
     parts: dict[str, list[tuple[int, Path]]] = field(default_factory=dict)
 
 
 def find(said: Sequence[str]) -> list[Run]:
-    """The runs of a command line.
-
-    Args:
-        said: folders, each as `PATH` or `NAME=PATH`. A run's folder has `rollouts` or `validation` in it; a folder with
-            the files themselves is taken as well.
+    """The runs of a command line: folders with `rollouts` or `validation` in them, or with the files themselves.
 
     Raises:
         ConfigError: a folder is not there, has no such file, or two runs have one name.

@@ -76,12 +76,6 @@ class Chunk:
 def chunks(path: Path, unread: Counter[str], wanted: Wanted, *, keep_lines: bool = False) -> Iterator[Chunk]:
     """The rows of a file; of an agent's outputs (`<group>_<response>_<output>`, from 0) the last, which was scored.
 
-    Args:
-        path: the file.
-        unread: counts why rows could not be read.
-        wanted: which columns to read.
-        keep_lines: for `Chunk.row`.
-
     Raises:
         DataError: the file cannot be read at all.
     """

@@ -62,11 +62,7 @@ class Picker:
         scores: NDArray[np.float64],
         accuracies: NDArray[np.float64],
     ) -> None:
-        """
-        Args:
-            row: a row by its place.
-            languages, scores, accuracies: of each row.
-        """
+        """Looks at some rows: `row` gives one by its place."""
         each = zip(languages, scores.tolist(), accuracies.tolist(), strict=True)
         for place, (language, score, accuracy) in enumerate(each):
             priority = self._random.random()

@@ -42,14 +42,10 @@ _IN_ROW = {
 
 @dataclass(frozen=True)
 class Columns:
-    """What a reward reads -> the column that has it.
-
-    Attributes:
-        of: the columns; what is not in it is not in the file.
-        language: the language of all rows, where the user says so.
-    """
+    """What a reward reads -> the column that has it."""
 
     of: Mapping[str, str]
+    #: The language of all rows, where the user says so.
     language: str | None = None
 
     def sample(self, row: Mapping[str, Any], about: tuple[dict[str, Any], str]) -> dict[str, Any]:
@@ -68,12 +64,7 @@ class Columns:
         }
 
     def about(self, row: Mapping[str, Any], number: int) -> tuple[dict[str, Any], str]:
-        """The row's `extra_info` and its `data_source`.
-
-        Args:
-            row: a row of the file.
-            number: its number, which stands as `extra_info.index` where the row has none of its own.
-        """
+        """The row's `extra_info`, whose `index` is the row's number where it has none, and its `data_source`."""
         given = row.get("extra_info")
         extra: dict[str, Any] = {"index": number, **(given if isinstance(given, dict) else {})}
         for name, key in _IN_ROW.items():
@@ -98,13 +89,7 @@ class Columns:
 def columns_of(
     rows: Iterable[Mapping[str, Any]], given: Mapping[str, str], language: str | None, needs: str = ""
 ) -> Columns:
-    """Finds the columns in the first rows of a file.
-
-    Args:
-        rows: some rows.
-        given: what the user says: "response" -> "my_column"; goes before what is guessed.
-        language: the language of all rows.
-        needs: what the reward reads of every row: "reference", "answer", "language" or "".
+    """Finds the columns in the first rows of a file; `needs` is what the reward reads of every row (`findings.NEEDS`).
 
     Raises:
         ConfigError: a name is unknown, a column is not there, or one that is needed is not found.

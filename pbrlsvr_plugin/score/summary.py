@@ -73,11 +73,7 @@ class Summary:
         return {"all": _as_json(self.all), "languages": {tag: _as_json(one) for tag, one in self._sorted()}}
 
     def table(self, first: Iterable[str] = ()) -> Table:
-        """Languages x score and components.
-
-        Args:
-            first: components to show before others.
-        """
+        """Languages x score and components, those in `first` before others."""
         shown = self._shown(first)
         made = Table("language", box=None, header_style="bold", pad_edge=False)
         for column in ("rows", "no score", "score", "sd", *shown):

@@ -92,10 +92,6 @@ def sample(response: str, row: Mapping[str, Any], number: int = 0) -> dict[str, 
 def row_of(label: Any, param: str) -> dict[str, Any]:
     """The row in a label: `pbrlsvr prepare` writes data_source, ground_truth and extra_info as JSON into it.
 
-    Args:
-        label: that JSON, as text or as an object; else the right final answer, or None.
-        param: names the label in errors.
-
     Raises:
         Refusal: it has the keys of a row, and cannot be one.
 

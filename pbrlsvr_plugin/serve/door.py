@@ -62,11 +62,6 @@ class Door:
     async def scores(self, samples: Sequence[Sample], receive: Receive, param: str = "samples") -> list[dict[str, Any]]:
         """`[N]` samples -> `[N]` results, each with `score`.
 
-        Args:
-            samples: checked for their form, not yet for their length.
-            receive: the request's, to see that its client leaves.
-            param: what the request calls its samples, in errors.
-
         Raises:
             Refusal: there is no score for one of them, with the reason.
         """

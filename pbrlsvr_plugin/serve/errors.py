@@ -38,16 +38,7 @@ class ErrorBody(BaseModel):
 
 
 class Refusal(HTTPException):
-    """An answer that is no score.
-
-    Args:
-        status: the HTTP status.
-        kind: `Problem.type`.
-        message: what is wrong, and the fix.
-        param, value: the field and what stands there.
-        more: further messages.
-        headers: such as Retry-After.
-    """
+    """An answer that is no score."""
 
     def __init__(
         self,

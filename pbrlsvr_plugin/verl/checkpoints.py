@@ -38,9 +38,6 @@ class AfterSaving(CheckpointCallback):
 
     def __init__(self, config: DictConfig) -> None:
         """
-        Args:
-            config: the run's.
-
         Raises:
             ConfigError: `trainer.after_saving` cannot work.
         """

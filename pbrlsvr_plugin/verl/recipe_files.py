@@ -23,11 +23,7 @@ Fields = dict[str, tuple[list[str], "str | Fields"]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe's file.
-
-    Attributes:
-        path: the file. What its `defaults` name is looked for beside it, then among ours.
-    """
+    """A recipe's file."""
 
     path: Path
 
@@ -123,12 +119,7 @@ def find(recipe: str) -> Recipe:
 def copy(recipe: Recipe, destination: Path, *, force: bool = False) -> Path:
     """Write the recipe and what it shares with others as one file, with the comments. It sets what the recipe sets.
 
-    Args:
-        destination: a folder, or the new file; its name becomes the run's, so that it has checkpoints of its own.
-        force: replace a file that is there.
-
-    Returns:
-        The new file.
+    `destination` is a folder, or the new file, whose name becomes the run's, so that it has checkpoints of its own.
 
     Raises:
         ConfigError: the file exists.

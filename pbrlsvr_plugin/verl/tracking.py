@@ -108,12 +108,6 @@ class CometLogger:
     """What `verl.utils.tracking.Tracking` holds for Comet. An error of Comet's is logged, and never ends the run."""
 
     def __init__(self, project_name: str, experiment_name: str, config: Any = None) -> None:
-        """
-        Args:
-            project_name: Comet's project.
-            experiment_name: the experiment's name.
-            config: the run's config, resolved.
-        """
         import comet_ml
 
         trainer = dict((config or {}).get("trainer") or {})

@@ -130,14 +130,7 @@ class Watch:
         self._said: dict[tuple[str, str], int] = {}
 
     def look(self, step: int, metrics: Mapping[str, float]) -> list[str]:
-        """
-        Args:
-            step: the run's step.
-            metrics: of `metrics.language_metrics`; others are passed over.
-
-        Returns:
-            A text for each kind of trouble that there is news of.
-        """
+        """A text for each kind of trouble that there is news of; metrics of others than ours are passed over."""
         by_language: dict[str, dict[str, float]] = {}
         for name, value in metrics.items():
             prefix, _, rest = name.partition("/")

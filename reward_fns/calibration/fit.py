@@ -34,13 +34,6 @@ async def collect(
 ) -> tuple[dict[str, Sample], Sample]:
     """Measures what `fit` wants: similarities of each language beside English, and of English beside English.
 
-    Args:
-        encoder: what makes the vectors.
-        parallel: the texts.
-        align: measure alignments instead of cosines.
-        floor: of the alignment.
-        shuffles: how many other texts each text is compared with.
-
     Raises:
         ConfigError: `shuffles` is less than 1.
     """

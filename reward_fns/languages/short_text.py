@@ -26,11 +26,6 @@ def english_share(text: str, question: str = "", reference: str = "") -> float:
 
     A word of the question is not counted, nor one that the reference has only with a capital letter: a name.
 
-    Args:
-        text: any text in another language than English.
-        question: a text in that language.
-        reference: a text in English.
-
     >>> round(english_share("First primero we sumamos the los huevos", reference="then we add the eggs"), 2)
     0.24
     """
@@ -51,12 +46,6 @@ def in_another_language(text: str, expected: str, question: str = "", reference:
     They are not if most stand in a script that the language is not written in. They are if most stand in the question.
     They are not if two thirds are English (`english_share`), or if the identifier gives that language less than
     `UNLIKELY` of what it gives the likeliest. Names are left out: capital letters in a sentence, or in the question.
-
-    Args:
-        text: a text of a few words.
-        expected: a BCP-47 tag.
-        question: a text in that language.
-        reference: a text in English.
 
     >>> in_another_language("Multiply by 3: 3*4=12.", "sw"), in_another_language("Zidisha kwa 3: 3*4=12.", "sw")
     (True, False)

@@ -28,13 +28,6 @@ def finish(
 ) -> dict[str, float]:
     """The dictionary that a reward returns: the same keys for every sample.
 
-    Args:
-        rollout: the response and its row.
-        components: what the reward measured, each in [0, 1], or None where the row has nothing to compare with.
-        language: the language policies of the two spans.
-        guard: against loops, and against responses far too long or too short.
-        combination: how the components become one score.
-
     Returns:
         `score`; for each component its value, `<name>_missing`, and `<name>_reward` and `<name>_ungated` for veRL's
         GDPO (see `pbrlsvr.scoring.combine.Combined.exposed`); the shares and factors of the language policies and of

@@ -163,10 +163,6 @@ def repetition(text: str, window: int = 30) -> float:
 
     What it is blind to: loops with a counter or a synonym in every `window` of letters.
 
-    Args:
-        text: any text.
-        window: length of the n-grams, in letters of an alphabet.
-
     Returns:
         The share, in [0, 1]; 0 for a text shorter than one n-gram.
 

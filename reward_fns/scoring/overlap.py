@@ -26,11 +26,6 @@ def chrf(text: str, reference: str, *, word_order: int = 0) -> float:
     The length trap: recall weighs more, so a text that says everything twice loses little (about a sixth), and one that
     says half loses half. Bound the length elsewhere (`pbrlsvr.scoring.guards`).
 
-    Args:
-        text: the candidate; an empty one scores 0.
-        reference: what it is compared with, in the same language.
-        word_order: 0 for chrF, 2 for chrF++.
-
     Returns:
         A share in [0, 1]; sacrebleu's own figure is 100 times it. Two equal texts score 1.
 
@@ -61,10 +56,6 @@ def bleu(text: str, reference: str) -> float:
     The length trap: there is no recall, so of a long reference the brevity penalty alone sees what is missing, and a
     text longer than the reference loses precision. On one short sentence the smoothing decides much of the figure: BLEU
     is noisy there, chrF less so.
-
-    Args:
-        text: the candidate; an empty one scores 0.
-        reference: what it is compared with, in the same language.
 
     Returns:
         A share in [0, 1]; sacrebleu's own figure is 100 times it. Two equal texts score 1.

@@ -47,9 +47,7 @@ class _Options(Protocol):
 class DiskCache:
     """Results by item, for all processes of a user on a machine. Values are arrays, numbers and texts; no pickles.
 
-    Args:
-        folder: of `own_folder`, on a local disk: SQLite's locks do not work on network file systems.
-        options: of the model; with the revision of its files they name the cache's file.
+    Its folder (`own_folder`) is on a local disk: SQLite's locks do not work on network file systems.
 
     Attributes:
         damaged: values that were not what had been written, and files that could not be read, so far.

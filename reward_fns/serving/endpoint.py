@@ -54,12 +54,7 @@ class BadResponse(ServiceError):  # noqa: N818
 
 
 class RejectedError(ServiceError):
-    """The server refuses the request, and would again.
-
-    Attributes:
-        status: the HTTP status.
-        body: what the server says, clipped.
-    """
+    """The server refuses the request, and would again."""
 
     def __init__(self, message: str, status: int = 0, body: str = ""):
         super().__init__(message)
@@ -67,11 +62,7 @@ class RejectedError(ServiceError):
 
 
 class BusyError(ServiceError):
-    """Every server asks for a pause (429 with Retry-After) that is longer than this request may wait.
-
-    Attributes:
-        seconds: how long, of the server that is free first.
-    """
+    """Every server asks for a pause (429 with Retry-After) that is longer than this request may wait."""
 
     def __init__(self, message: str, seconds: float):
         super().__init__(message)

@@ -81,9 +81,6 @@ class ServingOptions(Options):
     def at(self, router: str | None) -> "ServingOptions":
         """These options, with an endpoint that names no server at the reward model that veRL itself serves.
 
-        Args:
-            router: veRL's `reward_router_address`, "host:port"; `None` where it serves no reward model.
-
         Raises:
             ConfigError: nothing names a server.
         """
@@ -104,11 +101,7 @@ class ServingOptions(Options):
         return self.model_copy(update=asking)
 
     def resolved(self, has_client: bool = False) -> "ServingOptions":
-        """These options with the place that "auto" means in this process.
-
-        Args:
-            has_client: whether the model can be asked for at an endpoint.
-        """
+        """These options with the place that "auto" means in this process."""
         if self.place != "auto":
             return self
         if has_client and self.endpoint.urls:

@@ -82,12 +82,6 @@ class Written:
 def compare(english: str, translation: str, language: str, spelled_up_to: int = 20) -> Differences | None:
     """What is wrong with the numbers of a translation; None where nothing is.
 
-    Args:
-        english: the English text, without formulas, code and addresses.
-        translation: the same in `language`, without the same.
-        language: a BCP-47 code.
-        spelled_up_to: integers, halves, thirds and quarters up to this may be spelled out in the translation.
-
     Raises:
         DataError: the language is unknown.
 

@@ -11,10 +11,6 @@ from pbrlsvr_plugin.prepare.export.instructions import Message
 class Lengths:
     """Lengths in tokens; in characters if there is no tokenizer.
 
-    Args:
-        tokenizer: a folder or a hub name; "" for none.
-        revision: its revision on the hub, or None.
-
     Raises:
         ConfigError: it cannot be loaded, or has no chat template, without which a policy cannot be asked.
         MissingDependencyError: transformers is not installed.

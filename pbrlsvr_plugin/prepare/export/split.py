@@ -26,11 +26,6 @@ class Splitter:
 
     def __init__(self, options: SplitOptions, problems: Iterable[str], seed: int):
         """
-        Args:
-            options: how much is for testing.
-            problems: their names, in any order, with repetitions; only iterated over for a count.
-            seed: another seed gives another split.
-
         Raises:
             DataError: there are not more problems than should be in the test set.
         """

@@ -221,10 +221,6 @@ def check_server(options: ChatOptions) -> None:
 def read_prompt(name: str, *places: str) -> str:
     """The text of a prompt: a built-in one by its name, or a file.
 
-    Args:
-        name: "reference_math", or a path.
-        places: what must stand in it, as in "{question}".
-
     Raises:
         ConfigError: there is no such prompt, or it lacks a place.
     """

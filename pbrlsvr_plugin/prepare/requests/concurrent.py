@@ -14,14 +14,7 @@ from concurrent.futures import Future, wait
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
-from pbrlsvr.errors import (
-    ConfigError,
-    DataError,
-    MissingDependencyError,
-    ModelError,
-    PbrlsvrError,
-    ServiceError,
-)
+from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.endpoint import RejectedError
 from pbrlsvr_plugin.prepare.requests.journal import Journal
 
@@ -33,11 +26,7 @@ _OF_THE_ROW = frozenset({400, 413, 422, 451})
 
 
 class Failures:
-    """Decides whether a failure belongs to one row, or to all of them.
-
-    Args:
-        in_a_row: so many failures without an answer between them mean that the service is down.
-    """
+    """Decides whether a failure belongs to one row, or to all: so many in a row mean that the service is down."""
 
     def __init__(self, in_a_row: int):
         self._limit = in_a_row
@@ -162,14 +151,10 @@ def _end(loop: asyncio.AbstractEventLoop, thread: Thread, close: Callable[[], Aw
 
 
 class Answers:
-    """Asks each request once: what is in the journal, or in flight for another row, is not asked again.
-
-    Attributes:
-        asked: requests that went to the service.
-        kept: requests that were answered from the journal.
-    """
+    """Asks each request once: what is in the journal, or in flight for another row, is not asked again."""
 
     def __init__(self, journal: Journal):
+        #: Requests that went to the service, and those that were answered from the journal.
         self.asked = self.kept = 0
         self._journal = journal
         self._in_flight: dict[str, asyncio.Task[Any]] = {}

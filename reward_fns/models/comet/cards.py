@@ -16,13 +16,7 @@ NON_COMMERCIAL = "CC-BY-NC-SA"
 
 @dataclass(frozen=True)
 class Card:
-    """One row of the table.
-
-    Attributes:
-        pattern: regular expression for the last part of the model's name or path; case is ignored.
-        reads: what a score is made from.
-        licence: of the weights.
-    """
+    """One row of the table."""
 
     pattern: str
     reads: str

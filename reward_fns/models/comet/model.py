@@ -22,15 +22,6 @@ class CometModel:
     """Scores `(src, mt, ref)` or `(src, mt)`. Get it with `CometOptions.load`.
 
     Texts that samples share are encoded once: within a call, and for sources and references also across calls.
-
-    Args:
-        network: the loaded checkpoint.
-        name: the model's, for errors.
-        batch_tokens: tokens in one forward pass, padding included.
-        cut_source: whether the source of a long sample is cut along with it.
-
-    Attributes:
-        batches: the budget of tokens, and how many were computed so far.
     """
 
     def __init__(self, network: CometNetwork, name: str, batch_tokens: int, cut_source: bool):

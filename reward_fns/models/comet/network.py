@@ -26,15 +26,6 @@ _UNUSED = (
 class CometNetwork:
     """The loaded network.
 
-    Args:
-        checkpoint: what `read_checkpoint` gives.
-        encoder: whose configuration and tokenizer are taken; `None` for those that the checkpoint names.
-        device: where it computes.
-        dtype: of the encoder; pooling, estimator and tagger compute in float32.
-
-    Attributes:
-        features: how many sentence vectors' worth of numbers the estimator takes.
-
     Raises:
         ModelError: the weights are not those that the hyper-parameters call for.
     """
@@ -67,12 +58,7 @@ class CometNetwork:
         self._pooler = LayerPooler(hparams, weights["layerwise_attention."], self.encoder.layers, pad_id, device)
 
     def encode(self, sequences: list[list[int]], first: list[int] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Sentence vectors `[B, d]`; in XCOMET also each token's chances of no error and of each label, `[T, 1 + n]`.
-
-        Args:
-            sequences: ids of `[B]` inputs, special tokens included.
-            first: in joint inputs, how many tokens the first text has, with the special tokens around it.
-        """
+        """Sentence vectors `[B, d]` of what `TextEncoder` takes; in XCOMET also each token's chances, `[T, 1 + labels]`."""
         encoded = self.encoder(sequences, first)
         vectors = self._pooler(encoded.layers, encoded.ids, encoded.attention).cpu()
         if self._tagger is None:

@@ -73,12 +73,6 @@ def _load(options: "TranslatorSpec") -> Any:
 def convert(model: str, folder: str, quantization: str | None = None, revision: str | None = None) -> None:
     """Writes a model of transformers, and its tokenizer, to a folder as CTranslate2 reads it.
 
-    Args:
-        model: a folder, or a name on the Hugging Face hub.
-        folder: the new folder.
-        quantization: how the weights are kept: "int8", "float16", ...; `None` as they are.
-        revision: the commit, tag or branch of a hub model.
-
     Raises:
         MissingDependencyError: CTranslate2 is not installed.
         ModelError: the model cannot be converted.

@@ -29,11 +29,6 @@ class TokenEngine(ABC):
     """A seq2seq model behind a tokenizer. The special tokens are put here, not by the tokenizer.
 
     So rows of different directions share a batch, and no state of the tokenizer (`src_lang`) can be stale.
-
-    Attributes:
-        tokenizer: of the model, from transformers.
-        languages: what the model is told.
-        batches: the budget of padded source tokens, for each hypothesis of a beam.
     """
 
     takes_lines = False
