@@ -1,6 +1,5 @@
 """Rows by column -> the values of each metric, one for each row: NaN where a row has none."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,7 @@ from numpy.typing import NDArray
 
 from pbrlsvr_plugin.report.rows import Chunk
 from pbrlsvr_plugin.report.samples import FIELDS, LONGEST_NAME
-from pbrlsvr_plugin.verl.metrics import UNKNOWN, language_of
-
-Array = NDArray[np.float64]
+from pbrlsvr_plugin.verl.metrics import UNKNOWN, Array, component_names, language_of, numbers, row_metrics
 
 #: So many of a reward's numbers are read; a file can have a new key in every row.
 MOST_COMPONENTS = 40
@@ -18,9 +15,7 @@ MOST_COMPONENTS = 40
 MOST_LANGUAGES = 300
 
 _MOST_CODES, _MOST_KNOWN = 20, 4096
-_LARGEST = 1e100
 _LANGUAGE = "reasoning_language"
-_NUMBERS = {float, int, bool, type(None)}
 _FIELDS = {"score", "gts", "pivot_answer", "uid", "group", "data_source", "language", "response_length", "truncated"}
 _NUMBERS_OF_OURS = {"acc", "answered", "answer_language_factor",
                     *(f"{_LANGUAGE}_{name}" for name in ("share", "english", "undetermined", "factor"))}  # fmt: skip
@@ -67,11 +62,8 @@ class Keys:
     def __init__(self, names: set[str]):
         # A key of the reward's that is a field as well is `reward.<key>`.
         self.of = {key.removeprefix("reward."): key for key in sorted(names - FIELDS)}
-        short = [name for name in self.of if len(name) <= LONGEST_NAME]
-        ours = [name for name in short if f"{name}_missing" in self.of]
-        others = (name for name in short if name not in ("score", "acc", "answered") and "_language_" not in name)
-        #: Those that a reward of ours names by `<name>_missing`; of another reward each number that it returns.
-        self.components = (ours or list(others))[:MOST_COMPONENTS]
+        short = (name for name in component_names(self.of) if len(name) <= LONGEST_NAME)
+        self.components = list(short)[:MOST_COMPONENTS]
 
     @staticmethod
     def wanted(names: set[str]) -> set[str]:
@@ -101,14 +93,6 @@ class Columns:
             self._read[name] = np.full(len(self._chunk), np.nan) if key is None else self._field(key)
         return self._read[name]
 
-    def accuracy(self) -> Array:
-        # veRL itself calls the score of a reward that returns a bare number "acc".
-        if "acc" not in self._keys.of or len(self._keys.of) < 2:
-            return np.full(len(self._chunk), np.nan)
-        truths = zip(self._chunk.column("gts"), self._chunk.column("pivot_answer"), strict=True)
-        none = (None, "")
-        return np.where([truth not in none or pivot not in none for truth, pivot in truths], self._of("acc"), np.nan)
-
     def groups(self) -> NDArray[np.int64]:
         """A number for each prompt."""
         groups = self._chunk.column("group")
@@ -117,50 +101,28 @@ class Columns:
         return np.array([hash(each if isinstance(each, str) else str(each)) for each in groups], dtype=np.int64)
 
     def metrics(self) -> dict[str, Array]:
-        score, accuracy = self._field("score"), self.accuracy()
-        undetermined = np.nan_to_num(self._of(f"{_LANGUAGE}_undetermined")) != 0
-        factors = np.fmin(self._of(f"{_LANGUAGE}_factor"), self._of("answer_language_factor"))
+        truths = zip(self._chunk.column("gts"), self._chunk.column("pivot_answer"), strict=True)
+        none = (None, "")
+        # veRL itself calls the score of a reward that returns a bare number "acc".
+        known = [len(self._keys.of) > 1 and (truth not in none or pivot not in none) for truth, pivot in truths]
+        values = row_metrics(
+            self._of,
+            self._keys.components,
+            score=self._field("score"),
+            has_truth=np.array(known, dtype=bool),
+            truncated=self._field("truncated"),
+            length=self._field("response_length"),
+        )
+        score, accuracy = values["score"], values["accuracy"]
         return {
-            "score": score,
-            **{f"component/{name}": self._component(name) for name in self._keys.components},
-            "accuracy": accuracy,
+            **values,
             "score_right": np.where(accuracy >= 0.5, score, np.nan),
             "score_wrong": np.where(accuracy < 0.5, score, np.nan),
-            "unanswered": 1 - self._of("answered"),
-            "truncated": self._field("truncated"),
-            "gated": np.where(np.isnan(factors), np.nan, factors < 1),
-            "other_language": np.where(undetermined, np.nan, 1 - self._of(f"{_LANGUAGE}_share")),
-            "english": np.where(undetermined, np.nan, self._of(f"{_LANGUAGE}_english")),
-            "length": self._field("response_length"),
             "characters": numbers(self._chunk.characters),
         }
-
-    def _component(self, name: str) -> Array:
-        return np.where(np.nan_to_num(self._of(f"{name}_missing")) != 0, np.nan, self._of(name))
 
 
 def _group(group: Any, uid: Any, asked: Any) -> Any:
     if group is None and isinstance(uid, str) and uid.count("_") >= 2:
         return uid.rsplit("_", 2)[0]
     return asked if group is None else group
-
-
-def numbers(values: Sequence[Any]) -> Array:
-    """The values as floats; NaN for what is no number, not finite, or beyond any score."""
-    found = None
-    if set(map(type, values)) <= _NUMBERS:
-        try:
-            found = np.array(values, dtype=np.float64)
-        except OverflowError:
-            found = None
-    if found is None:
-        found = np.array([_number(value) for value in values], dtype=np.float64)
-    found[~(np.abs(found) < _LARGEST)] = np.nan
-    return found
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value) if isinstance(value, int | float) else np.nan
-    except OverflowError:
-        return np.nan

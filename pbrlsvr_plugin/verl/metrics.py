@@ -1,4 +1,4 @@
-"""What a batch of rewarded responses says, per language and over all: pure arithmetic on rows.
+"""What a batch of rewarded responses says, per language and over all: pure arithmetic on columns of rows.
 
 Each metric is named `pbrlsvr/<language>/<metric>`, with the row's BCP-47 code, `unknown` for rows that name no
 language, and `overall` for all of them. A group is the responses to one prompt. A value that is not finite is left out,
@@ -26,16 +26,20 @@ With a schedule (`combine.schedule`), `pbrlsvr/overall/weight/<name>` is what a 
 `pbrlsvr/overall/gate_floor` the floor of its gate.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from numbers import Real
-from statistics import fmean, stdev
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pbrlsvr.errors import DataError
 from pbrlsvr.languages import parse
+
+Array = NDArray[np.float64]
+#: (metric, language) -> sum of the values, and how many there are; `overall` is a language here.
+Totals = Mapping[tuple[str, str], tuple[float, float]]
 
 #: Names that no BCP-47 code can have: "all" is Allar, "min" is Minangkabau.
 OVERALL, UNKNOWN = "overall", "unknown"
@@ -54,7 +58,7 @@ _LARGEST = 1e100
 _NO_COMPONENTS = ("score", "acc", "answered")
 _LANGUAGE = "reasoning_language"
 _FLOOR = "gate_floor"
-_FACTORS = (f"{_LANGUAGE}_factor", "answer_language_factor")
+_NUMBERS = {float, int, bool, type(None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +96,6 @@ class Response:
             found=found,
         )
 
-    def number(self, name: str) -> float | None:
-        """A number that the reward returned; None for one that is missing, no number or not finite."""
-        value = self.found.get(name)
-        if type(value) is float:  # as nearly all are
-            return value if abs(value) < _LARGEST else None
-        if not isinstance(value, Real) and not hasattr(value, "item"):
-            return None
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            return None
-        return number if abs(number) < _LARGEST else None
-
 
 def language_of(language: Any, data_source: str) -> str:
     """What a row's metrics are listed under: its language, else that of a data source `<name>/<language>`.
@@ -137,104 +128,155 @@ def language_metrics(responses: Iterable[Response]) -> dict[str, float]:
     >>> found["pbrlsvr/sw/component/answer"], found["pbrlsvr/sw/groups_without_spread"], found["pbrlsvr/overall/length"]
     (1.0, 0.0, 6.0)
     """
-    by_language: dict[str, list[Response]] = defaultdict(list)
-    for response in responses:
-        by_language[response.language].append(response)
-    everything = [response for rows in by_language.values() for response in rows]
-    found: dict[str, float] = {}
-    for language, rows in [*sorted(by_language.items()), (OVERALL, everything)]:
-        if rows:
-            found |= {f"{PREFIX}/{language}/{name}": value for name, value in _of(rows).items()}
-    return found | {f"{PREFIX}/{OVERALL}/{name}": value for name, value in _scheduled(everything).items()}
-
-
-def _scheduled(rows: Sequence[Response]) -> dict[str, float]:
-    """The weights and the floor of the step: means, since an asynchronous trainer's rows may be of several steps."""
-    if not any(_FLOOR in row.found for row in rows):
-        return {}
-    names = {_FLOOR: _FLOOR} | {f"{name}_weight": f"weight/{name}" for name in _component_names(rows)}
-    found = {shown: _mean(lambda row, key=key: row.number(key), rows) for key, shown in names.items()}  # type: ignore[misc]
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _of(rows: Sequence[Response]) -> dict[str, float]:
-    found: dict[str, float | None] = {"score": _mean(_score, rows)}
-    for name in _component_names(rows):
-        found[f"component/{name}"] = _mean(lambda row, name=name: _component(row, name), rows)  # type: ignore[misc]
-    spreads = _spreads(rows)
-    found["spread"] = fmean(spreads) if spreads else None
-    found["groups_without_spread"] = fmean(spread <= NO_SPREAD for spread in spreads) if spreads else None
-    for metric, value in _MEANS.items():
-        found[metric] = _mean(value, rows)
-    return {name: value for name, value in found.items() if value is not None} | {"rows": float(len(rows))}
-
-
-def _mean(value: Callable[[Response], float | None], rows: Sequence[Response]) -> float | None:
-    """Over the rows that have it."""
-    values = [found for row in rows if (found := value(row)) is not None]
-    return fmean(values) if values else None
-
-
-def _spreads(rows: Sequence[Response]) -> list[float]:
-    groups: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        if abs(row.score) < _LARGEST:
-            groups[row.group].append(row.score)
-    return [stdev(scores) for scores in groups.values() if len(scores) > 1]
-
-
-def _component_names(rows: Sequence[Response]) -> list[str]:
-    """Those that a reward of ours names by `<name>_missing`; of another reward each number that it returns."""
+    rows = list(responses)
     names = sorted({name for row in rows for name in row.found})
+    components = component_names(names)
+
+    def of(name: str) -> Array:
+        return numbers([row.found.get(name) for row in rows])
+
+    values = row_metrics(
+        of,
+        components,
+        score=numbers([row.score for row in rows]),
+        # veRL itself calls the score of a reward that returns a bare number "acc".
+        has_truth=np.array([row.has_truth and len(row.found) > 1 for row in rows], dtype=bool),
+        truncated=numbers([row.truncated for row in rows]),
+        length=numbers([row.length for row in rows]),
+    )
+    sums = Sums()
+    groups = np.array([hash(row.group) for row in rows], dtype=np.int64)
+    sums.add([row.language for row in rows], values, groups)
+    found = named(sums.totals())
+    if _FLOOR in names:
+        # Means, since an asynchronous trainer's rows may be of several steps.
+        weighing = {_FLOOR: of(_FLOOR)} | {f"weight/{name}": of(f"{name}_weight") for name in components}
+        found |= {f"{PREFIX}/{OVERALL}/{name}": float(np.nanmean(each)) for name, each in weighing.items()
+                  if not np.isnan(each).all()}  # fmt: skip
+    return found
+
+
+def component_names(names: Collection[str]) -> list[str]:
+    """Those that a reward of ours names by `<name>_missing`; of another reward each number that it returns."""
     ours = [name for name in names if f"{name}_missing" in names]
     return ours or [name for name in names if name not in _NO_COMPONENTS and "_language_" not in name]
 
 
-def _component(row: Response, name: str) -> float | None:
-    return None if row.number(f"{name}_missing") else row.number(name)
+def row_metrics(
+    of: Callable[[str], Array],
+    components: Iterable[str],
+    *,
+    score: Array,
+    has_truth: NDArray[np.bool_],
+    truncated: Array,
+    length: Array,
+) -> dict[str, Array]:
+    """The values of each metric, one for each row: NaN where a row has none. `of` gives a number of the reward's."""
+    undetermined = np.nan_to_num(of(f"{_LANGUAGE}_undetermined")) != 0
+    factors = np.fmin(of(f"{_LANGUAGE}_factor"), of("answer_language_factor"))
+    missing = {name: np.nan_to_num(of(f"{name}_missing")) != 0 for name in components}
+    return {
+        "score": score,
+        **{f"component/{name}": np.where(lacks, np.nan, of(name)) for name, lacks in missing.items()},
+        "accuracy": np.where(has_truth, of("acc"), np.nan),
+        "unanswered": 1 - of("answered"),
+        "truncated": truncated,
+        "gated": np.where(np.isnan(factors), np.nan, factors < 1),
+        "other_language": np.where(undetermined, np.nan, 1 - of(f"{_LANGUAGE}_share")),
+        "english": np.where(undetermined, np.nan, of(f"{_LANGUAGE}_english")),
+        "length": length,
+    }
 
 
-def _score(row: Response) -> float | None:
-    return row.score if abs(row.score) < _LARGEST else None
+def numbers(values: Sequence[Any]) -> Array:
+    """The values as floats; NaN for what is no number, not finite, or beyond any score."""
+    found = None
+    if set(map(type, values)) <= _NUMBERS:
+        try:
+            found = np.array(values, dtype=np.float64)
+        except OverflowError:
+            found = None
+    if found is None:
+        found = np.array([_number(value) for value in values], dtype=np.float64)
+    found[~(np.abs(found) < _LARGEST)] = np.nan
+    return found
 
 
-def _accuracy(row: Response) -> float | None:
-    # veRL itself calls the score of a reward that returns a bare number "acc".
-    return row.number("acc") if row.has_truth and len(row.found) > 1 else None
+def _number(value: Any) -> float:
+    try:
+        return float(value) if isinstance(value, int | float) or hasattr(value, "item") else np.nan
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
 
 
-def _unanswered(row: Response) -> float | None:
-    answered = row.number("answered")
-    return None if answered is None else 1.0 - answered
+class Sums:
+    """Sums per metric and language over some rows at a time, and the spread within the groups of all."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self._sums: dict[tuple[str, str], list[float]] = {}
+        self._scored: list[tuple[NDArray[np.int64], NDArray[np.int64], Array]] = []
+
+    def add(self, languages: Sequence[str], values: Mapping[str, Array], groups: NDArray[np.int64]) -> None:
+        """Some rows: their languages, the values of `row_metrics`, and a number for the prompt of each."""
+        place = np.array([self._places.setdefault(each, len(self._places)) for each in languages], dtype=np.int64)
+        names = list(self._places)
+        for metric, column in [*values.items(), ("rows", np.ones(len(place)))]:
+            there = ~np.isnan(column)
+            if not there.any():
+                continue
+            counts = np.bincount(place[there], minlength=len(names))
+            totals = np.bincount(place[there], weights=column[there], minlength=len(names))
+            for language, total, count in zip(names, totals.tolist(), counts.tolist(), strict=True):
+                if count:
+                    self._add(metric, language, total, count)
+                    self._add(metric, OVERALL, total, count)
+        there = ~np.isnan(values["score"])
+        self._scored.append((place[there], groups[there], values["score"][there]))
+
+    def _add(self, metric: str, language: str, total: float, count: float) -> None:
+        sums = self._sums.setdefault((metric, language), [0.0, 0.0])
+        sums[0] += total
+        sums[1] += count
+
+    def totals(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """Those of all rows so far; to be asked for once."""
+        if self._scored:
+            place, group, score = (np.concatenate(parts) for parts in zip(*self._scored, strict=True))
+            names = list(self._places)
+            for which, spreads in _spreads(place, group, score):
+                self._add_spread(names[which], spreads)
+            for _, spreads in _spreads(np.zeros_like(place), group, score):
+                self._add_spread(OVERALL, spreads)
+        return {key: (total, count) for key, (total, count) in self._sums.items()}
+
+    def _add_spread(self, language: str, spreads: Array) -> None:
+        self._add("spread", language, float(spreads.sum()), len(spreads))
+        self._add("groups_without_spread", language, float((spreads <= NO_SPREAD).sum()), len(spreads))
 
 
-def _truncated(row: Response) -> float | None:
-    return None if row.truncated is None else float(row.truncated)
+def named(totals: Totals) -> dict[str, float]:
+    """Means by `pbrlsvr/<language>/<metric>`, and the numbers of rows."""
+    return {
+        f"{PREFIX}/{language}/{metric}": total if metric == "rows" else total / count
+        for (metric, language), (total, count) in totals.items()
+        if count
+    }
 
 
-def _gated(row: Response) -> float | None:
-    factors = [factor for name in _FACTORS if (factor := row.number(name)) is not None]
-    return float(min(factors) < 1) if factors else None
-
-
-def _judged(name: str) -> Callable[[Response], float | None]:
-    def value(row: Response) -> float | None:
-        return None if row.number(f"{_LANGUAGE}_undetermined") else row.number(f"{_LANGUAGE}_{name}")
-
-    return value
-
-
-def _other_language(row: Response) -> float | None:
-    share = _judged("share")(row)
-    return None if share is None else 1.0 - share
-
-
-_MEANS: Mapping[str, Callable[[Response], float | None]] = {
-    "accuracy": _accuracy,
-    "unanswered": _unanswered,
-    "truncated": _truncated,
-    "gated": _gated,
-    "other_language": _other_language,
-    "english": _judged("english"),
-    "length": lambda row: float(row.length),
-}
+def _spreads(place: NDArray[np.int64], group: NDArray[np.int64], score: Array) -> Iterator[tuple[int, Array]]:
+    """For each language the standard deviations of the scores in its groups of two or more."""
+    order = np.lexsort((group, place))
+    place, group, score = place[order], group[order], score[order]
+    if not len(place):
+        return
+    new = np.concatenate([[True], (place[1:] != place[:-1]) | (group[1:] != group[:-1])])
+    which = np.cumsum(new) - 1
+    sizes = np.bincount(which)
+    means = np.bincount(which, weights=score) / sizes
+    squares = np.bincount(which, weights=(score - means[which]) ** 2)
+    several = sizes > 1
+    spreads = np.sqrt(squares[several] / (sizes[several] - 1))
+    owners = place[new][several]
+    for language in np.unique(owners):
+        yield int(language), spreads[owners == language]

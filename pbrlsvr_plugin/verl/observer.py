@@ -50,7 +50,7 @@ class Observer:
             )
 
     def look(self, batch: KVBatchMeta, step: int) -> dict[str, float]:
-        """Writes what was sampled. Returns the metrics of a step of training; of a validation none, veRL has its own."""
+        """Writes what was sampled. The metrics of a step of training; of a validation none, veRL has its own."""
         if batch.partition_id != "train" and batch.partition_id not in self._dumps:
             return {}
         began = time.perf_counter()

@@ -58,7 +58,7 @@ class CometNetwork:
         self._pooler = LayerPooler(hparams, weights["layerwise_attention."], self.encoder.layers, pad_id, device)
 
     def encode(self, sequences: list[list[int]], first: list[int] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Sentence vectors `[B, d]` of what `TextEncoder` takes; in XCOMET also each token's chances, `[T, 1 + labels]`."""
+        """Sentence vectors `[B, d]` of what `TextEncoder` takes; in XCOMET also chances by token, `[T, 1 + n]`."""
         encoded = self.encoder(sequences, first)
         vectors = self._pooler(encoded.layers, encoded.ids, encoded.attention).cpu()
         if self._tagger is None:
