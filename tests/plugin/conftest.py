@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from http_server import HttpServer, Request
 from verl_runs import Once, save_toy, shared_run
 
 TEMPLATE = (
@@ -100,66 +100,27 @@ class ChatServer:
 
     def __init__(self, reply: Callable[[str, dict, int], Reply]):
         self.reply = reply
-        self.asked: list[dict] = []
         self.requests = 0
         self.keys: set[str] = set()
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = HttpServer(self._answer).start()
+        self.url, self.asked, self.close = self._server.url, self._server.answered, self._server.stop
 
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-
-    def answer(self, payload: dict, authorization: str) -> Reply:
+    def _answer(self, request: Request) -> tuple[int, bytes, dict]:
         with self._lock:
             self.requests += 1
             number = self.requests
-            self.keys.add(authorization)
-        reply = self.reply(payload["messages"][-1]["content"], payload, number)
+            self.keys.add(request.headers.get("authorization", ""))
+        reply = self.reply(request.body["messages"][-1]["content"], request.body, number)
         time.sleep(reply.seconds)
-        return reply
-
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 256
-    daemon_threads = True
-
-
-def _handler(owner: ChatServer):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_):
-            pass
-
-        def do_POST(self):
-            payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = owner.answer(payload, self.headers.get("Authorization", ""))
-            message = {"role": "assistant", "content": reply.text}
-            if reply.thinking:
-                message["reasoning_content"] = reply.thinking
-            usage = {"prompt_tokens": 10, "completion_tokens": len(reply.text)}
-            body = {"choices": [{"message": message, "finish_reason": reply.finish_reason}], "usage": usage}
-            data = json.dumps(body).encode() if reply.raw is None else reply.raw
-            try:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data[: len(data) // 2] if reply.cut else data)
-                self.wfile.flush()
-            except OSError:
-                return
-            if reply.cut:
-                self.close_connection = True
-                self.connection.close()
-            elif reply.status == 200 and reply.raw is None:
-                owner.asked.append(payload)
-
-    return Handler
+        message = {"role": "assistant", "content": reply.text}
+        if reply.thinking:
+            message["reasoning_content"] = reply.thinking
+        usage = {"prompt_tokens": 10, "completion_tokens": len(reply.text)}
+        body = {"choices": [{"message": message, "finish_reason": reply.finish_reason}], "usage": usage}
+        data = json.dumps(body).encode() if reply.raw is None else reply.raw
+        headers = {**reply.headers, "Content-Length": str(len(data))}
+        return reply.status, data[: len(data) // 2] if reply.cut else data, headers
 
 
 @pytest.fixture

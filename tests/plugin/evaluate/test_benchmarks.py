@@ -3,11 +3,10 @@
 import dataclasses
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pandas
 import pytest
+from http_server import HttpServer
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.evaluate import downloads
@@ -96,31 +95,15 @@ def test_what_cannot_be_read_is_named_with_its_place(name, content, says, tmp_pa
 
 @pytest.fixture
 def github(monkeypatch, tmp_path):
-    """A server with two MGSM files at one commit; the paths that it was asked for."""
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def do_GET(self):
-            asked.append(self.path)
-            found = self.path in ("/c0ffee/mgsm_en.tsv", "/c0ffee/mgsm_sw.tsv")
-            body = b"One and one?\t2\n" if found else b"404"
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/{{revision}}/mgsm_{{language}}.tsv"
+    """A server with two MGSM files at one commit; the requests that came."""
+    files = dict.fromkeys(("/c0ffee/mgsm_en.tsv", "/c0ffee/mgsm_sw.tsv"), (200, "One and one?\t2\n"))
+    server = HttpServer(lambda request: files.get(request.path, (404, "404"))).start()
+    url = f"http://127.0.0.1:{server.port}/{{revision}}/mgsm_{{language}}.tsv"
     small = dataclasses.replace(BENCHMARKS["mgsm"], languages=("en", "sw"), revision="c0ffee", url=url)
     monkeypatch.setitem(downloads.BENCHMARKS, "mgsm", small)
     monkeypatch.setenv("PBRLSVR_CACHE", str(tmp_path / "cache"))
-    yield asked
-    server.shutdown()
-    server.server_close()
+    yield server.requests
+    server.stop()
 
 
 def test_a_benchmark_is_downloaded_once_at_its_commit(github):
@@ -128,7 +111,7 @@ def test_a_benchmark_is_downloaded_once_at_its_commit(github):
     assert [each.id for each in questions] == ["mgsm/en/1", "mgsm/sw/1"]
     assert digests["mgsm_sw.tsv"] == hashlib.sha256(b"One and one?\t2\n").hexdigest()
     Source.of("mgsm").questions(("sw",), None)
-    assert github == ["/c0ffee/mgsm_en.tsv", "/c0ffee/mgsm_sw.tsv"]
+    assert [asked.path for asked in github] == ["/c0ffee/mgsm_en.tsv", "/c0ffee/mgsm_sw.tsv"]
 
 
 def test_what_cannot_be_downloaded_says_what_to_do_and_leaves_no_file(github, tmp_path):

@@ -8,8 +8,6 @@ recipes that are not run themselves, and a test here makes sure that they differ
 import functools
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -178,38 +176,12 @@ def test_qwen_with_dapo_trains_on_mixed_groups_with_rollout_correction(toy, mini
     assert "actor/kl_loss" not in run.log
 
 
-class Translator(BaseHTTPRequestHandler):
-    """Says of each text how long it is, in English."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        said = f"There are {len(asked['messages'][-1]['content'])} apples."
-        body = json.dumps({"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def translator():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Translator)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
-    server.server_close()
-
-
-def test_qwen_with_grpo_and_the_translation_reward(toy, minilm, translator, tmp_path):
+def test_qwen_with_grpo_and_the_translation_reward(toy, minilm, chat_server, reply, tmp_path):
+    translator = chat_server(lambda text, *_: reply(f"There are {len(text)} apples."))
     reward = [
         f"{KWARGS}.translation.model=toy", f"{KWARGS}.embedding.model={minilm}",
         f"+{KWARGS}.translation.serving.place=endpoint",
-        f"+{KWARGS}.translation.serving.endpoint.urls=[{translator}]",
+        f"+{KWARGS}.translation.serving.endpoint.urls=[{translator.url}]",
         # One of the recipe's eight: they would share two cores.
         f"{KWARGS}.translation.serving.replicas=1",
     ]  # fmt: skip

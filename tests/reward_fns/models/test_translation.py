@@ -1,10 +1,7 @@
 import asyncio
-import json
 import logging
 import pickle
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
@@ -197,39 +194,21 @@ def test_a_missing_package_names_the_extra(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def chat_server():
-    """A real HTTP server that answers chat completions: it shouts the last paragraph of the prompt."""
-    seen, finish = [], {"reason": "stop", "failures": 0}
+def chat_server(http_server):
+    """A server that answers chat completions: it shouts the last paragraph of the prompt."""
+    finish = {"reason": "stop", "failures": 0}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            seen.append(body)
-            if finish["failures"] > 0:
-                finish["failures"] -= 1
-                self.send_response(503)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            text = body["messages"][0]["content"].split("\n\n")[-1].upper()
-            choice = {"index": 0, "message": {"content": f"<think>hm</think>{text}"}, "finish_reason": finish["reason"]}
-            answer = json.dumps({"choices": [choice]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def answer(request):
+        if finish["failures"] > 0:
+            finish["failures"] -= 1
+            return 503, ""
+        text = request.body["messages"][0]["content"].split("\n\n")[-1].upper()
+        choice = {"index": 0, "message": {"content": f"<think>hm</think>{text}"}, "finish_reason": finish["reason"]}
+        return {"choices": [choice]}
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/v1"
-    serving = ServingOptions("endpoint", endpoint=EndpointOptions(urls=(url,), retries=2))
-    yield (TranslationOptions("chatty"), serving), seen, finish
-    server.shutdown()
-    server.server_close()
+    server = http_server(answer)
+    serving = ServingOptions("endpoint", endpoint=EndpointOptions(urls=(server.url,), retries=2))
+    return (TranslationOptions("chatty"), serving), server.answered, finish
 
 
 def chat_model(options, serving):
