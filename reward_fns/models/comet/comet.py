@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pbrlsvr.errors import MissingDependencyError, ModelError
 from pbrlsvr.models.comet.cards import known_card
-from pbrlsvr.models.comet.options import CometOptions, CometSpec
+from pbrlsvr.models.comet.options import CometOptions
 from pbrlsvr.models.devices import torch_device
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 from pbrlsvr.serving.token_budget import usual_budget
@@ -24,8 +24,29 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CometLoader(CometSpec):
-    """Loads the checkpoint where it is to run."""
+class CometLoader:
+    """All that the scores depend on; loads the checkpoint where it is to run.
+
+    Attributes:
+        cut_source: whether the source of a sample that is too long for the encoder is cut along with the translation
+            and the reference. `False` keeps it whole beside each segment, for a source that they do not translate, such
+            as a question beside its answer.
+    """
+
+    model: str
+    revision: str | None
+    encoder: str | None
+    device: str
+    dtype: str
+    batch_tokens: int | None
+    cut_source: bool = True
+
+    @classmethod
+    def of(cls, options: CometOptions, serving: ServingOptions | None = None, cut_source: bool = True) -> "CometLoader":
+        """This model in this place."""
+        serving = serving or ServingOptions()
+        place = (serving.device, serving.dtype, serving.batch_tokens)
+        return cls(options.model, options.revision, options.encoder, *place, cut_source)
 
     def load(self) -> "CometModel":
         """The loaded model.

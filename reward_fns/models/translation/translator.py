@@ -3,7 +3,7 @@
     translator(options).translate(text, "sw")                        Swahili into English
     translator(options).translate(question, "en", "sw")              English into Swahili
 
-1. Digits of any script become 0-9; code, LaTeX, equations and addresses are set aside (`scorers/protect.py`).
+1. Digits of any script become 0-9; code, LaTeX, equations and addresses are set aside (`protect.py`).
 2. Lines and sentences are translated one by one, each once: rollouts repeat them. A sentence longer than the model
    takes is cut, at a mark of punctuation where there is one. Line breaks, indents and list marks stay.
 3. A sentence with pieces set aside is translated with short names in their place. Where a name does not come back
