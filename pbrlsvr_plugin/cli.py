@@ -117,17 +117,11 @@ def attack(
 
     raise typer.Exit(
         run(
-            reward,
-            tuple(option or ()),
-            config=config,
-            languages=languages,
-            problems=problems,
-            template=TEMPLATE if template is None else template,
-            truth=truth,
-            tolerance=tolerance,
-            json_out=json_out,
+            reward, tuple(option or ()),
+            config=config, languages=languages, problems=problems, template=TEMPLATE if template is None else template,
+            truth=truth, tolerance=tolerance, json_out=json_out,
         )
-    )
+    )  # fmt: skip
 
 
 @app.command()
@@ -202,13 +196,9 @@ def check(
     raise typer.Exit(
         run(
             files,
-            validation=validation or (),
-            reward=reward,
-            tokenizer=tokenizer,
-            prompt_key=prompt_key,
-            recipe=recipe,
+            validation=validation or (), reward=reward, tokenizer=tokenizer, prompt_key=prompt_key, recipe=recipe,
         )
-    )
+    )  # fmt: skip
 
 
 #: What `path` knows -> the folder or file, inside this package.
@@ -263,16 +253,10 @@ def plan(
 
     raise typer.Exit(
         run(
-            recipe,
-            tuple(overrides or ()),
-            gpus=gpus,
-            nodes=nodes,
-            gpu_memory=gpu_memory,
-            model=model,
-            explain=explain,
-            as_json=as_json,
+            recipe, tuple(overrides or ()),
+            gpus=gpus, nodes=nodes, gpu_memory=gpu_memory, model=model, explain=explain, as_json=as_json,
         )
-    )
+    )  # fmt: skip
 
 
 @app.command()
