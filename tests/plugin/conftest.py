@@ -106,7 +106,7 @@ class ChatServer:
         self._server = HttpServer(self._answer).start()
         self.url, self.asked, self.close = self._server.url, self._server.answered, self._server.stop
 
-    def _answer(self, request: Request) -> tuple[int, bytes, dict]:
+    def _answer(self, request: Request) -> tuple[int, dict | bytes, dict]:
         with self._lock:
             self.requests += 1
             number = self.requests
@@ -118,9 +118,10 @@ class ChatServer:
             message["reasoning_content"] = reply.thinking
         usage = {"prompt_tokens": 10, "completion_tokens": len(reply.text)}
         body = {"choices": [{"message": message, "finish_reason": reply.finish_reason}], "usage": usage}
-        data = json.dumps(body).encode() if reply.raw is None else reply.raw
-        headers = {**reply.headers, "Content-Length": str(len(data))}
-        return reply.status, data[: len(data) // 2] if reply.cut else data, headers
+        if reply.cut:
+            data = json.dumps(body).encode()
+            return reply.status, data[: len(data) // 2], {**reply.headers, "Content-Length": str(len(data))}
+        return reply.status, body if reply.raw is None else reply.raw, reply.headers
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ class HttpServer:
 
     answer: Callable[[Request], Any]
     requests: list[Request] = field(default_factory=list)
-    # The bodies of the requests that were answered with 200, and whole.
+    # The bodies of the requests that were answered with JSON.
     answered: list[Any] = field(default_factory=list)
     port: int = 0
     _server: ThreadingHTTPServer | None = None
@@ -94,9 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         status, body, extra = (*answer, {})[:3] if isinstance(answer, tuple) else (200, answer, {})
-        if isinstance(body, dict | list):
-            body = json.dumps(body)
-        payload = body.encode() if isinstance(body, str) else body
+        text = json.dumps(body) if isinstance(body, dict | list) else body
+        payload = text.encode() if isinstance(text, str) else text
         self.send_response(status)
         for name, value in {"Content-Length": str(len(payload)), **extra}.items():
             self.send_header(name, value)
@@ -104,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload)
         self.wfile.flush()
         self.close_connection = int(extra.get("Content-Length", len(payload))) != len(payload)
-        if status == 200 and not self.close_connection:
+        if status == 200 and isinstance(body, dict | list):
             owner.answered.append(request.body)
 
     do_POST = do_GET  # noqa: N815
