@@ -31,7 +31,7 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     words without case, punctuation and markup, or LaTeX expressions. An integer ground truth compares exactly, another
     number g as |a - g| <= 1e-6 min(1, |g|). A percent sign is a unit: `50%` equals 50, not also 0.5; a ground truth of
     `50%` is met by `50%`, 50 and 0.5. A number that is negated or bounded ("not 18", "at least 18", 18以上) equals
-    nothing. A text of more than 1,000 characters equals only itself.
+    nothing, nor does a choice that is denied ("not C"). A text of more than 1,000 characters equals only itself.
 
     Args:
         answer: the answer span of a response, as `pbrlsvr.responses.spans.split` finds it.
@@ -56,7 +56,7 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
         return answer == ground_truth
     written, answer, ground_truth = answer, clean(answer), clean(ground_truth)
     if len(ground_truth) == 1 and ground_truth in "ABCDEFGHIJ":
-        return read_choice(clean(spell_circled(written))) == ground_truth
+        return read_choice(clean(spell_circled(written)), speech.language) == ground_truth
     if (time := read_time(ground_truth)) is not None:
         return read_time(answer) == time
     gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
@@ -106,7 +106,7 @@ def normalise(answer: str, language: str | None = None) -> str | None:
     if len(answer) > MAX_LENGTH:
         return None
     answer = clean(answer)
-    choice = read_choice(answer, marked_only=any(character.isdecimal() for character in answer))
+    choice = read_choice(answer, speech.language, marked_only=any(character.isdecimal() for character in answer))
     if choice is not None:
         return choice
     numbers = read_numbers(answer, speech)

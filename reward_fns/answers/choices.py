@@ -2,7 +2,8 @@
 
 import re
 
-from pbrlsvr.responses.cues import OPTION_LISTS
+from pbrlsvr.answers.changes import is_changed
+from pbrlsvr.responses.cues import CUES, OPTION_LISTS
 from pbrlsvr.responses.values import SIGNS
 
 _MAX_LENGTH = 1000
@@ -18,7 +19,7 @@ _NATIVE_LETTER = re.compile(
     rf"|(?<![\w{SIGNS}])([{_FREE}])[ـ']?(?![\w{SIGNS}])"
 )
 _KOREAN_PLACE = re.compile(r"(?<![\d.,])([1-9]|10)\s?번(?!째)")
-_LETTER = re.compile(r"(?<![^\W\d_])(?<![\d\\'-])([A-J])(?![0-9A-Za-zÀ-ɏ]|'(?:m|s|d|t|ll|ve|re)\b|'\s|'\Z)")
+_LETTER = re.compile(r"(?<![^\W\d_])(?<![\d\\'-])([A-J])(?![0-9A-Za-zÀ-ɏ]|-[A-J]|'(?:m|s|d|t|ll|ve|re)\b|'\s|'\Z)")
 _DELIMITED = re.compile(
     r"[(\[{]\s?([A-J])\s?[)\]}]|(?:\A|(?<=[\s]))([A-J])(?:[)\].:](?=\s|\Z))|\A([A-J])\Z"
     r"|(?:\A|(?<=\s))\(?([a-j])\)(?=[\s.,]|\Z)"
@@ -27,19 +28,23 @@ _DELIMITED = re.compile(
 _WORD = re.compile(r"[AEIO] (?!variantı)[a-zà-ɏ]")
 
 
-def read_choice(text: str, marked_only: bool = False) -> str | None:
+def read_choice(text: str, language: str = "en", marked_only: bool = False) -> str | None:
     """The letter A-J that a cleaned answer chooses; None if it names none, or several.
 
     A letter in brackets, or before ".", ")" or ":", is marked as a choice, and so is a small one and its bracket, "c)";
     others may be words, variables or units. A letter of another script counts by its place in the order in which its
-    language counts options, but one that looks Latin is that Latin letter.
+    language counts options, but one that looks Latin is that Latin letter. A letter that is denied ("not C", "C değil")
+    is not chosen; what follows a marked one after a space is the option's own text ("(C) not possible").
 
     Args:
         text: the cleaned answer.
+        language: its language, without script and territory.
         marked_only: whether only a marked letter is a choice, as where "5 A" may be a current.
 
     >>> read_choice("(B) A dog"), read_choice("B"), read_choice("A or B"), read_choice("c) 36")
     ('B', 'B', None, 'C')
+    >>> read_choice("not (B)"), read_choice("B ist falsch", "de"), read_choice("(B) None of them")
+    (None, None, 'B')
     >>> read_choice("(ج)"), read_choice("(В)"), read_choice("सही विकल्प (ख) है"), read_choice("2번입니다")
     ('C', 'B', 'B', 'B')
     """
@@ -54,7 +59,25 @@ def read_choice(text: str, marked_only: bool = False) -> str | None:
     words = {match[1] for match in _LETTER.finditer(text) if _WORD.match(text, match.start())}
     named = {match[1] for match in _LETTER.finditer(text)} - words
     letters = marked | named if marked else named | words if named else set()
-    return letters.pop() if len(letters) == 1 else None
+    if len(letters) != 1:
+        return None
+    letter = letters.pop()
+    return None if _is_denied(text, letter, language) else letter
+
+
+def _is_denied(text: str, letter: str, language: str) -> bool:
+    found = [*_DELIMITED.finditer(text), *_LETTER.finditer(text)]
+    stands = next(match for match in found if (match[match.lastindex or 0]).upper() == letter)
+    is_marked = len(stands[0].strip()) > 1 or text[stands.end() : stands.end() + 1] in tuple(".):")
+    behind = text[stands.end() :]
+    if is_marked and not behind[:1].isalpha():
+        # "(B) is false" denies it, "(B) False" is the option's text.
+        said = behind.casefold().split()
+        wrong = {word.rstrip("*") for code in {language, "en"} & CUES.keys() for word in CUES[code].wrong}
+        if 2 <= len(said) <= 4 and wrong.intersection(word.strip(".!,") for word in said):
+            return True
+        behind = ""
+    return is_changed(text[: stands.end()] + behind, [(stands.start(), stands.end())], language)
 
 
 def spell_circled(text: str) -> str:

@@ -45,6 +45,9 @@ _PART = re.compile(rf"{_ARABIC}|[{_HAN}{_HANGUL}]")
 _MAX_PARTS = 400
 _NUMERAL = rf"[{_HAN}{_HANGUL}]{{1,30}}|[0-9]{{1,40}}"
 _FRACTION = re.compile(rf"(?:({_NUMERAL})又)?({_NUMERAL}) ?(?:分之|分の|분의) ?({_NUMERAL})(?![0-9.])")
+# 三点五 is 3.5, 三点五十分 a time.
+_HAN_DIGITS = "".join(c for c in _DIGITS if c < "가")
+_POINT = re.compile(rf"([{_HAN}]{{1,30}})[点點]([{_HAN_DIGITS}]{{1,30}})(?![十拾百佰千仟分])")
 # What may follow a numeral that is all Hangul. Its syllables are also those of words, so anything else means a word.
 _AFTER_HANGUL = re.compile(
     r"(?:원|달러|개|명|번|살|시간|분|초|일|년|미터|킬로|퍼센트|마리|권|장|대)?(?:입니다|이다|이에요|예요)?(?![가-힣])"
@@ -52,14 +55,21 @@ _AFTER_HANGUL = re.compile(
 
 
 def with_fractions(text: str) -> str:
-    """The text with fractions in digits; 百分之 stays, it is a percent sign.
+    """The text with fractions and decimals in digits; 百分之 stays, it is a percent sign.
 
-    >>> with_fractions("四分之三 3分の2 4분의 3 三又四分之一")
-    ' 3/4   2/3   3/4   3 1/4 '
+    >>> with_fractions("四分之三 3分の2 4분의 3 三又四分之一 十八点五")
+    ' 3/4   2/3   3/4   3 1/4  18.5'
     """
+    if "点" in text or "點" in text:
+        text = _POINT.sub(_with_point, text)
     if not re.search("分之|分の|분의", text):
         return text
     return _FRACTION.sub(_in_digits, text)
+
+
+def _with_point(decimal: re.Match[str]) -> str:
+    whole = _evaluate(list(decimal[1]))
+    return decimal[0] if whole is None else f"{whole}.{''.join(str(_DIGITS[digit]) for digit in decimal[2])}"
 
 
 def _in_digits(fraction: re.Match[str]) -> str:
@@ -89,6 +99,9 @@ def find_numbers(text: str) -> list[CJKNumber]:
         parts = _PART.findall(run[0])
         value = _evaluate(parts) if len(parts) <= _MAX_PARTS else None
         if value is None:
+            continue
+        # 数十, 几百: tens, hundreds
+        if parts[0] in _SMALL and text[max(0, run.start() - 1) : run.start()] in tuple("数數几幾수몇"):
             continue
         arabic = any(part[0].isascii() for part in parts)
         if not arabic and parts[0] >= "가":

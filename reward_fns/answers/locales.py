@@ -14,6 +14,8 @@ from pbrlsvr.languages.tags import locale as babel_locale
 _BOTH_MARKS = frozenset({"es"})
 # CLDR groups Urdu by thousands; texts from Pakistan and India count in lakh and write 1,23,456 too.
 _LAKH_GROUPS = frozenset({"ur"})
+#: A pattern for one sign of a currency.
+CURRENCY_SIGN = r"[$€£¥₹₽₩₫฿₪₺₴₦₨৳៛₱₡₵＄]"
 
 
 class Conventions(NamedTuple):

@@ -29,7 +29,7 @@ from babel import Locale
 from pbrlsvr.answers.changes import is_changed
 from pbrlsvr.answers.cjk import find_numbers, with_fractions
 from pbrlsvr.answers.expressions import evaluates_to
-from pbrlsvr.answers.locales import Conventions
+from pbrlsvr.answers.locales import CURRENCY_SIGN, Conventions
 from pbrlsvr.answers.scales import scale
 from pbrlsvr.answers.spelled import read_spelled
 from pbrlsvr.answers.texts import PI
@@ -44,7 +44,7 @@ _RELATION = re.compile(r"(?<![<>!=\\])(?:=|≈|≃|≅|≡|\\approx|\\equiv)(?!=
 _ANOTHER_EQUATION = re.compile(r"[,;،、，；](?![0-9])|[\s)](?<![-+*/×·^(]\s)[a-zA-Z]\s*\Z")
 # Inequalities, roots, other LaTeX than that of products and currencies; sets, intervals and tuples.
 _NO_VALUE = re.compile(
-    rf"[<>≤≥≠±√∞∑∫\u0334-\u0338]|{PI}|[0-9]!|\\(?!(?:times|cdot|div|euro|pounds|degree)(?![a-z]))[a-zA-Z]|\A\\?[(\[{{].*,.*[)\]}}]\Z",
+    rf"[<>±√\u0334-\u0338]|(?![∗∙⋅∴∵∶∼≃≅≈≡])[\u2200-\u22ff\u2a00-\u2aff]|{PI}|[0-9]!|\\(?!(?:times|cdot|div|euro|pounds|degree)(?![a-z]))[a-zA-Z]|\A\\?[(\[{{].*,.*[)\]}}]\Z",
     re.DOTALL,
 )
 # "18 (9 * 2)", "18 (= 9 * 2)"
@@ -63,21 +63,21 @@ _POWER_OF_TEN = re.compile(
 _OPERATORS = re.compile(r"[\s()\[\]{}$€£¥₹]*(?:[-+*/×÷·⋅^:x%]|\\times|\\cdot|\\div)[\s()\[\]{}$€£¥₹]*\Z")
 # A variable, a power, a root, a date: no number any more.
 _NO_NUMBER_AFTER = re.compile(
-    r" ?(?:[xyz](?![^\W\d_]|\.[a-z])|i\Z|pi(?![^\W\d_])|[eE][0-9]|[\^_]|\*\*|\\(?:sqrt|pi))|/[0-9]|:[0-9]|\+(?![0-9])"
+    r" ?(?:[xyz](?![^\W\d_]|\.[a-z])|i\Z|[CP]_?[0-9{]|pi(?![^\W\d_])|[eE][0-9]|[\^_]|\*\*|\\(?:sqrt|pi))"
+    r"|[bfnqr](?![^\W\d_])|[/:hH][0-9]|-\Z| ?\+\Z|\+(?![0-9])"
     r"| ?[-+*/] ?(?:[a-zA-Z](?![^\W\d_])|\(|\\[a-z])"
 )
 # The same before one: "x + 5", "5 choose", "2^{5}".
 _NO_NUMBER_BEFORE = re.compile(r"(?:[\^_]\{|(?<![^\W\d_])[a-zA-Z](?: ?[-+*/]|\()|[)\]] ?[-+*/])\s*\Z")
 _LETTERS = re.compile(r"[A-Za-z\u00C0-\u024F\u0370-\u03FF\u0400-\u052F]+\.?\Z")
-_CURRENCY_SIGN = r"[$€£¥₹₽₩₫฿₪₺₴₦₨৳៛₱₡₵＄]"
-_BEFORE = re.compile(rf"(?:(?P<outer>[-+]) ?)?(?:[A-Za-z]{{0,3}}{_CURRENCY_SIGN})? ?(?P<inner>[-+])?\Z")
+_BEFORE = re.compile(rf"(?:(?P<outer>[-+]) ?)?(?:[A-Za-z]{{0,3}}{CURRENCY_SIGN})? ?(?P<inner>[-+])?\Z")
 _PERCENT_AFTER = re.compile(
-    r" ?(?:%|\\%|percent|per cent|prozent|pour ?cent|por ciento|por cento|per ?cento|persen|procent|процент|százalék|"
+    r" ?(?:%|\\%|per ?cento|percent|per cent|prozent|pour ?cent|por ciento|por cento|persen|procent|процент|százalék|"
     r"प्रतिशत|শতাংশ|శాతం|فیصد|بالمئة|بالمائة|パーセント|퍼센트|phần trăm|เปอร์เซ็นต์)",
     re.IGNORECASE,
 )
 _PER_MILLE = re.compile(r" ?[‰‱]")
-_PERCENT_BEFORE = re.compile(r"(?:%|百分之|asilimia) ?\Z", re.IGNORECASE)
+_PERCENT_BEFORE = re.compile(r"(?:%|百分之|asilimia|ร้อยละ|yüzde) ?\Z", re.IGNORECASE)
 # A sign in words, before a number.
 _SIGN = re.compile(
     r"(?:(?<![^\W\d_])(?:minus|negative|negativ|négatif|negativo|negatif|moins|menos|meno|miinus|mínus[zs]?|mínusz|minusz|"
@@ -241,7 +241,7 @@ def _read_run(text: str, run: re.Match[str], speech: Conventions) -> _Token | No
         value, end = value * Fraction(10) ** int(power[1] or power[2] or power[3]), power.end()
     if _NO_NUMBER_AFTER.match(text, end) or _PER_MILLE.match(text, end):
         return None
-    end, scaled = scale(text, run.start(), end, speech, bool(re.search(_CURRENCY_SIGN + r"\s?\Z", before)), value)
+    end, scaled = scale(text, run.start(), end, speech, bool(re.search(CURRENCY_SIGN + r"\s?\Z", before)), value)
     if scaled is None:
         return None
     factor = scaled
@@ -294,11 +294,14 @@ def _last_is_decimal(marks: list[str], digits: list[str], speech: Conventions) -
 
 def _signed(text: str, token: _Token) -> _Token:
     before = text[max(0, token.start - 12) : token.start]
-    if _SIGN.search(re.sub(rf"[A-Za-z]{{0,3}}{_CURRENCY_SIGN} ?\Z", "", text[max(0, token.start - 24) : token.start])):
+    if _SIGN.search(re.sub(rf"[A-Za-z]{{0,3}}{CURRENCY_SIGN} ?\Z", "", text[max(0, token.start - 24) : token.start])):
         return token._replace(value=-token.value)
     prefix = _BEFORE.search(before)
     sign = (prefix["outer"] or prefix["inner"]) if prefix else None
     if prefix is None or sign is None:
+        return token
+    # Hebrew ties its prepositions to digits with a hyphen: "כ-18" is "about 18".
+    if "א" <= before[: prefix.start()][-1:] <= "ת":
         return token
     earlier = before[: prefix.start()].rstrip(" ")
     spaced = prefix["outer"] is not None and prefix[0][1:2] == " "

@@ -10,7 +10,7 @@ import unicodedata
 from fractions import Fraction
 from functools import lru_cache
 
-from pbrlsvr.answers.locales import ENGLISH, Conventions
+from pbrlsvr.answers.locales import CURRENCY_SIGN, ENGLISH, Conventions
 from pbrlsvr.answers.word_tables import word_table
 
 # "3 quarters" is less than one; "18 quarters" are coins.
@@ -19,8 +19,12 @@ _UNCLEAR = "?"
 # Scripts that leave no spaces between words.
 _SPACELESS = "[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u9fff]"
 _CURRENCY_LETTERS = {"k": 1000, "m": 10**6, "mm": 10**6, "b": 10**9, "bn": 10**9, "t": 10**12, "tn": 10**12}
-# Dutch "dozen" are boxes.
-_NO_SCALES = frozenset({("nl", "dozen")})
+# Other words without their accents or in another language. Dutch "dozen" are boxes, Spanish "miles" are thousands.
+_EXACT: dict[tuple[str, str] | str, int | None] = {
+    ("nl", "dozen"): 1, ("es", "miles"): None, ("pt", "mi"): 10**6, ("pt", "bi"): 10**9,
+    "tá": 12, "vạn": 10_000, "tỉ": 10**9,
+}  # fmt: skip
+_MONEY_LETTERS = re.compile(rf"[ ~]?([kKmMbBtT])(?:{CURRENCY_SIGN})")
 _NEXT = re.compile(r"[\s~-]*(?:(?:de|na)\s)?([^\W\d_](?:[^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$-]*)|[‰‱])")
 _BEFORE = re.compile(r"([^\W\d_][^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$-]*)\.?[\s~]*\Z")
 _MARKS = re.compile(r"[\u0300-\u036f]")
@@ -98,14 +102,18 @@ def _next_scale(text: str, end: int, speech: Conventions, is_money: bool) -> tup
     if word_found is None:
         return None
     word, at = word_found[1], end + word_found.end()
-    if (speech.language, word.lower()) in _NO_SCALES:
-        return None
+    for key in ((speech.language, word.lower()), word.lower()):
+        if key in _EXACT:
+            return None if _EXACT[key] == 1 else (at, _EXACT[key])
+    if money := _MONEY_LETTERS.match(rest):
+        # "5 T€" are thousands in German, and trillions elsewhere.
+        return end + money.end(1), _CURRENCY_LETTERS[money[1].lower()] if money[1] not in "tT" else None
     glued = word_found.start(1) == 0
     if is_money and word.lower() in _CURRENCY_LETTERS:
         return at, _CURRENCY_LETTERS[word.lower()]
     if word in ("k", "K") and glued:
         return at, 1000
-    if word in ("K", "M", "B", "T"):
+    if word in ("K", "M", "MM", "B", "T"):
         return at, None
     factor_found, length = factor_of(word)
     return None if factor_found == 1 else (end + word_found.start(1) + length, factor_found)

@@ -64,7 +64,8 @@ def clean(text: str) -> str:
     if text.startswith("$") and text.endswith("$"):
         text = text.strip("$")
     text = _SUPERSCRIPTS.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPT_TO_ASCII), text)
-    text = _FRACTION.sub(lambda sign: " " + sign[0], text)
+    # The Spanish ordinal 18.º, which NFKC would turn into "18.o": "18 or".
+    text = _FRACTION.sub(lambda sign: " " + sign[0], text).replace("º", "°")
     text = unicodedata.normalize("NFKC", text).translate(_MARKS)
     return " ".join("".join(_ascii_digit(c) for c in text if unicodedata.category(c) != "Cf").split())
 
