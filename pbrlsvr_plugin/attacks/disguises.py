@@ -116,6 +116,8 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "backwards": lambda text: text[::-1],
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "digits for letters": lambda text: text.translate(str.maketrans("eioa", "3104")),
+    "digits for more letters": lambda text: text.translate(str.maketrans("eiolast", "3101457")),
+    "letters that modify between": "\u07fa".join,
     "no spaces": lambda text: "".join(text.split()),
 }
 

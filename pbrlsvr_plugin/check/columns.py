@@ -11,6 +11,7 @@ from pbrlsvr.table_files import Malformed, Unpacked, ending, records
 #: What is read of a row -> where it stands; the prompt's own column is chosen by veRL's `data.prompt_key`.
 LEAVES = {
     "data_source": ("data_source",),
+    "rule": ("reward_model",),
     "truth": ("reward_model", "ground_truth"),
     "language": ("extra_info", "language"),
     "question": ("extra_info", "question"),

@@ -1,9 +1,10 @@
 """What a run needs to know of a file's rows. What is costly is looked at in a sample, and said to be."""
 
 import random
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class Facts:
         languages: tag -> rows; "" where a row has none.
         no_prompt, no_reference, no_truth, no_answer: rows without it; no_answer: neither truth nor pivot answer.
         bad_references: rows whose pivot_references cannot be read; `bad_reference` says why the first cannot.
+        wrong_type: what cannot be used, as it is said to the user -> rows.
         references: how many further references rows have -> rows.
         repeated: rows whose prompt an earlier row has.
         prompts: the hashes of the prompts.
@@ -62,6 +64,7 @@ class Facts:
     no_answer: Rows = field(default_factory=Rows)
     bad_references: Rows = field(default_factory=Rows)
     bad_reference: str = ""
+    wrong_type: defaultdict[str, Rows] = field(default_factory=lambda: defaultdict(Rows))
     references: Counter[int] = field(default_factory=Counter)
     repeated: Rows = field(default_factory=Rows)
     prompts: set[int] = field(default_factory=set)
@@ -124,7 +127,7 @@ def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
         found.columns = list(dict.fromkeys([*found.columns, *columns]))
         found.lost += len(bad)
         found.unreadable += bad[: 10 - len(found.unreadable)]
-        names = ("prompt", "references", "language", "reference", "truth", "pivot_answer", "statement")
+        names = ("prompt", "rule", "references", "language", "reference", "truth", "pivot_answer", "statement")
         for values in zip(*(leaves[name] for name in names), strict=True):
             if 0 < most <= found.rows:
                 return found
@@ -132,9 +135,11 @@ def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
     return found
 
 
-def _add(found: Facts, chance: random.Random, prompt: Any, references: Any, *texts: Any) -> None:
+def _add(found: Facts, chance: random.Random, prompt: Any, rule: Any, references: Any, *texts: Any) -> None:
     found.rows += 1
     row = found.rows
+    for what in _unusable(prompt, rule, *texts):
+        found.wrong_type[what].add(row)
     language, reference, truth, pivot, statement = map(_text, texts)
     found.languages[language] += 1
     if said := _said(prompt):
@@ -163,6 +168,28 @@ def _add(found: Facts, chance: random.Random, prompt: Any, references: Any, *tex
         found.sample.append(one)
     elif (place := int(chance.random() * row)) < SAMPLE:
         found.sample[place] = one
+
+
+def _unusable(prompt: Any, rule: Any, *texts: Any) -> Iterator[str]:
+    """What veRL or a reward stops at, or passes over: values of another type than theirs."""
+    language, reference, truth, pivot, statement = texts
+    if prompt is not None and not _is_conversation(prompt):
+        yield "a prompt that is no list of messages with 'role' and 'content': veRL leaves such rows out"
+    if not isinstance(rule, dict) or "ground_truth" not in rule:
+        yield "a reward_model without the key 'ground_truth', which veRL reads; write null where there is no answer"
+    for name, value in (("reward_model.ground_truth", truth), ("extra_info.pivot_answer", pivot)):
+        if not isinstance(value, str | int | float | Decimal | None):
+            yield f"a {name} that is neither a text nor a number"
+    for name, value in (("language", language), ("pivot_reasoning", reference), ("pivot_answer_text", statement)):
+        if not isinstance(value, str | None):
+            yield f"an extra_info.{name} that is no text"
+
+
+def _is_conversation(prompt: Any) -> bool:
+    return isinstance(prompt, list) and all(
+        isinstance(message, dict) and isinstance(message.get("role"), str) and message.get("content") is not None
+        for message in prompt
+    )
 
 
 def _in_another_language(reference: str) -> bool:

@@ -14,8 +14,9 @@ NEEDS = {
 REFERENCE = "reference"
 
 
-def wrong(facts: Facts, needs: str = REFERENCE) -> list[str]:
-    """What stops a run on this file, or makes its rewards fail; `needs` is one of `NEEDS`."""
+def wrong(facts: Facts, needs: str = REFERENCE, needs_language: bool = False) -> list[str]:
+    """What stops a run on this file, or makes its rewards fail; `needs` is one of `NEEDS`, and `needs_language` says
+    whether a language policy or a translation stops at a row without a language."""
     found = [f"{facts.lost:,} rows cannot be read; the first: {facts.unreadable[0]}"] if facts.lost else []
     if not facts.rows:
         return [*found, "it has no rows"]
@@ -23,6 +24,8 @@ def wrong(facts: Facts, needs: str = REFERENCE) -> list[str]:
         found.append(f"it lacks the columns {facts.missing_columns}; `pbrlsvr prepare` writes them")
     if facts.no_prompt.count:
         found.append(f"{_of(facts.no_prompt, facts)} have no prompt; leave them out")
+    if not facts.missing_columns:
+        found += [f"{_of(rows, facts)} have {what}" for what, rows in facts.wrong_type.items()]
     for tag, why in list(facts.bad_languages().items())[:3]:
         found.append(f"{facts.languages[tag]:,} rows have extra_info.language={tag[:40]!r}: {why}")
     if needs == REFERENCE and facts.no_reference.count:
@@ -39,8 +42,10 @@ def wrong(facts: Facts, needs: str = REFERENCE) -> list[str]:
         found.append(
             f"{_of(facts.no_answer, facts)} have neither reward_model.ground_truth nor extra_info.pivot_answer"
         )
-    if needs == "language" and facts.languages[""]:
-        found.append(f"{facts.languages['']:,} of {facts.rows:,} rows have no extra_info.language")
+    if (needs == "language" or needs_language) and facts.languages[""]:
+        found.append(
+            f"{facts.languages['']:,} of {facts.rows:,} rows have no extra_info.language, which this reward needs"
+        )
     return found
 
 
@@ -54,6 +59,11 @@ def doubtful(facts: Facts) -> list[str]:
         found.append(f"{_sampled(other, looked)} have a pivot_answer that is not the ground truth")
     if unstated := facts.unstated():
         found.append(f"{_sampled(unstated, looked)} have a pivot_answer_text that does not hold their pivot_answer")
+    if facts.languages[""]:
+        found.append(
+            f"{facts.languages['']:,} of {facts.rows:,} rows have no extra_info.language: a language policy and a "
+            "translation stop there"
+        )
     if facts.repeated.count:
         found.append(f"{_of(facts.repeated, facts)} have a prompt that an earlier row has")
     return found

@@ -40,14 +40,25 @@ def preflight(config: DictConfig, trainer: str) -> list[str]:
     if found := [*_wrong_types(config, trainer), *_wrong_folders(config)]:
         raise ConfigError("\n".join(found))
     train, validation = (_look(config, key) for key in ("train", "val"))
-    needs = REFERENCE
+    needs, spoken = REFERENCE, False
     if trainer != SFT:
         target = OmegaConf.select(config, "reward.custom_reward_function")
         ours = target.path == "pkg://pbrlsvr"
         needs = NEEDS.get(str(target.name), REFERENCE) if ours else ""
-    if found := [f"{one.path}: {text}" for one in (*train, *validation) for text in wrong(one, needs)]:
+        spoken = ours and (str(target.name).startswith("mt_") or _judges_language(target.reward_kwargs))
+    if found := [f"{one.path}: {text}" for one in (*train, *validation) for text in wrong(one, needs, spoken)]:
         raise DataError("\n".join(found))
     return [*_rows(config, train, validation), *shared(train, validation)]
+
+
+def _judges_language(kwargs: Any) -> bool:
+    """Whether a language policy reads the row's language; false where the config does not say."""
+    policies = OmegaConf.to_container(kwargs).get("language") if OmegaConf.is_dict(kwargs) else None
+    for policy in policies.values() if isinstance(policies, dict) else ():
+        mode, language = (policy.get("mode"), policy.get("language")) if isinstance(policy, dict) else (policy, None)
+        if mode not in (None, "off", False) and language is None:
+            return True
+    return False
 
 
 def _rows(config: DictConfig, train: list[Facts], validation: list[Facts]) -> list[str]:

@@ -34,8 +34,17 @@ _LATIN = "A-Za-zÀ-ɏ"
 _OTHER = "\u0400-\u1cff\u2e80-\ufaff\ufb50-\ufdff\ufe70-\ufefc\U00020000-\U0003ffff"
 _WORD = f"(?:[{_LATIN}]{{1,40}}|[{_OTHER}]+)"
 _RUN_OF_PROSE = re.compile(rf"(?:{_WORD}[ ,.'’~\\;:-]{{1,3}}){{4,}}{_WORD}|[{_OTHER}]{{8,}}")
-_SPELLED_OUT = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ \t.,~_*/|·•-]{1,3}){8,}[^\W\d_](?![^\W\d_])")
-_SEPARATORS = re.compile(r"[^\w]|_")
+# Letters that only modify others are no letters between them: Arabic tatweel, marks of repetition.
+_MODIFIERS = "".join(char for char in map(chr, range(0x2B0, 0x20000)) if unicodedata.category(char) == "Lm")
+_LETTER = rf"[^\W\d_{_MODIFIERS}]"
+_SEPARATOR = rf"[ \t.,~_*/|·•{_MODIFIERS}-]"
+_SPELLED_OUT = re.compile(rf"(?<!{_LETTER})(?:{_LETTER}{_SEPARATOR}{{1,3}}){{8,}}{_LETTER}(?!{_LETTER})")
+_SEPARATORS = re.compile(rf"[\W_{_MODIFIERS}]+")
+# Digits and signs that stand for letters inside words: "w3 f1r57 @dd".
+_LEET = re.compile(r"(?<![\w@$])(?=[a-zA-Z@$]{0,12}[0-9@$])(?=[0-9@$]{0,12}[a-zA-Z])[a-zA-Z0-9@$]{2,12}(?![\w@$])")
+_LATIN_WORD = re.compile(r"[a-zA-Z]{2,}")
+_LETTER_OF = str.maketrans("013457@$", "oleastas")
+_LEET_WORDS = 8
 _MARKUP_IN_DISGUISE = 8  # different addresses and tags
 
 # A word of a formula or of code: with its backslash, if it is a command; or a run of what is not ASCII.
@@ -60,6 +69,11 @@ class Reading:
     hidden: tuple[str, ...]
     excluded: float
     invisible: float
+
+
+def _gap(found: re.Match[str]) -> str:
+    """What stands between two letters that are spelled out: nothing, or the end of a word."""
+    return " " if len(found[0]) > 1 and " " in found[0] else ""
 
 
 def _letters(text: str) -> int:
@@ -138,7 +152,8 @@ def read(text: str) -> Reading:
     Not judged: fenced and inline code; formulas in `$`, `$$`, `\(`, `\[` or an environment, but for the words in
     `\text{}`; LaTeX commands; web and mail addresses; tags. Code or a formula of which more than two thirds of the
     letters stand in runs of five words or more is prose in disguise, and those runs are judged. So are addresses and
-    tags with more than half of the letters of a text, if they are many. Words that are spelled out are put together.
+    tags with more than half of the letters of a text, if they are many. Words that are spelled out are put together;
+    where digits stand for letters in many words, they are read as those.
 
     >>> found = read(r"Son $\frac{1}{2} + eggs \text{ huevos}$ al día, `the_eggs`.")
     >>> found.judged.split(), found.hidden
@@ -162,7 +177,9 @@ def read(text: str) -> Reading:
     shown = "".join(judged)
     if len(set(marked)) >= _MARKUP_IN_DISGUISE and _letters(shown) < sum(map(_letters, marked)):
         shown = " ".join([shown, *marked])
-    shown = _SPELLED_OUT.sub(lambda found: _SEPARATORS.sub("", found[0]), shown)
+    shown = _SPELLED_OUT.sub(lambda found: _SEPARATORS.sub(_gap, found[0]), shown)
+    if len(_LEET.findall(shown)) >= max(_LEET_WORDS, len(_LATIN_WORD.findall(shown)) / 4):
+        shown = _LEET.sub(lambda found: found[0].translate(_LETTER_OF), shown)
     before = _letters(visible)
     excluded = 1 - _letters(shown) / before if before else 0.0
     invisible = (len(text) - len(visible)) / len(text) if text else 0.0

@@ -32,6 +32,12 @@ _MOST_DIMENSIONS = 2**14
 
 # Asked for in both formats; above this cosine they say the same.
 _FIRST_TEXT, _SAME = "Ana has 17 apples and gives away 6.", 0.99
+# No encoder puts another text beside it at a cosine of nearly 1.
+_CONSTANT = 0.9999
+_SAME_VECTOR = (
+    "the servers of model {!r} give texts that have nothing in common the same vector: every response would score 1. "
+    "Look at what the servers load"
+)
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +71,8 @@ class EndpointEncoder:
         self._dimension = dimension_of(options.encoder)
         # How many more answers that cannot be used are laid to the texts; none, until one was right.
         self._trust = 0
+        self._warned: set[str] = set()
+        self._first: Vector = np.zeros(0)
 
     def run(self, texts: Sequence[str | Unprompted]) -> list[Any]:
         """Unit vectors, `[N]` texts -> `[N, d]`; a `Failure` for a text that the servers cannot take.
@@ -103,7 +111,20 @@ class EndpointEncoder:
         failure = await until_one_fails(self._embed(batch, pieces, results) for batch in self._batches(pieces))
         if failure is not None:
             return [Failure(failure) if result is None else result for result in results]
-        return [result for result in results if result is not None]
+        found = [result for result in results if result is not None]
+        return (
+            [Failure(BadResponse(_SAME_VECTOR.format(self.options.model)))] * len(found)
+            if self._is_constant(pieces, found)
+            else found
+        )
+
+    def _is_constant(self, pieces: list[str], found: list[Vector | Failure]) -> bool:
+        """Whether all texts have the vector of the first text that was asked for, though they are others."""
+        first = self._splitter.prompt + _FIRST_TEXT
+        others = [
+            row for piece, row in zip(pieces, found, strict=True) if piece != first and not isinstance(row, Failure)
+        ]
+        return bool(others) and all(float(row @ self._first / norms(row)) > _CONSTANT for row in others)
 
     def _batches(self, pieces: list[str]) -> Iterator[list[int]]:
         """Rows of `pieces` for each request; texts of about the same length together, so that a server pads little."""
@@ -157,6 +178,7 @@ class EndpointEncoder:
         text = [self._splitter.prompt + _FIRST_TEXT]
         (numbers,) = await self._post(text, "float", strict=True)
         assert numbers is not None
+        self._first = numbers / norms(numbers)
         self._dimension, self._format = len(numbers), "float"
         try:
             (from_bytes,) = await self._post(text, "base64", strict=True)
@@ -181,6 +203,7 @@ class EndpointEncoder:
 
     def _read(self, count: int, form: str, strict: bool, body: Any) -> list[Vector | None]:
         vectors = _vectors(body, count, form)
+        self._warn_of_another(body.get("model"))
         sizes = [len(vector) for vector in vectors if vector is not None]
         expected = self._dimension or max(sizes, default=0)
         strange = sorted(set(sizes) - {expected})
@@ -200,6 +223,18 @@ class EndpointEncoder:
                 f"to {LARGEST_NORM:g}: {wrong[:5]!r}"
             )
         return [vector if fine else None for vector, fine in zip(vectors, usable, strict=True)]
+
+    def _warn_of_another(self, said: Any) -> None:
+        """Some servers ignore which model they are asked for, and say which one it was."""
+        asked = self.options.endpoint.served_model or self.options.model
+        if not isinstance(said, str) or _last(said) == _last(asked) or said in self._warned or len(self._warned) > 9:
+            return
+        self._warned.add(said)
+        log.warning("asked for model %r, the server says that %r answered: compare both", asked, said[:200])
+
+
+def _last(model: str) -> str:
+    return model.rstrip("/").rsplit("/", 1)[-1].casefold()
 
 
 def _vectors(body: Any, count: int, form: str) -> list[Vector | None]:

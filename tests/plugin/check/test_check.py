@@ -64,6 +64,33 @@ def test_a_row_that_would_fail_a_reward_is_wrong_with_its_number(write, change, 
     assert reason in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"prompt": "Swali"}, "have a prompt that is no list of messages"),
+        ({"prompt": [{"content": "Swali"}]}, "have a prompt that is no list of messages"),
+        ({"reward_model": "18"}, "have a reward_model without the key 'ground_truth'"),
+        ({"reward_model": {"style": "pivot"}}, "have a reward_model without the key 'ground_truth'"),
+        ({"reward_model": {"ground_truth": ["18"]}}, "have a reward_model.ground_truth that is neither a text nor"),
+        ({"extra_info": row(1, pivot_answer=["1"])["extra_info"]}, "extra_info.pivot_answer that is neither a text"),
+        ({"extra_info": row(1, pivot_reasoning=["a"])["extra_info"]}, "extra_info.pivot_reasoning that is no text"),
+        ({"extra_info": row(1, language=5)["extra_info"]}, "extra_info.language that is no text"),
+    ],
+)
+def test_values_of_a_type_that_verl_or_a_reward_stops_at_are_wrong(write, values, reason):
+    result = check(write([{**row(i), **values} for i in range(6)]))
+    assert result.exit_code == 1, result.output
+    said = re.sub(r"\s+", " ", result.stdout)
+    assert "6 of 6 rows (the first is row 1) have" in said
+    assert reason in said
+
+
+def test_rows_without_a_language_are_a_note(write):
+    result = check(write([row(0), row(1, language=None)]))
+    assert result.exit_code == 0, result.output
+    assert "1 of 2 rows have no extra_info.language" in re.sub(r"\s+", " ", result.stdout)
+
+
 def test_a_reward_that_reads_no_reference_needs_none(write):
     file = write([row(i, pivot_reasoning=None) for i in range(3)])
     assert check(file).exit_code == 1

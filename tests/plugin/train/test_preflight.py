@@ -26,7 +26,7 @@ def train(*arguments):
 def data(tmp_path):
     """A function that writes rows, and returns the overrides that name them."""
 
-    def written(rows, reference="One more apple."):
+    def written(rows, reference="One more apple.", language="sw"):
         for split, start in (("train", 0), ("val", 10_000)):
             pandas.DataFrame(
                 {
@@ -34,7 +34,7 @@ def data(tmp_path):
                     "prompt": [{"role": "user", "content": f"{start + i}+1="}],
                     "reward_model": {"ground_truth": str(start + i + 1)},
                     "extra_info": {
-                        "language": "sw",
+                        "language": language if i else "sw",
                         "pivot_reasoning": reference if i else "One.",
                         "pivot_answer": "1",
                     },
@@ -150,6 +150,14 @@ def test_a_missing_reference_is_one_message_with_its_rows(data):
     assert result.exit_code == 2
     assert "19 of 20 rows (the first is row 2) have no extra_info.pivot_reasoning" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_missing_language_stops_where_a_policy_of_the_reward_reads_it(data):
+    policy = "reward.custom_reward_function.reward_kwargs.language.reasoning.mode"
+    result = train(*data(600, language=None), f"{policy}=gate")
+    assert result.exit_code == 2
+    assert "599 of 600 rows have no extra_info.language" in result.stderr
+    assert "extra_info.language" not in train(*data(600, language=None), f"{policy}=off").stderr
 
 
 @pytest.mark.parametrize(

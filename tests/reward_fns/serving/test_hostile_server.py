@@ -379,6 +379,28 @@ async def test_a_vector_that_is_not_the_model_s_is_an_error_and_no_score(http_se
         await embedder(EmbeddingOptions(MODEL), away).cosine("one text", "and another")
 
 
+@pytest.mark.parametrize("vector", [right("a"), np.ones(384), np.eye(384)[0]], ids=["noise", "ones", "one"])
+async def test_a_server_that_gives_every_text_the_same_vector_is_an_error_and_no_score_of_1(http_server, vector):
+    server = embedding_server(
+        http_server, lambda text, _, fine: b64(vector, "<f4") if isinstance(fine, str) else vector.tolist()
+    )
+    with pytest.raises(ServiceError, match="the same vector"):
+        await embedder(EmbeddingOptions(MODEL), at(options(server.url))).cosine("one text", "and another")
+
+
+def test_a_server_that_says_that_another_model_answered_is_logged_once(http_server, caplog):
+    def answer(request):
+        rows = [{"index": i, "embedding": right(t).tolist()} for i, t in enumerate(request.body["input"])]
+        return {"data": rows, "model": "org/another-model"}
+
+    client = encoder(EmbeddingOptions(MODEL, prompt=""), options(http_server(answer).url))
+    client.run(["a", "bb"])
+    client.run(["ccc"])
+    said = [record.getMessage() for record in caplog.records if "another-model" in record.getMessage()]
+    assert len(said) == 1
+    assert "multilingual-e5-small" in said[0]
+
+
 # Bytes of another format that make 384 likely numbers are found at the start, where they are compared with numbers.
 @pytest.mark.parametrize("name", sorted(WRONG.keys() - {"768 numbers of float16"}))
 def test_a_text_with_such_a_vector_fails_alone(http_server, name):
