@@ -53,7 +53,8 @@ def preflight(config: DictConfig, trainer: str) -> list[str]:
 
 def _judges_language(kwargs: Any) -> bool:
     """Whether a language policy reads the row's language; false where the config does not say."""
-    policies = OmegaConf.to_container(kwargs).get("language") if OmegaConf.is_dict(kwargs) else None
+    named: Any = OmegaConf.to_container(kwargs) if OmegaConf.is_dict(kwargs) else {}
+    policies = named.get("language")
     for policy in policies.values() if isinstance(policies, dict) else ():
         mode, language = (policy.get("mode"), policy.get("language")) if isinstance(policy, dict) else (policy, None)
         if mode not in (None, "off", False) and language is None:
