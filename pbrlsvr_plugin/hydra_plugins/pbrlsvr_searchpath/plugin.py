@@ -24,6 +24,8 @@ from omegaconf import OmegaConf
 PROVIDER = "pbrlsvr"
 OPTIONS, RECIPES = PACKAGES = ("pbrlsvr_plugin.config", "pbrlsvr_plugin.recipes")
 OLDEST_HYDRA = (1, 3)
+# What a module may raise that is imported: some end the process where something is missing.
+BROKEN = (Exception, SystemExit)
 
 # What a config calls us by: pkg://pbrlsvr, pkg://pbrlsvr_plugin/verl/x, pbrlsvr.hybrid; but not the file pbrlsvr.jsonl.
 _OURS = regex(r"pkg://pbrlsvr(_plugin)?([./]\w+)*$|pbrlsvr(_plugin)?(\.[A-Za-z_]\w*)+$")
@@ -60,7 +62,7 @@ def look_after_composition() -> None:
 def _importable(package: str) -> bool:
     try:
         import_module(package)
-    except Exception:
+    except BROKEN:
         return False
     return True
 
@@ -171,13 +173,13 @@ def _apply_choice(config: Any, ours: str) -> None:
         _require_hydra()
         from pbrlsvr.errors import ConfigError
         from pbrlsvr_plugin.verl.reward_option import apply_choice
-    except Exception as error:
+    except BROKEN as error:
         raise ConfigCompositionException(explain(error, ours)) from error
     try:
         apply_choice(config)
     except ConfigError as error:
         raise ConfigCompositionException(f"pbrlsvr: {error}") from error
-    except Exception as error:
+    except BROKEN as error:
         raise ConfigCompositionException(explain(error, ours)) from error
 
 
@@ -206,7 +208,7 @@ def _require_hydra() -> None:
         raise ImportError(f"hydra-core {__version__} is too old; it takes 1.3", name="hydra")
 
 
-def _what_is_broken() -> Exception | None:
+def _what_is_broken() -> BaseException | None:
     try:
         _require_hydra()
         for package in PACKAGES:
@@ -215,7 +217,7 @@ def _what_is_broken() -> Exception | None:
         files = metadata.distribution("pbrlsvr").files or []
         if missing := [str(file) for file in files if not Path(str(file.locate())).exists()]:
             raise FileNotFoundError(f"the installation lacks {missing[:3]} ({len(missing)} files in all)")
-    except Exception as error:
+    except BROKEN as error:
         return error
     return None
 
@@ -230,6 +232,8 @@ def explain(error: BaseException, ours: str = "") -> str:
 
 
 def _fix(error: BaseException) -> str:
+    if hidden_by := _hidden_by():
+        return f"run in another folder, or rename {hidden_by!r}, which Python finds there first"
     while error.__cause__ is not None:
         error = error.__cause__
     installed = _installed()
@@ -246,6 +250,17 @@ def _fix(error: BaseException) -> str:
     if name.startswith("pbrlsvr") or (name not in installed and not isinstance(error, ModuleNotFoundError)):
         return "pip install --force-reinstall --no-deps pbrlsvr"
     return f"{how} {installed.get(name, [name])[0]}"
+
+
+def _hidden_by() -> str:
+    """The file or folder that Python takes for us and is not: one of our names where the run was started."""
+    for name, part in (("pbrlsvr", "errors.py"), ("pbrlsvr_plugin", "cli.py")):
+        module = sys.modules.get(name)
+        place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
+        file = Path(place)
+        if place and not (file.name == "__init__.py" and file.with_name(part).exists()):
+            return str(file)
+    return ""
 
 
 @cache

@@ -109,6 +109,16 @@ DAMAGES = {
         "SyntaxError: ",
         "--no-deps pbrlsvr",
     ),
+    "a module that ends the process": (
+        at("pbrlsvr_plugin/__init__.py", raising("SystemExit('no licence')")),
+        "SystemExit: no licence",
+        "--no-deps pbrlsvr",
+    ),
+    "a file of its name where the run starts": (
+        lambda copy: (copy.parent / "mine" / "pbrlsvr.py").touch(),
+        "'pbrlsvr' is not a package",
+        "in another folder, or rename '",
+    ),
     "a dependency that is not there": (shadowed("babel", NO_BABEL), "No module named 'babel'", "pip install babel"),
     "a dependency that breaks": (
         shadowed("babel", "AttributeError(\"module 'numpy' has no attribute 'bool8'\")"),
