@@ -91,7 +91,8 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
 def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
     """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others; of
     several, the last, right behind a word that concludes ("The 3 classes have in total 108 pupils") or a sum."""
-    sums = [found.span() for found in _SUM.finditer(sentence, after)]
+    # With no word beside it, it may be any step: "So 12 + 6 = 18."
+    sums = [found.span() for found in _SUM.finditer(sentence, after) if _LETTERS.search(sentence, after)]
     formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
     runs = [
         found

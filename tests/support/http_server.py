@@ -96,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         status, body, extra = (*answer, {})[:3] if isinstance(answer, tuple) else (200, answer, {})
         text = json.dumps(body) if isinstance(body, dict | list) else body
         payload = text.encode() if isinstance(text, str) else text
+        if status == 200 and isinstance(body, dict | list):
+            owner.answered.append(request.body)
         self.send_response(status)
         for name, value in {"Content-Length": str(len(payload)), **extra}.items():
             self.send_header(name, value)
@@ -103,8 +105,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload)
         self.wfile.flush()
         self.close_connection = int(extra.get("Content-Length", len(payload))) != len(payload)
-        if status == 200 and isinstance(body, dict | list):
-            owner.answered.append(request.body)
 
     do_POST = do_GET  # noqa: N815
 

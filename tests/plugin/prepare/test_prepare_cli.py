@@ -61,7 +61,7 @@ def test_init_writes_it_and_never_over_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["out=o"], "languages is missing: .*such as \\['sw', 'de'\\]"),
+        (["out=o"], "languages is missing: .*such as \\['en', 'sw', 'de'\\]"),
         (["languages=[sw]"], "out is missing: .*such as 'data/gsm8k'"),
         (["out=o", "languages=[swahili]"], "'swahili'"),
         (["out=o", "languages=[sw]", "refrence.model=m"], "refrence=.*Did you mean 'reference'"),

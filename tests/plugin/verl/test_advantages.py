@@ -48,9 +48,9 @@ def test_equal_scores_teach_nothing(by_std):
             assert not grpo([score] * size, norm_adv_by_std_in_grpo=by_std).any(), (value, size)
 
 
-def gdpo(samples, keys):
+def gdpo(samples, keys, **options):
     """The advantages of one group whose responses have the components of `samples`."""
-    exposed = [Combined.of(sample, CombineOptions(rule="gated")).exposed() for sample in samples]
+    exposed = [Combined.of(sample, CombineOptions(rule="gated", **options)).exposed() for sample in samples]
     columns = {key: np.array([found[key] for found in exposed]) for key in exposed[0]}
     ones = torch.ones(len(samples), 1)
     batch = {"prompts": ones, "attention_mask": torch.ones(len(samples), 2, dtype=torch.long)}
@@ -84,5 +84,6 @@ def test_behind_the_gate_gdpos_components_are_the_same_vector_and_ungated_they_a
 
 def test_gdpo_learns_from_the_reasoning_of_a_group_that_is_wrong_throughout():
     wrong = [{**sample, "answer": 0.0} for sample in GROUP]
-    assert not gdpo(wrong, ["answer_reward", "reasoning_reward"])[0].any()
-    assert gdpo(wrong, ["answer_reward", "reasoning_ungated"])[0].argmax() == 0
+    for reasoning in ("reasoning_reward", "reasoning_ungated"):
+        assert gdpo(wrong, ["answer_reward", reasoning])[0].argmax() == 0
+    assert not gdpo(wrong, ["answer_reward", "reasoning_reward"], floor=0.0)[0].any()
