@@ -17,6 +17,7 @@ START, END = "<!-- results: written by run.py --report -->", "<!-- end of result
 BEFORE = "before"
 # 97.5 % quantiles of Student's t for 1, 2, 3, ... degrees of freedom.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+_LINES = ("-", "--", ":")
 _COLOURS = ("#0b7a75", "#c8553d", "#52606d", "#e0a458", "#5b5f97", "#8a9b68", "#9aa5b1")
 
 
@@ -119,7 +120,9 @@ def draw(records: Sequence[Record], file: Path) -> None:
         if arm != BEFORE:
             kept = [record["accuracies"] for record in of_arm if record.get("accuracies")]
             curve = [mean(step) for step in zip(*kept, strict=False)]
-            right.plot(range(1, len(curve) + 1), curve, color=_COLOURS[place % len(_COLOURS)], label=arm)
+            rounds, colour = divmod(place, len(_COLOURS))
+            style = {"color": _COLOURS[colour], "linestyle": _LINES[rounds % len(_LINES)]}
+            right.plot(range(1, len(curve) + 1), curve, label=arm, **style)
     right.set_xlabel("GRPO step")
     right.xaxis.get_major_locator().set_params(integer=True)
     right.set_title("right answers among the responses of training", fontsize=10, loc="left")
