@@ -26,10 +26,6 @@ _THEREFORE_SIGN = "∴"
 _ASIDE = re.compile(r"\s?[(（][^()（）\n]{0,80}=[^()（）\n]{0,40}[)）]\s?\Z")
 # A formula without an equation, which is one number: "$\\frac{3}{5}$".
 _IN_MATH = re.compile(r"\$[^$\n=]{1,60}\$|\\\([^\n=]{1,60}?\\\)")
-# "2 + 1 = " of "So 2 + 1 = 3 rolls are needed": what the result comes of.
-_SUM = re.compile(
-    r"[$€£¥]?\s?\d[\d.,]*(?:\s?[%$€£¥]?\s?(?:[-+−–×x*·÷/]|\\times|\\div)\s?[$€£¥]?\s?\d[\d.,]*)+\s?[%$€£¥]?\s?=\s?"
-)
 # Scripts whose sentences end without a mark; a unit there, or nothing.
 _UNMARKED = ("th", "lo", "km", "my")
 _UNMARKED_UNIT = re.compile(r"[\s*%\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{0,24}\Z")
@@ -90,14 +86,12 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
 
 def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
     """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others; of
-    several, the last, right behind a word that concludes ("The 3 classes have in total 108 pupils") or a sum."""
-    # With no word beside it, it may be any step: "So 12 + 6 = 18."
-    sums = [found.span() for found in _SUM.finditer(sentence, after) if _LETTERS.search(sentence, after)]
+    several, the last, right behind a word that concludes ("The 3 classes have in total 108 pupils")."""
     formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
     runs = [
         found
         for found in NUMBER_RUN.finditer(sentence, after)
-        if not any(begin <= found.start() < end for begin, end in formulas + sums)
+        if not any(begin <= found.start() < end for begin, end in formulas)
     ]
     written = formulas + [found.span() for found in runs if found[0][0].isdigit()]
     # The 一 of 一共 counts nothing.
@@ -166,8 +160,6 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
     sentence, rest = lower[begin:stop], lower[stop : stop + LONG]
     if any(pattern.search(sentence) for pattern in (words.wrong, words.bounds, scope.about)):
-        return False
-    if scope.calculates.search(sentence) and _SUM.search(sentence):
         return False
     if _goes_on(sentence, value[0], is_state, scope) or _is_conditional(sentence, codes, scope):
         return False
