@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -103,18 +104,23 @@ def test_a_server_is_evaluated_per_language(sums, chat_server, reply, tmp_path):
 
 
 def test_killed_it_goes_on_and_nothing_is_asked_twice(sums, chat_server, reply, tmp_path):
-    server = chat_server(lambda prompt, *_: reply(f"#### {solved(prompt)}", seconds=0.02))
+    killed = threading.Event()
+
+    def twenty_before_the_kill(prompt, payload, number):
+        if number > 21:  # the first is the question whether the server is there
+            killed.wait(300)
+        return reply(f"#### {solved(prompt)}")
+
+    server = chat_server(twenty_before_the_kill)
     out = tmp_path / "out"
     command = [*COMMAND, "m", "--url", server.url, "--data", f"mgsm={sums}", "--out", str(out), "--concurrency", "2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    started = time.monotonic()
-    while len(server.asked) < 20 and time.monotonic() - started < 120:
+    while server.requests < 23 and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    killed.set()
     assert not (out / "results.json").exists()
-    before = len(server.asked)
-    assert 20 <= before < 60
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     # 60 questions, the question whether the server is there of each run, and what was in flight at the kill.
@@ -253,13 +259,20 @@ def test_thinking_is_asked_for_in_the_words_of_the_server(sums, chat_server, rep
 
 
 def test_ctrl_c_keeps_what_was_answered(sums, chat_server, reply, tmp_path):
-    server = chat_server(lambda prompt, *_: reply(f"#### {solved(prompt)}", seconds=0.1))
+    stopped = threading.Event()
+
+    def five_before_the_stop(prompt, payload, number):
+        if number > 6:
+            stopped.wait(300)
+        return reply(f"#### {solved(prompt)}")
+
+    server = chat_server(five_before_the_stop)
     where = ("--url", server.url, "--data", f"mgsm={sums}", "--out", str(tmp_path / "out"), "--concurrency", "2")
     process = subprocess.Popen([*COMMAND, "m", *where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    started = time.monotonic()
-    while len(server.asked) < 5 and time.monotonic() - started < 120:
+    while server.requests < 8 and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
+    stopped.set()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "run the same command again to go on" in said

@@ -274,9 +274,9 @@ def test_threads_agree_with_one_thread_and_load_one_model() -> None:
 
 @pytest.mark.parametrize("text", [EN * 900, ZH * 3300, "Next one.\n" * 10_000, "a б ก 中 " * 12_500])
 def test_a_hundred_thousand_characters_take_seconds_at_most(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert profile(text, "es").letters > 0
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 SCRIPTS = st.sampled_from([EN, ES, SW, BN, ZH, JA, TH, RU, "42", "GRPO ", "\\frac{1}{2}", "$x$", "\u200b", "```", "\n"])

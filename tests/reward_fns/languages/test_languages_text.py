@@ -125,10 +125,10 @@ HOSTILE = [
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_hundred_thousand_hostile_characters_take_seconds_at_most(piece: str) -> None:
     text = ("```" if piece == "ab " else "") + piece * (100_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     for segment in segments(prose(text)[0]):
         assert segment
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @settings(deadline=None)

@@ -127,7 +127,9 @@ async def test_other_requests_wait_too_while_a_server_asks_for_rest(http_server)
     server = http_server(in_turn((429, "", {"Retry-After": "1"}), FINE))
     target = endpoint(server)
     first = asyncio.create_task(target.post("/thing", {}, read))
-    await asyncio.sleep(0.3)
+    (known,) = target._session().servers
+    while not known.open_at:
+        await asyncio.sleep(0.005)
     assert await target.post("/thing", {}, read) == 7
     assert await first == 7
     assert all(request.at - server.requests[0].at >= 0.95 for request in server.requests[1:])
