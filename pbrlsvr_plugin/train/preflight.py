@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pbrlsvr.errors import ConfigError, DataError
+from pbrlsvr.languages import LanguageOptions
 from pbrlsvr_plugin.check.facts import Facts, facts
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, shared, wrong
 from pbrlsvr_plugin.train import long_prompts
@@ -54,12 +55,10 @@ def preflight(config: DictConfig, trainer: str) -> list[str]:
 def _judges_language(kwargs: Any) -> bool:
     """Whether a language policy reads the row's language; false where the config does not say."""
     named: Any = OmegaConf.to_container(kwargs) if OmegaConf.is_dict(kwargs) else {}
-    policies = named.get("language")
-    for policy in policies.values() if isinstance(policies, dict) else ():
-        mode, language = (policy.get("mode"), policy.get("language")) if isinstance(policy, dict) else (policy, None)
-        if mode not in (None, "off", False) and language is None:
-            return True
-    return False
+    if "language" not in named:
+        return False
+    language = LanguageOptions.of(named["language"], "reward_kwargs.language")
+    return any(policy.mode != "off" and policy.language is None for policy in (language.reasoning, language.answer))
 
 
 def _rows(config: DictConfig, train: list[Facts], validation: list[Facts]) -> list[str]:

@@ -14,7 +14,7 @@ from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
-from pbrlsvr.responses.therefore import therefores
+from pbrlsvr.responses.therefore import any_therefore, therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
 from pbrlsvr.responses.word_sections import word_sections
 
@@ -123,6 +123,8 @@ def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
     """The languages that have the sentence's word for "therefore", and where the sentence goes on behind it."""
     if lower[lead : lead + 1] == _THEREFORE_SIGN:
         return tuple(CUES), lead + 1
+    if not any_therefore().search(lower):
+        return None
     begins = {code: words.at_first.match(lower, lead) for code, words in therefores().items()}
     opens = {code: match.end() for code, match in begins.items() if match}
     if opens:

@@ -23,7 +23,7 @@ from pbrlsvr.responses.sentences import (
 )
 from pbrlsvr.responses.shapes import BOLD, Announced, json_answer
 from pbrlsvr.responses.values import LETTER, NUMBER, TOKEN, has_value, value_first
-from pbrlsvr.responses.verdicts import places, takes_it_back, verdict_behind
+from pbrlsvr.responses.verdicts import takes_it_back, verdict_behind, verdict_places
 
 #: Phrases are looked for in so many last characters of a response: what stands before them is not final.
 WINDOW = 8_192
@@ -142,7 +142,7 @@ def _yes_or_no(noun: Noun) -> tuple[int, int] | None:
     """Where the yes or no stands that a noun announces."""
     text, lower = noun.text, noun.lower
     codes = tuple(codes_of(noun.word, noun.kind)) if noun.kind != "options" else ()
-    at = places(noun.end, lower, noun.words) if codes else []
+    at = verdict_places(noun.end, lower, noun.words) if codes else []
     return next(filter(None, (verdict_behind(text, lower, begin, codes) for begin in at)), None)
 
 

@@ -31,6 +31,13 @@ def therefores() -> dict[str, Therefore]:
     return made
 
 
+@cache
+def any_therefore() -> re.Pattern[str]:
+    """A word for "therefore" of any language: most sentences have none, and are not looked at for each language."""
+    table = word_sections("scopes")["therefore"]
+    return any_of((word.rstrip("~") for code in CUES for word in table.get(code, ())), _COMMA)
+
+
 class Choosing(NamedTuple):
     """One language's words of a sentence that only chooses an option."""
 

@@ -62,7 +62,7 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
         codes = _concluding(lower[lead:stop], text[max(0, lead - 2) : lead] == "**")
         said = verdict_behind(text, lower, lead, codes) if codes else None
         if said is not None:
-            is_final = said[1] <= stop and _is_final(text, (begin, stop), said, codes)
+            is_final = said[1] <= stop and _is_final(text, lower, (begin, stop), said, codes)
             return (since + lead, since + said[0], since + said[1]) if is_final else None
         # A polite sentence may follow.
         if not closes(lower[begin:stop], scope_in(codes or ("en",)).next):
@@ -72,6 +72,9 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
 
 def _concluding(sentence: str, is_bold: bool) -> tuple[str, ...]:
     """The languages in which a sentence in lower case opens with yes or no, in bold or with a word for "therefore"."""
+    # Nearly every response ends without one, and is not looked at once for each language.
+    if not _said(tuple(therefores())).match(sentence):
+        return ()
 
     def concludes(code: str, words: Therefore) -> bool:
         return bool(words.at_first.match(sentence) or words.anywhere.search(sentence) or _so(code).search(sentence))
@@ -88,9 +91,9 @@ def _so(code: str) -> re.Pattern[str]:
     return any_of(_SO.get(code, ()))
 
 
-def _is_final(text: str, sentence: tuple[int, int], said: tuple[int, int], codes: tuple[str, ...]) -> bool:
+def _is_final(text: str, lower: str, sentence: tuple[int, int], said: tuple[int, int], codes: tuple[str, ...]) -> bool:
     """Whether a sentence states its yes or no: without a condition, doubt, source, question or next step."""
-    (begin, stop), lower, scope = sentence, lower_case(text), scope_in(codes)
+    (begin, stop), scope = sentence, scope_in(codes)
     whole, tail = lower[begin:stop], lower[said[1] : stop]
     if is_question(text, stop) or names_an_answer(whole) or takes_it_back(lower, said, scope):
         return False
@@ -108,7 +111,7 @@ def takes_it_back(lower: str, said: tuple[int, int], scope: Scope) -> bool:
     return behind is not None and behind[0] != lower[said[0] : said[1]]
 
 
-def places(noun_end: int, lower: str, words: Words) -> list[int]:
+def verdict_places(noun_end: int, lower: str, words: Words) -> list[int]:
     """Where a yes or no may begin behind a noun: behind its copula or colon, or at once where there is none."""
     cue = words.cue.match(lower, noun_end)
     at_once = [noun_end] if words.direct else []

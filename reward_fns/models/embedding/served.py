@@ -112,11 +112,9 @@ class EndpointEncoder:
         if failure is not None:
             return [Failure(failure) if result is None else result for result in results]
         found = [result for result in results if result is not None]
-        return (
-            [Failure(BadResponse(_SAME_VECTOR.format(self.options.model)))] * len(found)
-            if self._is_constant(pieces, found)
-            else found
-        )
+        if self._is_constant(pieces, found):
+            return [Failure(BadResponse(_SAME_VECTOR.format(self.options.model)))] * len(found)
+        return found
 
     def _is_constant(self, pieces: list[str], found: list[Vector | Failure]) -> bool:
         """Whether all texts have the vector of the first text that was asked for, though they are others."""
