@@ -61,6 +61,8 @@ _POWER_OF_TEN = re.compile(
     r"|[eE]([-+]?[0-9]{1,3})(?![\w.])"
 )
 _OPERATORS = re.compile(r"[\s()\[\]{}$€£¥₹]*(?:[-+*/×÷·⋅^:x%]|\\times|\\cdot|\\div)[\s()\[\]{}$€£¥₹]*\Z")
+# "5 ×", "80 -", "72 :", "18 = ?": cut off before the other half. "18/-", "18/=" and "18,-" are prices.
+_UNFINISHED = re.compile(r"(?:[+*×÷·⋅/^≈→⇒(]|(?<![/.,-])-|(?<!/)=|(?<=\s):|\\(?:times|cdot|div))[\s?_.…]*\Z|\A\s*[×÷/]")
 # A variable, a power, a root, a date: no number any more.
 _NO_NUMBER_AFTER = re.compile(
     r" ?(?:[xyz](?![^\W\d_]|\.[a-z])|i\Z|[CP]_?[0-9{]|pi(?![^\W\d_])|[eE][0-9]|[\^_]|\*\*|\\(?:sqrt|pi))"
@@ -149,6 +151,8 @@ def read_number(text: str, speech: Conventions) -> Number | None:
 def read_numbers(text: str, speech: Conventions) -> set[Number] | None:
     """The different numbers in a cleaned answer; None when it is too long, or an expression rather than a number."""
     if len(text) > MAX_LENGTH:
+        return None
+    if _UNFINISHED.search(text):
         return None
     text = with_fractions(_FRAC.sub(r" \1/\2 ", text))
     if worked := _WORKED.fullmatch(text):

@@ -19,10 +19,12 @@ _UNCLEAR = "?"
 # Scripts that leave no spaces between words.
 _SPACELESS = "[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u9fff]"
 _CURRENCY_LETTERS = {"k": 1000, "m": 10**6, "mm": 10**6, "b": 10**9, "bn": 10**9, "t": 10**12, "tn": 10**12}
+# "45 mil" are miles here, and thousands in Spanish.
+_MILES = ("az", "bs", "cs", "da", "hr", "id", "ms", "nb", "nn", "no", "pl", "sk", "sr", "sv", "tr", "uz")
 # Other words without their accents or in another language. Dutch "dozen" are boxes, Spanish "miles" are thousands.
 _EXACT: dict[tuple[str, str] | str, int | None] = {
     ("nl", "dozen"): 1, ("es", "miles"): None, ("pt", "mi"): 10**6, ("pt", "bi"): 10**9,
-    "tá": 12, "vạn": 10_000, "tỉ": 10**9,
+    "tá": 12, "vạn": 10_000, "tỉ": 10**9, **{(language, "mil"): 1 for language in _MILES},
 }  # fmt: skip
 _MONEY_LETTERS = re.compile(rf"[ ~]?([kKmMbBtT])(?:{CURRENCY_SIGN})")
 _NEXT = re.compile(r"[\s~-]*(?:(?:de|na)\s)?([^\W\d_](?:[^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$-]*)|[‰‱])")

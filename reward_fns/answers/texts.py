@@ -10,9 +10,16 @@ _SUPERSCRIPT_TO_ASCII = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123
 _MARKS = str.maketrans(
     {"−": "-", "–": "-", "‑": "-", "‐": "-", "٪": "%", "،": ",", "⁄": "/", "∕": "/", "’": "'", "＄": "$"}
 )
-_TEXT = re.compile(
-    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|boldsymbol|mbox|boxed|fbox)\s*\{([^{}]*)\}"
+# What only changes how a text looks. Not what strikes it out, and not what makes a sign of it (\\overline, \\mathbb).
+_SWITCH = r"(?:bf|it|rm|sf|tt|em|bfseries|itshape|tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![a-zA-Z])"
+_COLOR = r"(?:textcolor|color|colorbox)\s*(?:\[\w*\])?\{[^{}]*\}"
+_GROUP = r"((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+_STYLES = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textsf|texttt|textsc|textup|textnormal|emph|mathrm|mathbf|mathit|mathsf|mathtt|"
+    rf"boldsymbol|bm|pmb|bold|underline|mbox|hbox|boxed|fbox)\s*\{{{_GROUP}|\\{_COLOR}\s*\{{{_GROUP}|"
+    rf"(?<![\w}}\]^])\{{\s*\\(?:{_SWITCH}|{_COLOR}){_GROUP}|\\(?:{_SWITCH}|{_COLOR})"
 )
+_TAGS = re.compile(r"(?i)<br ?/?>|</?(?:b|strong|i|em|u|mark|big|center|code|font|span|p|div|answer)(?: [^<>]*)?>")
 # "84 \\text{ cm}^2": the space is none between a unit and its power.
 _POWER = re.compile(r"(?<=[^\W\d_])\s+(?=\^\s?\{?\s?[-\d])")
 _MATH_SHIFT = re.compile(r"\\[()\[\]]|\$\$|\\displaystyle|\\(?:left|right)(?![a-z])")
@@ -58,8 +65,10 @@ def clean(text: str) -> str:
         text = _THIN_SPACE.sub(" ", _MATH_SHIFT.sub(" ", _DEGREE.sub("°", text)))
         # Text commands nest; deeper than this is no answer.
         for _ in range(3):
-            text = _TEXT.sub(r" \1 ", text)
+            text = _STYLES.sub(lambda found: f" {found[found.lastindex] if found.lastindex else ''} ", text)
         text = _POWER.sub("", text)
+    if "<" in text:
+        text = _TAGS.sub(" ", text)
     text = text.strip('*`"“”「」『』 \t\r\n')
     if text.startswith("$") and text.endswith("$"):
         text = text.strip("$")

@@ -1,4 +1,4 @@
-"""What only checks the answer before it: "Check: 12 * 40 = 480", "(5 * 3 = 15 ✓)"."""
+"""What follows an answer: a check of it ("Check: 12 * 40 = 480", "(5 * 3 = 15 ✓)"), or another that takes it back."""
 
 import re
 from functools import cache
@@ -11,6 +11,7 @@ from pbrlsvr.responses.word_sections import word_sections
 # An equation, and its right side.
 _EQUATION = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n]{0,12}\Z")
 _TICK = re.compile(r"[✓✔✅]")
+_FOLLOWING = 300
 _OPENS = re.compile(r"[\W_]{0,6}")
 
 
@@ -41,6 +42,32 @@ def only_checks(text: str, begin: int, concluded: str) -> bool:
         for said in (text[start:stop].strip() for start, stop in sentences(text, begin, len(text)))
         if NUMBER.search(said)
     )
+
+
+def is_superseded(text: str, start: int, end: int, stop: int) -> bool:
+    """Whether a marked answer is taken back by what follows: "but" and another number in its sentence, or one that is
+    called right in the next two.
+
+    >>> said = "At first I had \\boxed{18}, but I forgot the tax: it is 20."
+    >>> is_superseded(said, 22, 24, len(said))
+    True
+    """
+    own = {found[0] for found in NUMBER_RUN.finditer(text, start, end)}
+    following = list(sentences(text, end + 1, min(stop, end + _FOLLOWING)))[:3] if own else []
+    for at, (begin, finish) in enumerate(following):
+        lower = lower_case(text[begin:finish])
+        turn = any_language().right.search(lower) if at else _but().search(lower)
+        others = {found[0] for found in NUMBER_RUN.finditer(lower, turn.end())} if turn else set()
+        if others and not others & own:
+            return True
+    return False
+
+
+@cache
+def _but() -> re.Pattern[str]:
+    # Hungarian "de", Norwegian "men": short ones are other words elsewhere.
+    words = (word for words in word_sections("scopes")["but"].values() for word in words)
+    return any_of(word for word in words if len(word) > 2 or word >= "\u0590")
 
 
 @cache

@@ -1,8 +1,9 @@
 """The last sentence where it concludes: "So she earns 18 dollars a day.", "Insgesamt sind es 18 Euro."
 
-It opens with a word of `[therefore]` in `scopes.txt`, or holds one that is no other word, and has one number. Since
-nothing in it says "answer", any reason not to read it counts: a word that denies, bounds or rounds, a condition, a
-question, somebody else's words, a next step, an end without a full stop, and a number behind it.
+It opens with a word of `[therefore]` in `scopes.txt`, or holds one that is no other word, or names what is asked ("The
+value of x is 4."), and has one number. Since nothing in it says "answer", any reason not to read it counts: a word that
+denies, bounds or rounds, a condition, a question, somebody else's words, a next step, an end without a full stop, and a
+number behind it.
 """
 
 import re
@@ -11,6 +12,7 @@ from functools import cache
 from pbrlsvr.responses.checks import checks
 from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
+from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
@@ -28,6 +30,7 @@ _ASIDE = re.compile(r"\s?[(（][^()（）\n]{0,80}=[^()（）\n]{0,40}[)）]\s?\
 _IN_MATH = re.compile(r"\$[^$\n=]{1,60}\$|\\\([^\n=]{1,60}?\\\)")
 # Scripts whose sentences end without a mark; a unit there, or nothing.
 _UNMARKED = ("th", "lo", "km", "my")
+_UNMARKED_LETTER = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _UNMARKED_UNIT = re.compile(r"[\s*%\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{0,24}\Z")
 #: A unit has so many letters; without a full stop more may be the next words.
 _UNIT = 12
@@ -43,6 +46,8 @@ _HAS = re.compile(
     r"|у неё|у него|осталось|стало|має|мають|har|finns|on|vannak|van|are|sunt|έχει|έχουν|υπάρχουν|var|vardır|memiliki"
     r"|terdapat|có|ana|kuna|ina)\b|มี|有|がいま|います|あります|がある|있|है|لديه|معه|يوجد|وجود دار|دارد|ఉన్న|உள்ள|আছে"
 )
+# "18 or so": what rounds a number stands before it, or so near behind it.
+_NEAR = 16
 # What may stand between "need" and a number.
 _BESIDE = " *$€£₹¥:："
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -60,6 +65,9 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     if found is None:
         return None
     begin, stop = found
+    if _UNMARKED_LETTER.search(text, begin, stop) and (offer := _offers().search(lower_case(text[begin:stop]))):
+        # A polite sentence stands behind a space.
+        stop = begin + len(text[begin : begin + offer.start()].rstrip())
     sentence = text[begin:stop]
     if aside := _ASIDE.search(sentence):
         sentence = sentence[: aside.start()]
@@ -86,7 +94,8 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
 
 def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
     """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others; of
-    several, the last, right behind a word that concludes ("The 3 classes have in total 108 pupils")."""
+    several, the one that is no span of time ("After 4 hours he is 45 miles from home"), or the last, right behind a
+    word that concludes ("The 3 classes have in total 108 pupils")."""
     formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
     runs = [
         found
@@ -101,6 +110,9 @@ def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) 
     numbers = written or spelled
     if len(numbers) < 2:
         return numbers[0] if numbers else None
+    others = [place for place in numbers if not is_span_of_time(lower, *place, codes)]
+    if len(others) == 1:
+        return others[0]
     last = max(numbers)
     ends = (word.end() for code in codes for word in therefores()[code].at_first.finditer(lower, after, last[0]))
     return last if any(not sentence[end : last[0]].strip(" *:：$€£₹¥で") for end in ends) else None
@@ -123,7 +135,7 @@ def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
     """The languages that have the sentence's word for "therefore", and where the sentence goes on behind it."""
     if lower[lead : lead + 1] == _THEREFORE_SIGN:
         return tuple(CUES), lead + 1
-    if not any_therefore().search(lower):
+    if not any_therefore().search(lower) and not _asked(tuple(CUES)).search(lower):
         return None
     begins = {code: words.at_first.match(lower, lead) for code, words in therefores().items()}
     opens = {code: match.end() for code, match in begins.items() if match}
@@ -132,8 +144,18 @@ def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
         while lower[after : after + 1] in (",", "،", "，", "、", ":", "：", " ", "*"):
             after += 1
         return tuple(opens), after
-    inside = tuple(code for code, words in therefores().items() if words.anywhere.search(lower))
+    inside = tuple(
+        code
+        for code, words in therefores().items()
+        if words.anywhere.search(lower) or _asked((code,)).search(lower, lead)
+    )
     return (inside, lead) if inside else None
+
+
+@cache
+def _asked(codes: tuple[str, ...]) -> re.Pattern[str]:
+    """What problems ask for, in some languages: "total cost", "value of x"."""
+    return any_of(word for code in codes for word in word_sections("scopes")["asked"].get(code, ()))
 
 
 def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -> bool:
@@ -161,7 +183,9 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     opened = that.end() if that else begin + after
     lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
     sentence, rest = lower[begin:stop], lower[stop : stop + LONG]
-    if any(pattern.search(sentence) for pattern in (words.wrong, words.bounds, scope.about)):
+    # "366 downloads over the three months", "7 Stunden, um die Schuhe zu kaufen" bound nothing.
+    bounded = words.bounds.search(sentence, 0, value[1]) or words.bounds_after.search(sentence, value[1])
+    if bounded or scope.about.search(sentence, 0, value[1] + _NEAR) or words.wrong.search(sentence):
         return False
     if _goes_on(sentence, value[0], is_state, scope) or _is_conditional(sentence, codes, scope):
         return False

@@ -6,11 +6,13 @@ from typing import NamedTuple
 from pbrlsvr.responses.cue_patterns import Words, nouns_of_all, words_of
 from pbrlsvr.responses.scopes import Scope, scope_of
 from pbrlsvr.responses.sentences import lower_case
+from pbrlsvr.responses.therefore import any_therefore
 from pbrlsvr.responses.values import SIGNS
 
 # A text has one final answer: more cues than these are looked at only by who floods a response with them.
 _CANDIDATES = 32
 _LETTER_OR_SIGN = re.compile(rf"[^\W\d_]|[{SIGNS}]")
+_LEADS = re.compile(r"[ *_]{0,4}(?:[:：]|\n|\*\*)")
 #: What ends a noun that is an abbreviation, has its colon, or is a heading.
 CLOSED = ".:/\n"
 
@@ -55,7 +57,12 @@ def outermost(lower: str) -> list[tuple[int, str]]:
             position = lower.rfind(noun, 0, position)
     kept: list[tuple[int, str]] = []
     reach = 0
+    # "As a result, he has 18" is a conclusion, "As a result: 18" an answer.
+    phrases = [said.span() for said in any_therefore().finditer(lower)] if candidates else []
+    phrases = [(begin, end) for begin, end in phrases if not _LEADS.match(lower, end)]
     for position, size, noun in sorted(candidates):
+        if any(begin < position and position - size <= end for begin, end in phrases):
+            continue
         if position - size > reach and not _is_inside_word(lower, position, noun):
             kept.append((position, noun))
             reach = position - size
@@ -64,6 +71,8 @@ def outermost(lower: str) -> list[tuple[int, str]]:
 
 def _is_inside_word(lower: str, position: int, noun: str) -> bool:
     """Whether a noun is the end of another word; Arabic and Hebrew write articles and conjunctions to it."""
+    if noun.rstrip(".:") == "ans" and lower[:position].rstrip(" ")[-1:].isdigit():
+        return True  # "43 ans" are years
     if noun[0] >= "\u0e00" or not _LETTER_OR_SIGN.match(lower[position - 1 : position]):
         return False
     if not "\u0590" <= noun[0] <= "\u06ff":

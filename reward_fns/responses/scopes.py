@@ -212,7 +212,7 @@ def _clauses(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
     no = any_of(word for code in codes for word in CUES[code].no).pattern
     that_word = _words("that", codes)
     # "that the final" answer
-    that = rf"(?:{that_word.pattern})\W{{1,3}}(?:[^\W_]+\W{{1,3}}){{0,2}}\Z"
+    that = rf"(?:{that_word.pattern})\W{{1,3}}(?:[^\W\d_]+\W{{1,3}}){{0,2}}\Z"
     # "Let me check: no."
     some = r"(?:[^\W\d_]{1,12}\s){0,3}"
     refused = rf"[:.!?…。！？\n–—-]\s{{0,3}}{some}(?:{no}|{_words('wait', codes).pattern})\s?(?:[.!…。！\n]|\Z)"
@@ -238,8 +238,8 @@ def _sources(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
         "owned": re.compile(owned),
         "according": re.compile(rf"(?:{to})[^,，、\n]{{0,20}}?(?:{people})|(?:{people})[^,，、\n]{{0,12}}?(?:{to})"),
         "to": any_of(word for word in according if len(word) > 3),
-        # In "Each friend thus pays 12" the friend says nothing.
-        "doubts": any_of(word for word in _of("doubt", codes) if word not in all_people),
+        # In "Each friend thus pays 12" the friend says nothing, and "so when all are sold" doubts nothing.
+        "doubts": any_of(word for word in _of("doubt", codes) if word not in all_people and word[-1] != "~"),
     }
 
 

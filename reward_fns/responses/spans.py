@@ -27,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pbrlsvr.responses.checks import is_superseded
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
@@ -67,7 +68,8 @@ _Find = Callable[[str, int, int, _InCode], _Found | None]
 _TAG = re.compile(r"<(/?)(?:final_)?(think|answer)>", re.IGNORECASE)
 _BRACE = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{|\\[{}]|[{}]")
 _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#]*)")
-_HEADING = re.compile(r"\d+[.)]\s+[^\W\d]")
+# "1. Eggs", "3단계: Eggs"
+_HEADING = re.compile(r"\d+(?:[.)]\s+[^\W\d]|\s?[^\W\d_]{1,12}\s?[:：]\s*[^\W\d])")
 _SPECIAL_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,30}\|>|</s>)\s*\Z")
 _QUOTES = frozenset("\"'`“”‘’«»‹›「」『』")
 _BARE_LENGTH = 48
@@ -166,7 +168,7 @@ def _not_denied(text: str, place: _Found, in_code: _InCode, find: _Find) -> _Fou
         value = TOKEN.search(text, found.start, found.end)
         # A line behind #### is its own sentence.
         after = value.end() if find is _last_hash and value else found.end + 1
-        if not is_denied(text, found.mark, after):
+        if not is_denied(text, found.mark, after) and not is_superseded(text, found.start, found.end, place.end):
             return found
         end = found.mark
     return None

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from pbrlsvr.responses.conclusions import LONG, MARKUP, closes
-from pbrlsvr.responses.cue_patterns import Words, any_of, reasons
+from pbrlsvr.responses.cue_patterns import Words, any_language, any_of, reasons
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import is_question, lower_case, sentences
@@ -108,7 +108,11 @@ def _is_final(text: str, lower: str, sentence: tuple[int, int], said: tuple[int,
 def takes_it_back(lower: str, said: tuple[int, int], scope: Scope) -> bool:
     """Whether the words behind a yes or no take it back: "no, wait", and not "no, no le alcanza"."""
     behind = scope.wait.match(lower[said[1] : said[1] + 40].lstrip(" .,!…。、，\n"))
-    return behind is not None and behind[0] != lower[said[0] : said[1]]
+    verdict, no = lower[said[0] : said[1]], any_language().no
+    if behind is None or behind[0] == verdict:
+        return False
+    # "No, non le basta" goes on with what says no as well.
+    return not (no.fullmatch(verdict) and no.match(behind[0]))
 
 
 def verdict_places(noun_end: int, lower: str, words: Words) -> list[int]:
