@@ -17,7 +17,8 @@ from pbrlsvr.answers.choices import read_choice, spell_circled
 from pbrlsvr.answers.expressions import equal_expressions
 from pbrlsvr.answers.locales import ENGLISH, conventions
 from pbrlsvr.answers.numbers import MAX_LENGTH, read_number, read_numbers
-from pbrlsvr.answers.texts import clean, is_date, is_formula, read_time, same_words, words
+from pbrlsvr.answers.texts import clean, is_date, is_formula, same_words, words
+from pbrlsvr.answers.times import read_time
 from pbrlsvr.answers.yes_no import reads_yes
 from pbrlsvr.responses.spans import split
 
@@ -58,7 +59,7 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     if len(ground_truth) == 1 and ground_truth in "ABCDEFGHIJ":
         return read_choice(clean(spell_circled(written)), speech.language) == ground_truth
     if (time := read_time(ground_truth)) is not None:
-        return read_time(answer) == time
+        return read_time(answer, speech.language) == time
     gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
     if gold is None:
         if words(ground_truth) in ("yes", "no") and (said := reads_yes(answer, speech.language)) is not None:

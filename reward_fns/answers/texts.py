@@ -34,19 +34,6 @@ _COMMAND = re.compile(r"\\(?!text|mbox|mathrm)[a-zA-Z]+")
 _WORD = re.compile(r"[^\W\d_]{3,}(?!\()|[^\W\d_\u0000-\u03ff\u1e00-\u1fff]")
 _SHORT_WORD = re.compile(r"(?i)(?<![a-z])(?:no|si|ja|ok|am|pm|or|is|of|to|in|on|if|it|so|we|an|n/a)(?![a-z])")
 _OPERATOR = re.compile(rf"[\d\\^_=+*/<>|√∞≤≥≠±∪∩∅-]|{PI}|[a-z]\([a-z]\)")
-# 3:45 PM, 15:45 Uhr, 15h45, 15時45分, 오후 3시 45분, 3 p.m.; not 3:4, a ratio.
-_TIME = re.compile(
-    r"(?P<before>\b[ap]\.? ?m\.?|下午|午後|오후|晚上|上午|午前|오전|早上|凌晨)? ?"
-    r"(?P<at>\bkl\.? ?)?"
-    # Beside 18.30 these say that it is a time; beside 18 they may count hours, or something else.
-    r"(?:(?P<near>\b(?:kello|klo|at|um|om|alle|ore|à|às|as|o|godz\.|godzinie|ve|v|о|в|у|ob|saat|pukul|jam|lúc|saa)"
-    r"|เวลา|ساعت|الساعة|בשעה|klukkan) ?)?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
-    r"(?:(?:[:時时点點시h]|giờ|(?P<dot>\.))(?: ?(?P<minute>[0-5]\d)(?:[:.][0-5]\d)? ?[分分m]?(?:phút)?)?)?(?![\d:,])"
-    r" ?(?P<after>[ap]\.? ?m(?:\b\.?|\Z))?(?P<clock> ?(?:uhr|heures?|h|o'clock|час\w*|godz\.?|hodin))?"
-    r"(?P<beside>['’][td][ea]\b| ?(?:uur|น\.?|ura|ч\.?)(?!\w))?",
-    re.IGNORECASE,
-)
-_LATE = ("p", "下", "午後", "오후", "晚")
 _DATE = re.compile(
     r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|january|february|march|april|june|july|august|"
     r"september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b|\d[-/.]\d{1,2}[-/.]\d"
@@ -110,29 +97,6 @@ def is_formula(text: str) -> bool:
 def is_date(text: str) -> bool:
     """Whether a cleaned text names a month or a day of the week in English, or writes a date in digits."""
     return _DATE.search(text) is not None
-
-
-def read_time(text: str) -> tuple[int, int] | None:
-    """The time of day that a cleaned text states, as hour and minute; None for anything else.
-
-    >>> read_time("3:45 PM"), read_time("15:45 Uhr"), read_time("下午3点45分"), read_time("3:4")
-    ((15, 45), (15, 45), (15, 45), None)
-    """
-    found = [
-        match
-        for match in _TIME.finditer(text)
-        if any(match[part] for part in ("before", "at", "minute", "after", "clock"))
-    ]
-    if len(found) != 1 or len(re.findall(r"\d+", text)) > 3:
-        return None
-    time = found[0]
-    half = (time["before"] or time["after"] or "").lower()
-    if time["dot"] and not (half or time["at"] or time["clock"] or time["near"] or time["beside"]):
-        return None
-    hour = int(time["hour"])
-    if half and hour <= 12:
-        hour = hour % 12 + 12 * half.startswith(_LATE)
-    return hour % 24, int(time["minute"] or 0)
 
 
 def _ascii_digit(character: str) -> str:

@@ -254,6 +254,7 @@ MODULES = [
     "scales",
     "spelled",
     "texts",
+    "times",
     "word_tables",
 ]
 
@@ -310,12 +311,32 @@ def test_short_formulas_durations_and_ratios_do(truth):
         ("१५:४५", "hi"),
         ("15.45 Uhr", "de"),
         ("3:45 PM", "en"),
+        ("3:45 in the afternoon", "en"),
+        ("3:45 de la tarde", "es"),
+        ("3:45 de l'après-midi", "fr"),
+        ("3:45 nachmittags", "de"),
+        ("3:45 дня", "ru"),
+        ("öğleden sonra 3:45", "tr"),
+        ("3:45 chiều", "vi"),
+        ("บ่าย 3:45", "th"),
+        ("दोपहर 3:45 बजे", "hi"),
+        ("বিকাল ৩টা ৪৫ মিনিটে", "bn"),
+        ("మధ్యాహ్నం 3:45 గంటలకు", "te"),
+        ("மாலை 3:45 மணிக்கு", "ta"),
+        ("٣:٤٥ مساءً", "ar"),
+        ("3:45 بعدازظهر", "fa"),
     ],
 )
 def test_a_time_of_day_equals_itself_however_it_is_said(answer, language):
     assert equal(answer, "3:45 PM", language)
     assert not equal(answer, "3:45 AM", language)
     assert not equal(answer, "3:46 PM", language)
+
+
+def test_a_night_goes_over_midnight():
+    assert equal("9:45 at night", "21:45", "en")
+    assert equal("3:45 ночи", "3:45", "ru")
+    assert equal("12:30 ночи", "0:30", "ru")
 
 
 @pytest.mark.parametrize(
