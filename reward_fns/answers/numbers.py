@@ -1,12 +1,7 @@
 """The one number that an answer states, in the writing of its language.
 
-Reading rules, beyond the digits themselves:
+Reading rules, beyond the digits themselves (`digits`):
 
-- The language says which of "." and "," is the decimal mark. The other one groups when exactly three digits follow
-  (1.234 in German is 1234). Else a point can only be a decimal mark too (3.5 in German), and a comma makes no number.
-  With both marks in one number the last is the decimal mark. Groups are of three, or in languages that count in lakh of
-  two (1,23,456); else it is no number.
-- Spaces, apostrophes and "٬" group in every language, and "٫" is always decimal.
 - Of an equation, what follows the last "=" or "≈" counts ("9 * 2 = 18"), or what stands before arithmetic that comes to
   it: "18 = 9 * 2", "18 (9 * 2)". Other arithmetic ("9 * 2") and powers are no final answer.
 - Words and letters that multiply are read in whatever language (`scales`), and so are a sign in words ("minus 7",
@@ -28,6 +23,7 @@ from babel import Locale
 
 from pbrlsvr.answers.changes import is_changed
 from pbrlsvr.answers.cjk import find_numbers, with_fractions
+from pbrlsvr.answers.digits import MAX_DIGITS, read_digits
 from pbrlsvr.answers.expressions import evaluates_to
 from pbrlsvr.answers.locales import CURRENCY_SIGN, Conventions
 from pbrlsvr.answers.scales import scale
@@ -36,7 +32,6 @@ from pbrlsvr.answers.texts import PI
 
 #: Longer answers, in characters, state no single value; this bounds the time.
 MAX_LENGTH = 1000
-_MAX_DIGITS = 400
 _TOLERANCE = Fraction(1, 10**6)
 
 _RELATION = re.compile(r"(?<![<>!=\\])(?:=|≈|≃|≅|≡|\\approx|\\equiv)(?!=)")
@@ -111,7 +106,7 @@ class Number:
     def __str__(self) -> str:
         numerator, denominator = self.value.numerator, self.value.denominator
         places = 0
-        while places < _MAX_DIGITS and 10**places % denominator:
+        while places < MAX_DIGITS and 10**places % denominator:
             places += 1
         if 10**places % denominator:
             text = f"{numerator}/{denominator}"
@@ -232,7 +227,7 @@ def _is_glued(text: str, start: int) -> bool:
 
 def _read_run(text: str, run: re.Match[str], speech: Conventions) -> _Token | None:
     """The number that begins with a run of digits; None if it makes the text an expression, or is malformed."""
-    value = _read_digits(run[0], speech)
+    value = read_digits(run[0], speech)
     end, factor, is_fraction = run.end(), 1, False
     before = text[max(0, run.start() - 12) : run.start()]
     if value is None or _NO_NUMBER_BEFORE.search(before):
@@ -258,42 +253,6 @@ def _percent(text: str, start: int, end: int) -> tuple[int, bool]:
     after = _PERCENT_AFTER.match(text, end)
     before = _PERCENT_BEFORE.search(text[max(0, start - 10) : start])
     return (after.end() if after else end), bool(after or before)
-
-
-def _read_digits(run: str, speech: Conventions) -> Fraction | None:
-    """The value of digits with marks between them; None if they follow no rule of grouping."""
-    if sum(map(str.isdecimal, run)) > _MAX_DIGITS:
-        return None
-    marks = [c for c in run if not c.isdecimal()]
-    digits = re.split(r"[^0-9]", run)
-    decimal_places = ""
-    if marks and _last_is_decimal(marks, digits, speech):
-        decimal_places, digits, marks = digits[-1], digits[:-1], marks[:-1]
-    if marks:
-        kinds = set(marks)
-        lakh = speech.lakh and kinds <= {",", "٬"}
-        sizes = [len(group) for group in digits]
-        by_three = sizes[0] <= 3 and all(size == 3 for size in sizes[1:])
-        by_lakh = lakh and sizes[0] <= 2 and all(size == 2 for size in sizes[1:-1]) and sizes[-1] == 3
-        if len(kinds) > 1 or sizes[0] == 0 or digits[0][0] == "0" or not (by_three or by_lakh):
-            return None
-    whole = "".join(digits) or "0"
-    return Fraction(int(whole + decimal_places), 10 ** len(decimal_places))
-
-
-def _last_is_decimal(marks: list[str], digits: list[str], speech: Conventions) -> bool:
-    last = marks[-1]
-    if last == "٫":
-        return True
-    if last not in (".", ","):
-        return False
-    if len(marks) > 1:
-        return last not in marks[:-1]
-    groups = len(digits[-1]) == 3 and 1 <= len(digits[0]) <= 3 and digits[0][0] != "0"
-    if speech.both_marks:
-        return not groups
-    # A point that cannot group is decimal in any language; a comma may just separate two answers ("3,5").
-    return last == speech.decimal or (last == "." and not groups)
 
 
 def _signed(text: str, token: _Token) -> _Token:

@@ -247,6 +247,7 @@ MODULES = [
     "changes",
     "choices",
     "cjk",
+    "digits",
     "expressions",
     "formulas",
     "locales",
