@@ -11,6 +11,8 @@ import argparse
 import json
 import os
 import socket
+from collections.abc import Sequence
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +30,8 @@ SHAPE = {"vocab_size": 4099, "hidden_size": 256, "intermediate_size": 704, "num_
 # On a GPU small tensors drown in the allocator's blocks of 512 bytes to 2 MiB and cuBLAS's workspace.
 GPU_SHAPE = {"vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 12,
              "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 128}  # fmt: skip
+Case = tuple[str, int]
+"""A model's name, and the tokens of a batch."""
 ARCHITECTURES = {"llama": LlamaConfig, "qwen3": Qwen3Config, "llama tied": LlamaConfig}
 
 
@@ -45,18 +49,25 @@ def engine_of(config: PretrainedConfig, ranks: int, tokens: int) -> Engine:
     )  # fmt: skip
 
 
-def step(rank: int, ranks: int, port: int, name: str, tokens: int, device: str, results: Any) -> None:
-    """One training step on one rank; what its tensors and, on a GPU, its allocator hold goes into `results`."""
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import MixedPrecisionPolicy
-    from verl.utils.fsdp_utils import apply_fsdp2
-    from verl.utils.torch_functional import logprobs_from_logits
-
+def rank_main(rank: int, ranks: int, port: int, cases: Sequence[Case], device: str, results: Any) -> None:
+    """All cases one after the other: what a process costs is to start, not to train."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": str(ranks)}
     torch.set_num_threads(1)
     if device == "cuda":
         torch.cuda.set_device(rank)
     dist.init_process_group("nccl" if device == "cuda" else "gloo", rank=rank, world_size=ranks)
+    for name, tokens in cases:
+        results[rank, name, tokens] = step(ranks, name, tokens, device)
+    dist.destroy_process_group()
+
+
+def step(ranks: int, name: str, tokens: int, device: str) -> SimpleNamespace:
+    """What a rank's tensors and, on a GPU, its allocator hold of a training step."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy
+    from verl.utils.fsdp_utils import apply_fsdp2
+    from verl.utils.torch_functional import logprobs_from_logits
+
     torch.manual_seed(0)
     config = config_of(name, GPU_SHAPE if device == "cuda" else SHAPE)
     model = AutoModelForCausalLM.from_config(
@@ -82,8 +93,7 @@ def step(rank: int, ranks: int, port: int, name: str, tokens: int, device: str, 
         optimizer.step()
         held = held_bytes(model, optimizer)
         optimizer.zero_grad()
-    results[rank] = SimpleNamespace(**held, peak=peak)
-    dist.destroy_process_group()
+    return SimpleNamespace(**held, peak=peak)
 
 
 def held_bytes(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, int]:
@@ -101,15 +111,24 @@ def held_bytes(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict
     }
 
 
-def shards(name: str, ranks: int, tokens: int, device: str) -> list[dict[str, Any]]:
+def shards(cases: Sequence[Case], ranks: int, device: str) -> list[dict[str, Any]]:
     """Rows of what each rank holds: planned for the fullest, measured on it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with mp.Manager() as manager:
         results = manager.dict()
-        mp.spawn(step, args=(ranks, port, name, tokens, device, results), nprocs=ranks)
-        ranked = [results[rank] for rank in range(ranks)]
+        mp.spawn(rank_main, args=(ranks, port, cases, device, results), nprocs=ranks)
+        measured = dict(results)
+    return [
+        found
+        for name, tokens in cases
+        for found in compared(name, tokens, device, [measured[rank, name, tokens] for rank in range(ranks)])
+    ]
+
+
+def compared(name: str, tokens: int, device: str, ranked: list[SimpleNamespace]) -> list[dict[str, Any]]:
+    ranks = len(ranked)
     engine = engine_of(config_of(name, GPU_SHAPE if device == "cuda" else SHAPE), ranks, tokens)
     phases = ("weight sync", "rollout", "log-prob", "update", "update step")
     planned = list(engine_parts(engine, phases))
@@ -177,12 +196,11 @@ def main() -> None:
     if options.gpu:
         if not torch.cuda.is_available():
             parser.error("--gpu needs a GPU that torch can see")
-        for name in options.models:
-            for tokens in (2048, 8192):
-                rows += shards(name, torch.cuda.device_count(), tokens, "cuda")
+        rows += shards(list(product(options.models, (2048, 8192))), torch.cuda.device_count(), "cuda")
     else:
+        rows += shards([(name, 16) for name in options.models], 2, "cpu")
         for name in options.models:
-            rows += [*shards(name, 2, 16, "cpu"), activations(name, 512), cache(name, 64)]
+            rows += [activations(name, 512), cache(name, 64)]
     if options.json:
         print(json.dumps(rows))
         return
