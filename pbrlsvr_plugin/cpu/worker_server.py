@@ -34,6 +34,9 @@ MODULES = (
 )
 # What veRL tells a worker of its place among the others; no module reads it at import.
 _ITS_OWN = {"WORLD_SIZE", "RANK", "WG_PREFIX", "WG_BACKEND", "RAY_LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+# What a scorer that may share a GPU tells Ray; it matters where there is one.
+_OF_GPUS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"}
+DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's, AMD's, and Windows' below Linux
 _PATIENCE = 10.0  # seconds, with a worker that asks and then says nothing
 
 
@@ -108,7 +111,8 @@ def _read(asking: socket.socket) -> tuple[_Request, list[int]]:
 
 def _same(environment: dict[str, str], before: dict[str, str]) -> bool:
     different = (name for name in environment.keys() | before.keys() if environment.get(name) != before.get(name))
-    return _ITS_OWN.issuperset(different)
+    no_matter = _ITS_OWN if any(map(os.path.exists, DRIVERS)) else _ITS_OWN | _OF_GPUS
+    return no_matter.issuperset(different)
 
 
 def _work(request: _Request, imported: dict[str, str]) -> None:

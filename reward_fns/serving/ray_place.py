@@ -8,6 +8,7 @@ import hashlib
 import logging
 import math
 import os
+import sys
 import time
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from threading import Lock
@@ -225,9 +226,12 @@ class _Actor:
     def __init__(self, options: ModelOptions, serving: ServingOptions, name: str, place: int, neighbours: int):
         _log_to_driver()
         self._options, self._share_gpu = options, serving.share_gpu
-        # Before torch is imported, which reads both.
+        # Before torch is imported, which reads both; where the process is a fork of one that has it, it is told.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        os.environ["OMP_NUM_THREADS"] = str(serving.num_cpus or max(1, cores // 2 // neighbours))
+        threads = serving.num_cpus or max(1, cores // 2 // neighbours)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)
         choose_gpu(serving, place)
         self._host = ModelHost(options, serving)
         self._batcher: Batcher[Any, Any] = Batcher(

@@ -1,10 +1,12 @@
 """A run's Ray workers are forks of one process, on a real Ray."""
 
+import asyncio
 import os
 import random
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 
 import pytest
 
@@ -14,7 +16,11 @@ import numpy
 import psutil
 import ray
 
-from pbrlsvr_plugin.cpu.worker_server import py_executable
+from pbrlsvr.serving.scorer import Scorer, ServingOptions
+from pbrlsvr_plugin.cpu.worker_server import DRIVERS, py_executable
+
+# The model below lives in this file, which no worker can import.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 pytestmark = pytest.mark.skipif(py_executable() is None, reason="Ray's workers are forks on Linux only")
 
@@ -41,7 +47,7 @@ def worker():
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets allow no long path
     variables = {"VERL_PLATFORM": "cpu", "OMP_NUM_THREADS": "1"}
     ray.init(
-        address="local", num_cpus=8, include_dashboard=False, log_to_driver=False, _temp_dir=folder,
+        address="local", num_cpus=8, num_gpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=folder,
         runtime_env={"env_vars": variables, "py_executable": py_executable()},
     )  # fmt: skip
     yield lambda **own: ray.remote(Worker).options(num_cpus=0, runtime_env={"env_vars": own}).remote()
@@ -87,6 +93,32 @@ def test_a_worker_whose_environment_a_module_may_have_read_at_import_is_no_fork(
     assert ask(actor, "parent") != server.pid
     offline = ask(actor, "of", "__import__('huggingface_hub.constants').constants.HF_HUB_OFFLINE")
     assert offline == (wanted == "1")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A model that says what it knows of its process: its parent, and torch's threads."""
+
+    model: str = "process"
+
+    def load(self):
+        class Model:
+            def run(self, items):
+                import torch
+
+                return [(os.getppid(), torch.get_num_threads())] * len(items)
+
+        return Model()
+
+
+@pytest.mark.parametrize("share_gpu", [True, False])
+def test_a_scorer_is_a_fork_with_threads_of_its_own_where_it_may_share_a_gpu_and_there_is_none(server, share_gpu):
+    async def ask_it():
+        return await Scorer(Process(), ServingOptions(place="ray", num_cpus=2, share_gpu=share_gpu))("anything")
+
+    parent, threads = asyncio.run(ask_it())
+    assert (parent == server.pid) == (not any(map(os.path.exists, DRIVERS)) or not share_gpu)
+    assert threads == 2
 
 
 def test_a_worker_that_is_killed_leaves_the_others_and_their_server(worker, forked, server):
