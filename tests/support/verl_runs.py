@@ -8,23 +8,28 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forks
 import psutil
 import pytest
 from filelock import FileLock
+
+from pbrlsvr_plugin import cpu
 
 LONGEST_RUN = 600  # seconds; on two quiet cores a run takes 20
 LONGEST_END = 30
 KWARGS = "reward.custom_reward_function.reward_kwargs"
 GROUPS = ("actor_rollout_ref.rollout.n=2", "actor_rollout_ref.actor.optim.lr=1e-3")
+# A folder of the run's own, and the server of its workers as another fork.
+RAY = (
+    "+ray_kwargs.ray_init._temp_dir={ray}",
+    "+ray_kwargs.ray_init.runtime_env.py_executable='{workers}'",
+)
 SCHEDULE = f"{KWARGS}.combine.schedule={{steps: 4, weights: {{reasoning: 0.0}}}}"
 
 
@@ -39,26 +44,29 @@ class Run:
 
     @classmethod
     def of(cls, command: Sequence[object], folder: Path, environment: dict[str, str] | None = None) -> "Run":
-        """Waits for `command`; "{ray}" in it becomes a new folder for Ray, whose sockets allow no long path."""
+        """Waits for `python COMMAND`; `RAY` in it is filled in. Ray's sockets allow no long path."""
         ray_folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
-        process = subprocess.Popen(
-            [str(part).replace("{ray}", ray_folder) for part in command], cwd=folder, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start = Path(cpu.__file__).with_name("worker_start.py")
+        places = {"{ray}": ray_folder, "{workers}": forks.py_executable(start)}
+        log = Path(ray_folder, "log.txt")
+        process = forks.Process(
+            [re.sub(r"{(ray|workers)}", lambda found: places[found[0]], str(part)) for part in command], log, log,
+            cwd=folder,
             env={name: value for name, value in os.environ.items() if name != "VERL_PLATFORM"} | (environment or {}),
         )  # fmt: skip
         try:
-            log, _ = process.communicate(timeout=LONGEST_RUN)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            pytest.fail(f"the run did not end within {LONGEST_RUN} s:\n{process.communicate()[0][-5000:]}")
+            code = process.wait(LONGEST_RUN)
         finally:
             lines = {one: " ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])}
             # Ray's own processes end by themselves when they see that their raylet has; a busy machine shows them late.
             left = psutil.wait_procs([one for one, line in lines.items() if ray_folder in line], timeout=LONGEST_END)[1]
             for one in left:
                 one.kill()
+            text = log.read_text(errors="replace")
             shutil.rmtree(ray_folder, ignore_errors=True)
-        return cls(folder, log, process.returncode, [lines[one] for one in left])
+        if process.is_late:
+            pytest.fail(f"the run did not end within {LONGEST_RUN} s:\n{text[-5000:]}")
+        return cls(folder, text, code, [lines[one] for one in left])
 
     def metric(self, step: int, name: str) -> float:
         values = re.findall(rf"step:{step} - .*?{re.escape(name)}:(?:np\.float64\()?(-?[\d.e-]+|nan)", self.log)
@@ -92,11 +100,11 @@ def main_ppo(
         target = "reward.custom_reward_function"
         overrides = (f"{target}.path={folder}/reward.py", f"{target}.name=score", *overrides)
     command = [
-        sys.executable, "-m", "verl.trainer.main_ppo", *config, f"actor_rollout_ref.model.path={policy}/model",
+        "-m", "verl.trainer.main_ppo", *config, f"actor_rollout_ref.model.path={policy}/model",
         f"data.train_files={policy}/train.parquet", f"data.val_files={policy}/val.parquet",
         "data.train_batch_size=4", "actor_rollout_ref.rollout.n=2", "data.max_response_length=8",
         f"trainer.default_local_dir={folder}/checkpoints", f"hydra.run.dir={folder}/hydra",
-        "+ray_kwargs.ray_init._temp_dir={ray}", *overrides,
+        *RAY, *overrides,
     ]  # fmt: skip
     return Run.of(command, folder, {"PYTHONPATH": str(folder)})
 
@@ -114,9 +122,9 @@ class RecipeRun(Run):
             sampled = "actor_rollout_ref.rollout.val_kwargs"
             small += ["data.max_response_length=16", f"{sampled}.do_sample=true", f"{sampled}.temperature=1"]
             small += [f"{sampled}.n=1"]
-            small += ["+ray_kwargs.ray_init._temp_dir={ray}"]
+            small += RAY
         command = ["-m", "pbrlsvr_plugin.cli", "train", recipe, "--profile", "cpu", *small, *overrides]
-        run = cls.of([sys.executable, *command], folder)
+        run = cls.of(command, folder)
         run.recipe = recipe
         run.assert_success()
         # Notes on the data stand before the command.

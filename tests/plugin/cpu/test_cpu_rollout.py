@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 
+import forks
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
@@ -153,7 +154,7 @@ def ray_server(tiny_policy, trained, monkeypatch):
     monkeypatch.setenv("VERL_PLATFORM", "cpu")
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets allow no long path
     ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False,
-             _temp_dir=folder)  # fmt: skip
+             _temp_dir=folder, runtime_env={"py_executable": forks.py_executable()})  # fmt: skip
     model = HFModelConfig(path=str(tiny_policy / "model"), override_config={"attn_implementation": "sdpa"})
     server = ray.remote(HFServer).options(num_cpus=0, max_concurrency=100).remote(rollout_config(), model, 0)
     ray.get(server.load_weights.remote(trained.state_dict()))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import forks
 import pytest
 
 ray = pytest.importorskip("ray", reason="needs Ray, which veRL brings")
@@ -25,7 +26,8 @@ def live(*arguments):
 
 @pytest.fixture
 def cluster():
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+             runtime_env={"py_executable": forks.py_executable()})  # fmt: skip
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
 

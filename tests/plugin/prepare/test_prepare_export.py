@@ -5,13 +5,12 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from verl_runs import Run
+from verl_runs import RAY, Run
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, DataError
@@ -225,14 +224,14 @@ def test_verl_trains_two_steps_on_it(exported, policy, tmp_path):
     pytest.importorskip("transfer_queue", reason="needs TransferQueue: pip install pbrlsvr[cpu]")
     out, _, _ = exported
     command = [
-        sys.executable, "-m", "verl.trainer.main_ppo", "+profile=cpu", "+reward_fn=pbrlsvr.exact_answer",
+        "-m", "verl.trainer.main_ppo", "+profile=cpu", "+reward_fn=pbrlsvr.exact_answer",
         f"actor_rollout_ref.model.path={policy}", f"data.train_files={out}/train.parquet",
         f"data.val_files={out}/test.parquet", "data.max_prompt_length=900", "data.max_response_length=8",
         "data.train_batch_size=4", "data.val_max_samples=4", "actor_rollout_ref.rollout.n=2",
         "algorithm.adv_estimator=grpo", "trainer.total_training_steps=2", "trainer.val_before_train=false",
         "trainer.test_freq=2",
         f"trainer.default_local_dir={tmp_path}/checkpoints", f"hydra.run.dir={tmp_path}/hydra",
-        "+ray_kwargs.ray_init._temp_dir={ray}",
+        *RAY,
     ]  # fmt: skip
     run = Run.of(command, tmp_path)
     run.assert_success()

@@ -1,5 +1,6 @@
 """References inside Ray Data, with a real transformers model; vLLM has the same place and interface."""
 
+import forks
 import numpy as np
 import pytest
 
@@ -14,7 +15,8 @@ ray = pytest.importorskip("ray")
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20,
+             runtime_env={"py_executable": forks.py_executable()})  # fmt: skip
     yield
     ray.shutdown()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import forks
 import numpy as np
 import pytest
 
@@ -80,7 +81,8 @@ def test_verls_ray_reward_worker_scores_like_a_plain_call(config, tokenizer, min
 
     import pbrlsvr
 
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+             runtime_env={"py_executable": forks.py_executable()})  # fmt: skip
     try:
         worker = ray.remote(RewardLoopWorker).remote(config)
         results = ray.get([worker.compute_score.remote(rollout(tokenizer, text)) for text in RESPONSES], timeout=240)

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 
+import forks
 import pytest
 
 pytest.importorskip("verl", reason="needs veRL: pip install pbrlsvr[cpu]")
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.timeout(600)
 def queue():
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets allow no long path
     ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False,
-             _temp_dir=folder)  # fmt: skip
+             _temp_dir=folder, runtime_env={"py_executable": forks.py_executable()})  # fmt: skip
     storage = {"total_storage_size": 1000, "num_data_storage_units": 1}
     tq.init(OmegaConf.create({"backend": {"storage_backend": "SimpleStorage", "SimpleStorage": storage}}))
     yield tq
