@@ -216,11 +216,11 @@ def pivot_stage(
 
 
 def with_references(rows: Rows, known: dict[int, pivot.Reference]) -> Rows:
-    """The rows of the problems that have a reference, with it."""
+    """The rows of the problems whose reference has an answer, with it: nothing can be compared with the others."""
     return [
         row | {"extra_info": row["extra_info"] | {"pivot_reasoning": one.reasoning, "pivot_answer": one.answer}}
         for row in rows
-        if (one := known.get(row["extra_info"]["index"]))
+        if (one := known.get(row["extra_info"]["index"])) and one.answer
     ]
 
 

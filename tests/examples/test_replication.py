@@ -146,7 +146,7 @@ def test_a_pivots_questions_are_a_config_that_prepare_accepts_and_its_references
             status([str(write_config(tmp_path, problems, settings, tmp_path, 60))])
         assert ended.value.exit_code == 0
         assert "reference" in capsys.readouterr().out
-    known = {0: Reference("a", problems[0].answer), 2: Reference("b", "-1")}
+    known = {0: Reference("a", problems[0].answer), 1: Reference("cut off", ""), 2: Reference("b", "-1")}
     given = with_references(list(rows(problems, "train", ["es", "bn"])), known)
     assert [row["extra_info"]["index"] for row in given] == [0, 0, 2, 2]
     assert {row["extra_info"]["pivot_reasoning"] for row in given} == {"a", "b"}
