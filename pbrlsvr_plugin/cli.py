@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 import pbrlsvr
+from pbrlsvr_plugin.terminal import Once
 
-app = typer.Typer(name="pbrlsvr", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(name="pbrlsvr", cls=Once, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 #: Commands with commands of their own, which must be there before the command line is read.
 GROUPS = {
@@ -181,9 +182,11 @@ def serve(
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Parquet, jsonl or other table files to train on.")],
+    files: Annotated[
+        list[str], typer.Argument(help="Parquet, jsonl or other table files to train on; folders, patterns.")
+    ],
     validation: Annotated[
-        list[Path] | None, typer.Option(help="A file that is validated on, and shares no prompt; repeatable.")
+        list[str] | None, typer.Option(help="A file that is validated on, and shares no prompt; repeatable.")
     ] = None,
     reward: Annotated[str, typer.Option(help="What it reads of a row must be there.")] = "pbrlsvr.hybrid",
     tokenizer: Annotated[str | None, typer.Option(help="The policy's: a folder or a hub name, for lengths.")] = None,

@@ -15,10 +15,14 @@ def gathered(path: Path | None, overrides: Sequence[str], flags: Mapping[str, An
         ConfigError: the file is not there or no YAML, or a text is no `key=value`.
     """
     found: dict[str, Any] = _read(path) if path is not None else {}
+    before: dict[str, str] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise ConfigError(f"{override!r} is no `key=value`, as in reference.temperature=0.7")
+        if key in before:
+            raise ConfigError(f"{key!r} is given twice, as {before[key]!r} and as {override!r}; leave one of them")
+        before[key] = override
         _set(found, key, parse_yaml(text, f"the value in {override!r}"))
     for key, value in flags.items():
         if value is not None:

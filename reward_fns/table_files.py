@@ -39,6 +39,16 @@ _VALUE_BYTES = 64
 _LINE_BYTES = 256
 _BATCH_ROWS = 1_000
 _BOM = b"\xef\xbb\xbf"
+#: How files begin that are no text in UTF-8 -> what they are, and what to do.
+_NO_TEXT = {
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+    b"\x1f\x8b": "packed with gzip; let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "packed with zstd; let its name end in .zst",
+    b"BZh": "packed with bzip2; let its name end in .bz2",
+    b"PK\x03\x04": "a zip archive or a spreadsheet; take out the table and save it as .csv or .jsonl",
+    b"PAR1": "a parquet file; let its name end in .parquet",
+}
 _LONE_RETURN = re.compile(r"(?<=\r)(?!\n)(?!\Z)")
 
 
@@ -59,8 +69,9 @@ def ending(path: Path) -> str:
     >>> ending(Path("train.jsonl.gz")), ending(Path("notes.txt"))
     ('.jsonl', '')
     """
-    packed = path.suffix in COMPRESSED
-    endings = path.suffixes[-2:] if packed else path.suffixes[-1:]
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = suffixes[-1:] != [] and suffixes[-1] in COMPRESSED
+    endings = suffixes[-2:] if packed else suffixes[-1:]
     known = ENDINGS[:-1] if packed else ENDINGS
     return endings[0] if endings and endings[0] in known else ""
 
@@ -98,6 +109,8 @@ def lines(path: Path) -> Iterator[tuple[int, bytes | Malformed]]:
             while raw := file.readline(ROW_BYTES + 1):
                 number += 1
                 unpacked.add(_LINE_BYTES + len(raw))
+                if number == 1 and (what := next((_NO_TEXT[each] for each in _NO_TEXT if raw.startswith(each)), "")):
+                    raise DataError(f"{path.name!r} cannot be read: it is {what}")
                 if len(raw) <= ROW_BYTES:
                     yield number, raw.removeprefix(_BOM) if number == 1 else raw
                     continue
@@ -142,9 +155,12 @@ def shown_columns(names: Sequence[object]) -> str:
     texts = [str(name) for name in names]
     if len(texts) == 1 and not re.fullmatch(r"[a-z_.]{1,40}", texts[0], re.I | re.A):
         return "1 column whose name is not shown"
-    named = [name if re.fullmatch(r"\w[\w .()/-]{0,39}", name) else "..." for name in texts[:20]]
     more = f" and {len(texts) - 20} more" if len(texts) > 20 else ""
-    return f"{named!r}{more}"
+    return f"[{', '.join(map(_shown, texts[:20]))}]{more}"
+
+
+def _shown(name: str) -> str:
+    return repr(name) if re.fullmatch(r"\w[\w .()/-]{0,39}", name) else "'...'"
 
 
 def _too_long(length: int) -> Malformed:
@@ -152,7 +168,7 @@ def _too_long(length: int) -> Malformed:
 
 
 def _open(path: Path) -> io.BufferedReader:
-    if path.suffix not in COMPRESSED:
+    if path.suffix.lower() not in COMPRESSED:
         # A quarter of the time that the default, 8 KiB, takes for rows of a few kilobytes.
         return io.BufferedReader(io.FileIO(path), 1 << 18)
     import pyarrow as pa
@@ -182,11 +198,36 @@ def _value(raw: bytes | Malformed) -> Any:
     if isinstance(raw, Malformed):
         return raw
     try:
-        return json.loads(raw.rstrip().decode("utf-8"))
+        return json.loads(raw.rstrip().decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         return _not_utf8(error)
+    except _TwiceError as error:
+        return Malformed("twice", f"a name stands twice in an object: {_shown(error.args[0])}")
     except (ValueError, RecursionError) as error:
         return Malformed("not_json", f"not JSON: {_json_fault(error)}")
+
+
+class _TwiceError(Exception):
+    """Of two values under one name nobody can say which is meant."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for place, name in enumerate(names) if name in names[:place]))
+    return found
+
+
+def require_different(path: Path, names: Sequence[str]) -> None:
+    """
+    Raises:
+        DataError: two columns have the same name, and a reader would take one of them in silence.
+    """
+    # Spreadsheets write empty columns, which nobody asks for.
+    twice = [name for place, name in enumerate(names) if name.strip() and name in names[:place]]
+    if twice:
+        raise DataError(f"{path.name!r} has two columns of the name {_shown(twice[0])}; rename one")
 
 
 def _as_record(value: Any) -> Record:
@@ -292,6 +333,7 @@ def _cells(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Record]]:
         elif names:
             yield line, _row(names, cells)
         else:
+            require_different(path, cells)
             names = cells
 
 
@@ -311,6 +353,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Record]]:
     number = 0
     try:
         with pq.ParquetFile(path, buffer_size=1 << 20) as file:
+            require_different(path, file.schema_arrow.names)
             leaves = [file.schema.column(place) for place in range(len(file.schema))]
             # As dictionaries: a long text that a million rows share is in memory once.
             texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
@@ -327,7 +370,9 @@ def _parquet(path: Path) -> Iterator[tuple[int, Record]]:
                         yield number, row
     except (pa.ArrowException, OSError, MemoryError) as error:
         why = str(error) or "out of memory"
-        raise DataError(f"{path.name!r} is no parquet file that can be read, after row {number:,}: {why}") from error
+        raise DataError(
+            f"{path.name!r} is no parquet file that can be read, after row {number:,}: {why}; write it again"
+        ) from error
 
 
 def _group_bytes(group: Any) -> int:

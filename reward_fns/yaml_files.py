@@ -18,9 +18,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[Any, int] = {}
         for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                continue
-            name, line = self.construct_object(key, deep=True), key.start_mark.line + 1
+            merges = key.tag == "tag:yaml.org,2002:merge"
+            name, line = "<<" if merges else self.construct_object(key, deep=True), key.start_mark.line + 1
             if isinstance(name, Hashable) and name in seen:
                 raise ConfigError(f"{str(name)!r:.80} stands twice, in line {seen[name]} and in line {line}")
             if isinstance(name, Hashable):
@@ -50,9 +49,9 @@ def parse_yaml(text: str, what: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
-        problem = getattr(error, "problem", None) or (
-            str(error) if isinstance(error, ValueError) else "nested too deep"
-        )
+        # A character that YAML does not allow has a reason, and no problem.
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None)
+        problem = problem or ("nested too deep" if isinstance(error, RecursionError) else str(error))
         raise ConfigError(f"{what} is no YAML{place}: {str(problem)[:200]}") from error
     if _values(found, _MOST_VALUES) < 0:
         raise ConfigError(f"{what} has more than {_MOST_VALUES:,} values, aliases counted as often as they are used")

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import DataError
-from pbrlsvr.table_files import Malformed, Unpacked, ending, records
+from pbrlsvr.table_files import Malformed, Unpacked, ending, records, require_different
 
 #: What is read of a row -> where it stands; the prompt's own column is chosen by veRL's `data.prompt_key`.
 LEAVES = {
     "data_source": ("data_source",),
+    "info": ("extra_info",),
     "rule": ("reward_model",),
     "truth": ("reward_model", "ground_truth"),
     "language": ("extra_info", "language"),
@@ -44,6 +45,7 @@ def _rows(path: Path, prompt_key: str) -> Iterator[tuple[list[str], Columns, lis
         rows = [row for _, row in chunk if not isinstance(row, Malformed)]
         bad = [f"row {number}: {row.detail}" for number, row in chunk if isinstance(row, Malformed)]
         leaves = {name: [_leaf(row, place) for row in rows] for name, place in LEAVES.items()}
+        leaves["info"] = [isinstance(info, dict | None) for info in leaves["info"]]
         names = dict.fromkeys(key for row in rows for key in row)
         yield list(names), {**leaves, "prompt": [row.get(prompt_key) for row in rows]}, bad
 
@@ -61,13 +63,17 @@ def _parquet(path: Path, prompt_key: str) -> Iterator[tuple[list[str], Columns, 
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
+            require_different(path, names)
+            info = file.schema_arrow.field("extra_info").type if "extra_info" in names else pa.null()
+            is_mapping = pa.types.is_struct(info) or pa.types.is_null(info)
             leaves = [file.schema.column(place) for place in range(len(file.schema))]
             groups = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
             size = sum(group.column(place).total_uncompressed_size for group in groups
                        for place in range(group.num_columns))  # fmt: skip
             rows = file.metadata.num_rows
         Unpacked(path).add(size)
-        wanted = [".".join(place) for place in (*LEAVES.values(), (prompt_key,)) if place[0] in names]
+        places = [place for name, place in LEAVES.items() if name != "info"]
+        wanted = [".".join(place) for place in (*places, (prompt_key,)) if place[0] in names]
         # As dictionaries: a text that many rows share is in memory once.
         texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
         per_batch = max(1, min(_ROWS, _BATCH_BYTES * max(1, rows) // max(1, size)))
@@ -76,12 +82,16 @@ def _parquet(path: Path, prompt_key: str) -> Iterator[tuple[list[str], Columns, 
             # A group at a time: nested texts that are read as dictionaries cannot go from one group into the next.
             for place in range(len(groups)):
                 for batch in file.iter_batches(per_batch, row_groups=[place], columns=chosen):
-                    found = {name: _values(batch, path) for name, path in LEAVES.items()}
+                    found = {name: _values(batch, path) for name, path in LEAVES.items() if name != "info"}
+                    found["info"] = [is_mapping] * len(batch)
                     yield names, {**found, "prompt": _values(batch, (prompt_key,))}, []
         if not rows:
             yield names, {name: [] for name in (*LEAVES, "prompt")}, []
+    except DataError:
+        raise
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
-        raise DataError(f"{path.name!r} is no parquet file that can be read: {error}") from error
+        why = str(error).rstrip(".")
+        raise DataError(f"{str(path)!r} is no parquet file that can be read: {why}; write it again") from error
 
 
 def _values(batch: Any, place: tuple[str, ...]) -> list[Any]:

@@ -1,14 +1,15 @@
 """`pbrlsvr check`: one table, what is wrong below it, and the exit code."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 from omegaconf import DictConfig
 from rich.table import Table
 
-from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
+import pbrlsvr
+from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError, did_you_mean
+from pbrlsvr.table_paths import distinct, table_paths
 from pbrlsvr_plugin.check.facts import SAMPLE, Facts, facts
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, doubtful, shared, wrong
 from pbrlsvr_plugin.terminal import Screen, say, say_error
@@ -19,9 +20,9 @@ FINE, WRONG, ERROR = 0, 1, 2
 
 
 def run(
-    files: Sequence[Path],
+    files: Sequence[str],
     *,
-    validation: Sequence[Path],
+    validation: Sequence[str],
     reward: str,
     tokenizer: str | None,
     prompt_key: str,
@@ -31,8 +32,14 @@ def run(
     try:
         config = compose(recipe) if recipe else None
         reward = str(config.get("reward_fn") or reward) if config else reward
-        lengths = _tokenizer(tokenizer) if tokenizer else None
-        looked = [facts(path, prompt_key) for path in (*files, *validation)]
+        _require_reward(reward)
+        lengths = _tokenizer(tokenizer) if tokenizer is not None else None
+        training, validated_on = (
+            [path for name in names for path in table_paths(name)] for names in (files, validation)
+        )
+        distinct(training)
+        distinct(validated_on)
+        looked = [facts(path, prompt_key) for path in (*training, *validated_on)]
         cells = [_cells(one, lengths) for one in looked]
     except PbrlsvrError as error:
         say_error(error)
@@ -49,19 +56,30 @@ def run(
     notes = [f"{one.path.name}: {text}" for one in looked for text in doubtful(one)]
     for one, text in stops:
         say(f"WRONG {one.path.name}: {text}")
-    too_few = _too_few(config, looked[: len(files)]) if config else ""
+    too_few = _too_few(config, looked[: len(training)]) if config else ""
     if too_few:
         say(f"WRONG {too_few}")
     elif config:
-        validated = sum(one.rows for one in looked[len(files) :]) if validation else None
-        notes += rows.warnings(config, sum(one.rows for one in looked[: len(files)]), validated)
-    for text in (*notes, *shared(looked[: len(files)], looked[len(files) :])):
+        validated = sum(one.rows for one in looked[len(training) :]) if validation else None
+        notes += rows.warnings(config, sum(one.rows for one in looked[: len(training)]), validated)
+    for text in (*notes, *shared(looked[: len(training)], looked[len(training) :])):
         say(f"note  {text}")
     if any(one.rows > SAMPLE for one in looked):
         say(f"answers, the language of references and lengths: of {SAMPLE} rows of each file, drawn at random")
     if lengths is None:
         say("lengths: not looked at; name your policy's tokenizer with --tokenizer")
     return WRONG if stops or too_few else FINE
+
+
+def _require_reward(reward: str) -> None:
+    """
+    Raises:
+        ConfigError: there is no such reward; what one of the user's own reads cannot be known here.
+    """
+    name = reward.removeprefix("pbrlsvr.")
+    if ".py" not in reward and name not in pbrlsvr.REWARD_FUNCTIONS:
+        known = list(pbrlsvr.REWARD_FUNCTIONS)
+        raise ConfigError(f"--reward={reward!r}: there is no such reward.{did_you_mean(name, known)} There are {known}")
 
 
 def _too_few(config: DictConfig, train: Sequence[Facts]) -> str:
@@ -109,6 +127,8 @@ def _spread(lengths: Sequence[int]) -> str:
 def _tokenizer(name: str) -> Any:
     from pbrlsvr_plugin.prepare.export.lengths import Lengths
 
+    if not name:
+        raise ConfigError("--tokenizer='' names none; give a folder or a hub name, or leave it out")
     try:
         return Lengths(name)
     except ConfigError as error:

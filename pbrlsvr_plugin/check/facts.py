@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Facts:
     """Of one file.
 
     Attributes:
+        prompt_key: the column of the prompts.
         rows: that could be read.
         unreadable: what is wrong with the others; at most ten texts are kept, `lost` counts them.
         columns: the names in the file.
@@ -53,6 +55,7 @@ class Facts:
     """
 
     path: Path
+    prompt_key: str = "prompt"
     rows: int = 0
     lost: int = 0
     unreadable: list[str] = field(default_factory=list)
@@ -72,7 +75,7 @@ class Facts:
 
     @property
     def missing_columns(self) -> list[str]:
-        return [name for name in NEEDED if name not in self.columns]
+        return [name for name in (self.prompt_key, *NEEDED) if name not in self.columns]
 
     def bad_languages(self) -> dict[str, str]:
         """The tags that are none -> why."""
@@ -122,12 +125,15 @@ def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
     Raises:
         DataError: the file cannot be read.
     """
-    found, chance = Facts(path), random.Random(0)
+    found, chance = Facts(path, prompt_key), random.Random(0)
     for columns, leaves, bad in batches(path, prompt_key):
         found.columns = list(dict.fromkeys([*found.columns, *columns]))
         found.lost += len(bad)
         found.unreadable += bad[: 10 - len(found.unreadable)]
-        names = ("prompt", "rule", "references", "language", "reference", "truth", "pivot_answer", "statement")
+        names = (
+            "prompt", "rule", "references", "data_source", "info", "language", "reference", "truth", "pivot_answer",
+            "statement",
+        )  # fmt: skip
         for values in zip(*(leaves[name] for name in names), strict=True):
             if 0 < most <= found.rows:
                 return found
@@ -135,11 +141,17 @@ def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
     return found
 
 
-def _add(found: Facts, chance: random.Random, prompt: Any, rule: Any, references: Any, *texts: Any) -> None:
+def _add(
+    found: Facts, chance: random.Random, prompt: Any, rule: Any, references: Any, source: Any, info: bool, *texts: Any
+) -> None:
     found.rows += 1
     row = found.rows
     for what in _unusable(prompt, rule, *texts):
         found.wrong_type[what].add(row)
+    if not isinstance(source, str) or not source.strip():
+        found.wrong_type["a data_source that is no text: veRL's metrics go by it"].add(row)
+    if not info:
+        found.wrong_type["an extra_info that is no mapping, in which the rewards find nothing"].add(row)
     language, reference, truth, pivot, statement = map(_text, texts)
     found.languages[language] += 1
     if said := _said(prompt):
@@ -178,8 +190,10 @@ def _unusable(prompt: Any, rule: Any, *texts: Any) -> Iterator[str]:
     if not isinstance(rule, dict) or "ground_truth" not in rule:
         yield "a reward_model without the key 'ground_truth', which veRL reads; write null where there is no answer"
     for name, value in (("reward_model.ground_truth", truth), ("extra_info.pivot_answer", pivot)):
-        if not isinstance(value, str | int | float | Decimal | None):
+        if not isinstance(value, str | int | float | Decimal | None) or isinstance(value, bool):
             yield f"a {name} that is neither a text nor a number"
+        elif isinstance(value, float) and not isfinite(value):
+            yield f"a {name} that is {value}; write null where there is no answer"
     for name, value in (("language", language), ("pivot_reasoning", reference), ("pivot_answer_text", statement)):
         if not isinstance(value, str | None):
             yield f"an extra_info.{name} that is no text"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.check.facts import SAMPLE, Facts, Rows
 
 #: What a reward reads of every row; the ones that are not listed need a reference as well.
@@ -21,8 +22,13 @@ def wrong(facts: Facts, needs: str = REFERENCE, needs_language: bool = False) ->
     if not facts.rows:
         return [*found, "it has no rows"]
     if facts.missing_columns:
-        found.append(f"it lacks the columns {facts.missing_columns}; `pbrlsvr prepare` writes them")
-    if facts.no_prompt.count:
+        lacks_prompts = facts.prompt_key in facts.missing_columns
+        named = ", and veRL's data.prompt_key (--prompt-key) says which has the prompts" if lacks_prompts else ""
+        found.append(
+            f"it lacks the columns {facts.missing_columns}, and has {shown_columns(facts.columns)}; `pbrlsvr prepare` "
+            f"writes what is needed{named}"
+        )
+    if facts.no_prompt.count and facts.prompt_key not in facts.missing_columns:
         found.append(f"{_of(facts.no_prompt, facts)} have no prompt; leave them out")
     if not facts.missing_columns:
         found += [f"{_of(rows, facts)} have {what}" for what, rows in facts.wrong_type.items()]

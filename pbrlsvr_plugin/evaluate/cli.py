@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+
+from pbrlsvr_plugin.terminal import Once
 
 
-class _RunByDefault(TyperGroup):
+class _RunByDefault(Once):
     """What is no command is a model."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
+from omegaconf import DictConfig
 from rich.table import Table
 from rich.text import Text
 
-from pbrlsvr.errors import PbrlsvrError
+from pbrlsvr.errors import ConfigError, PbrlsvrError
 from pbrlsvr_plugin.plan.advice import Advice, advise
 from pbrlsvr_plugin.plan.batches import Check
 from pbrlsvr_plugin.plan.evaluate import Plan, evaluate, gib
@@ -16,6 +18,7 @@ from pbrlsvr_plugin.plan.recipe import set_hardware
 from pbrlsvr_plugin.plan.settings import engines
 from pbrlsvr_plugin.terminal import Screen, plain, say_error
 from pbrlsvr_plugin.verl.compose import compose
+from pbrlsvr_plugin.verl.value_types import wrong_types
 
 FITS, DOES_NOT_FIT, ERROR = 0, 1, 2
 
@@ -34,6 +37,7 @@ def run(
     """Plan and print. Returns 0 where the recipe fits and its batches divide, 1 where not, 2 where it is in error."""
     try:
         config = compose(recipe, overrides)
+        _require_sense(config, gpus, nodes, gpu_memory)
         set_hardware(config, gpus=gpus, nodes=nodes, model=model)
         plan = evaluate(config, gpu_memory * GIB)
         checks, advice = plan.batches(), advise(plan)
@@ -45,6 +49,20 @@ def run(
     else:
         show(plan, checks, advice, explain=explain)
     return FITS if plan.fits and all(check.ok or not check.stops for check in checks) else DOES_NOT_FIT
+
+
+def _require_sense(config: DictConfig, gpus: int | None, nodes: int | None, gpu_memory: float) -> None:
+    """
+    Raises:
+        ConfigError: numbers that nothing can be calculated with; all of them at once.
+    """
+    counts = {"--gpus": gpus, "--nodes": nodes}
+    found = [f"{name}={count!r} must be 1 or more" for name, count in counts.items() if count is not None and count < 1]
+    if not 0 < gpu_memory < inf:
+        found.append(f"--gpu-memory={gpu_memory!r} must be a number above 0, the GiB of one GPU")
+    found += wrong_types(config, "ppo_trainer" if "actor_rollout_ref" in config else "sft_trainer_engine")
+    if found:
+        raise ConfigError("\n".join(found))
 
 
 def as_dict(plan: Plan, checks: list[Check], advice: Advice) -> dict[str, Any]:

@@ -66,3 +66,10 @@ def lists(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: lists(inner) for key, inner in value.items()}
     return [lists(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def without_repetition(names: tuple[Any, ...]) -> tuple[Any, ...]:
+    """For `field_validator`: a list in which nothing stands twice."""
+    if repeated := [name for place, name in enumerate(names) if name in names[:place]]:
+        raise ValueError(f"{repeated[0]!r} stands twice; leave one of them")
+    return names

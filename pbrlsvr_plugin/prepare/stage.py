@@ -23,13 +23,15 @@ order.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pbrlsvr.errors import ConfigError
+from pbrlsvr.errors import ConfigError, PbrlsvrError
 from pbrlsvr_plugin.prepare.blocks import Block, decisive
 
 if TYPE_CHECKING:
@@ -173,6 +175,19 @@ class Stage(Protocol):
         return {}
 
 
+@contextmanager
+def needed_for(option: str) -> Iterator[None]:
+    """Makes an error of what is missing for an option name the option.
+
+    Raises:
+        ConfigError: something is missing.
+    """
+    try:
+        yield
+    except PbrlsvrError as error:
+        raise ConfigError(f"{option}: {error}") from error
+
+
 def fingerprint(stage: Stage, context: Context) -> dict[str, Any]:
     """Everything besides the input rows that decides what a stage gives, as JSON; it is shown when it has changed.
 
@@ -214,7 +229,8 @@ def digest(path: Path) -> str:
     if path.is_dir():
         for each in sorted(path.rglob("*")):
             if each.is_file():
-                state.update(f"{each.relative_to(path)}\0{digest(each)}\n".encode())
+                # A name may hold bytes that are no text.
+                state.update(os.fsencode(each.relative_to(path)) + f"\0{digest(each)}\n".encode())
         return state.hexdigest()
     if not path.is_file():
         raise ConfigError(f"there is no file or folder {str(path)!r}, which the options name")

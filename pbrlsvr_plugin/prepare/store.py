@@ -231,10 +231,10 @@ def _plain(row: Row) -> Row:
 
 
 def read_report(folder: Path) -> dict[str, Any] | None:
-    """`stage.json` of a stage whose files are all there and as long as they were written, else None."""
+    """`stage.json` of a stage whose files are all there and as they were written, else None."""
     try:
         report: dict[str, Any] = json_value((folder / "stage.json").read_bytes())
-        whole = all((folder / part["file"]).stat().st_size == part["bytes"] for part in report["parts"])
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = all(digest(folder / part["file"]) == part["sha256"] for part in report["parts"])
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):
         return None
     return report if whole else None

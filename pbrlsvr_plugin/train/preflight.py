@@ -9,20 +9,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import LanguageOptions
+from pbrlsvr.table_paths import table_paths
 from pbrlsvr_plugin.check.facts import Facts, facts
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, shared, wrong
 from pbrlsvr_plugin.train import long_prompts
 from pbrlsvr_plugin.verl import rows as rows_of
-from pbrlsvr_plugin.verl.compose import compose
+from pbrlsvr_plugin.verl.value_types import wrong_types
 
 SFT = "sft_trainer_engine"
 _CONFIGS = ("config.json", "modules.json", "hparams.yaml", "model.bin", "params.json")
-
-
-# Words that veRL takes where its default is a number (verl/trainer/sft_trainer.py:191), and engines do.
-_WORDS = ("after_each_epoch", "auto")
-# What counts something; another whole default, such as a temperature of 0, may be a fraction as well.
-_COUNTS = ("batch_size", "_length", "_samples", "nnodes", "n_gpus_per_node", "total_epochs", "rollout.n")
 
 
 def preflight(config: DictConfig, trainer: str) -> list[str]:
@@ -38,7 +33,7 @@ def preflight(config: DictConfig, trainer: str) -> list[str]:
             batch; all that was found, in one message.
         DataError: a file of rows is missing or lacks what the reward reads.
     """
-    if found := [*_wrong_types(config, trainer), *_wrong_folders(config)]:
+    if found := [*wrong_types(config, trainer), *_wrong_folders(config)]:
         raise ConfigError("\n".join(found))
     train, validation = (_look(config, key) for key in ("train", "val"))
     needs, spoken = REFERENCE, False
@@ -49,7 +44,7 @@ def preflight(config: DictConfig, trainer: str) -> list[str]:
         spoken = ours and (str(target.name).startswith("mt_") or _judges_language(target.reward_kwargs))
     if found := [f"{one.path}: {text}" for one in (*train, *validation) for text in wrong(one, needs, spoken)]:
         raise DataError("\n".join(found))
-    return [*_rows(config, train, validation), *shared(train, validation)]
+    return [*_elsewhere(config), *_rows(config, train, validation), *shared(train, validation)]
 
 
 def _judges_language(kwargs: Any) -> bool:
@@ -87,41 +82,35 @@ def _rows(config: DictConfig, train: list[Facts], validation: list[Facts]) -> li
 
 def _look(config: DictConfig, split: str) -> list[Facts]:
     files = rows_of.named(config, split)
+    if not files and not OmegaConf.is_missing(config.data, f"{split}_files") and split == "train":
+        raise ConfigError(f"data.train_files={config.data.train_files!r} names no file; give one, or a list of them")
     local = [Path(file).expanduser() for file in files if "://" not in file]
-    if missing := [str(file) for file in local if not file.is_file()]:
-        raise DataError(f"data.{split}_files: {missing[0]!r} is no file")
+    for file in local:
+        if not file.is_file():
+            tables = f"; veRL takes neither folders nor patterns: name the {len(_tables(file))} files in it as a list, "
+            tables += f"data.{split}_files=[{','.join(map(str, _tables(file)[:2]))},...]"
+            raise DataError(f"data.{split}_files: {str(file)!r} is no file{tables if _tables(file) else ''}")
     # Of `train_max_samples` veRL draws which by chance, unless data.shuffle is off.
     most = -1 if config.data.get("shuffle", True) else int(config.data.get(f"{split}_max_samples") or -1)
     return [facts(file, str(config.data.get("prompt_key") or "prompt"), most) for file in local]
 
 
-def _wrong_types(config: DictConfig, trainer: str) -> Iterator[str]:
-    """Values of another type than veRL's own default; Hydra takes any."""
-    for place, default in _leaves(compose(trainer)):
-        try:
-            value = OmegaConf.select(config, place)
-        except OmegaConfBaseException:
-            continue
-        if value is None or value in _WORDS or not isinstance(default, bool | int | float):
-            continue
-        if isinstance(default, bool):
-            wanted, fits = "true or false", isinstance(value, bool)
-        elif isinstance(default, int) and place.endswith(_COUNTS):
-            wanted, fits = "a whole number", isinstance(value, int) and not isinstance(value, bool)
-        else:
-            wanted, fits = "a number", isinstance(value, float | int) and not isinstance(value, bool)
-        if not fits:
-            yield f"{place}={value!r} is not {wanted}, as veRL's default {default!r} is"
+def _tables(path: Path) -> list[Path]:
+    """What a folder or a pattern would stand for elsewhere."""
+    try:
+        return table_paths(str(path))
+    except DataError:
+        return []
 
 
-def _leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    for key in node:
-        here = f"{place}.{key}" if place else str(key)
-        below = node._get_node(key)
-        if OmegaConf.is_dict(below):
-            yield from _leaves(below, here)
-        elif not OmegaConf.is_config(below) and not OmegaConf.is_missing(node, key):
-            yield here, below._value()
+def _elsewhere(config: DictConfig) -> Iterator[str]:
+    """What of the data nobody looks at, or veRL takes twice."""
+    for split in ("train", "val"):
+        files = rows_of.named(config, split)
+        if remote := [file for file in files if "://" in file]:
+            yield f"data.{split}_files: {remote[0]!r} is not on this machine: its rows were not looked at"
+        if twice := [file for place, file in enumerate(files) if file in files[:place]]:
+            yield f"data.{split}_files: {twice[0]!r} is named twice, so that its rows count twice"
 
 
 def _wrong_folders(config: DictConfig) -> Iterator[str]:

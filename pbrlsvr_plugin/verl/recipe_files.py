@@ -122,13 +122,17 @@ def copy(recipe: Recipe, destination: Path, *, force: bool = False) -> Path:
     `destination` is a folder, or the new file, whose name becomes the run's, so that it has checkpoints of its own.
 
     Raises:
-        ConfigError: the file exists.
+        ConfigError: the file exists, or cannot be written.
     """
     target = destination if destination.suffix in (".yaml", ".yml") else destination / f"{recipe.name}.yaml"
     if target.exists() and not force:
         raise ConfigError(f"{str(target)!r} exists; name another file, or replace it with --force")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(flat(recipe, target.stem), encoding="utf-8")
+    text = flat(recipe, target.stem)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{str(target)!r} cannot be written: {error}; name another folder") from error
     return target
 
 

@@ -148,6 +148,40 @@ def check_model(model: str, revision: str | None = None) -> None:
         _require_stored(file)
 
 
+def require_model(model: str, revision: str | None, *files: str) -> None:
+    """Look whether a model can be had, before work that would be lost without it; its weights are not read.
+
+    Args:
+        model: a folder, or a name on the hub.
+        files: one of these it must have.
+
+    Raises:
+        ModelError: there is no such folder, or it has none of the files; or the hub does not give them.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if not any((path / name).exists() for name in files):
+            raise ModelError(f"model={model!r} has no {' or '.join(files)}: it is no model's folder")
+        return
+    # A hub's name has one slash at most, and does not begin with a dot.
+    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1:
+        raise ModelError(f"model={model!r} is no folder; name one with a model in it, or a model of the hub")
+    from huggingface_hub import hf_hub_download
+
+    for place, name in enumerate(files, start=1):
+        try:
+            hf_hub_download(model, name, revision=revision)
+        except Exception as error:
+            if place == len(files):
+                raise ModelError(
+                    f"model={model!r} (revision={revision!r}) is no folder here and cannot be had from the hub: "
+                    f"{type(error).__name__}: {clip(error)}. Check the name and the network, or download it and give "
+                    "the folder"
+                ) from error
+        else:
+            return
+
+
 def _folder(model: str, revision: str | None) -> Path | None:
     folder = Path(model).expanduser()
     if model and folder.is_dir():

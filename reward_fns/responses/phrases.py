@@ -27,6 +27,8 @@ from pbrlsvr.responses.verdicts import takes_it_back, verdict_behind, verdict_pl
 
 #: Phrases are looked for in so many last characters of a response: what stands before them is not final.
 WINDOW = 8_192
+# "The other options are wrong": so many characters stand before "wrong" at most.
+_FEW_WORDS = 20
 _EXPLAINED = re.compile(r"[:：,，—]\s|\s[-–—]\s")
 
 
@@ -114,7 +116,7 @@ def _counts(noun: Noun, value: re.Match[str], begin: int, end: int, reason: re.M
 def _is_stated(noun: Noun, value: re.Match[str], begin: int, end: int, reason: re.Match[str] | None) -> bool:
     """Whether the sentence states the value, and neither denies it nor quotes somebody."""
     lower = _without_reason(noun, reason, end)
-    alone = value[0].isalpha() and _is_of_others(noun, value[0], end)
+    alone = _is_of_others(noun, value[0], end) if value[0].isalpha() else _is_of_the_rest(noun, end)
     if is_taken_back(lower, value.end(), end, noun.words, predicate_only=alone):
         return False
     return _is_own(noun, lower, begin, value.span(), end)
@@ -128,6 +130,18 @@ def _is_of_others(noun: Noun, letter: str, end: int) -> bool:
     names = len(letters) > 1 or letters not in ([], ["A"], ["E"], ["I"])
     others = names or noun.scope.others.search(noun.lower, end + 1, stop)
     return letter not in letters and bool(others) and not noun.scope.says.search(noun.lower, end + 1, stop)
+
+
+def _is_of_the_rest(noun: Noun, end: int) -> bool:
+    """Whether the next sentence finds the rest wrong: "The other options are wrong.", not "The others say no."."""
+    stop = sentence_end(noun.text, end + 1, end + SENTENCE)
+    others = noun.scope.others.search(noun.lower, end + 1, min(stop, end + 25))
+    wrong = noun.words.wrong.search(noun.lower, others.end(), stop) if others else None
+    if others is None or wrong is None or noun.scope.says.search(noun.lower, end + 1, stop):
+        return False
+    between = noun.lower[others.end() : wrong.start()]
+    # "On the other hand, this is wrong."
+    return len(between) < _FEW_WORDS and "," not in between and noun.scope.this.search(between) is None
 
 
 def _is_own(noun: Noun, lower: str, begin: int, value: tuple[int, int], end: int) -> bool:

@@ -29,8 +29,9 @@ _AT_ONCE = 500
 _DIGEST_BYTES = 16
 # What SQLite keeps beside a file.
 _FILES = ("", "-wal", "-shm", "-journal")
+_NO_FILE = "it was not opened"
 # What comes and goes: then the file is left as it is. All other errors mean that it is broken.
-_PASSING = ("locked", "busy", "full", "disk I/O", "unable to open")
+_PASSING = (_NO_FILE, "locked", "busy", "full", "disk I/O", "unable to open")
 # Damaged lengths and types raise more than SQLite's own errors.
 _ERRORS = (sqlite3.Error, OSError, MemoryError, OverflowError, ValueError, SystemError)
 # Another process that writes holds the file for milliseconds. Without the cache a result is computed, no more.
@@ -120,7 +121,7 @@ class DiskCache:
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         if self._connection is None:
-            raise sqlite3.OperationalError("there is no file")
+            raise sqlite3.OperationalError(_NO_FILE)
         return self._connection.execute(statement, values).fetchall()
 
     def _open(self, again: bool = True) -> None:
@@ -142,13 +143,16 @@ class DiskCache:
             ):
                 self._run(statement)
         except _ERRORS as error:
-            self._failed(error, again)
+            self._failed(error, again, opening=True)
 
-    def _failed(self, error: Exception, again: bool = True) -> None:
+    def _failed(self, error: Exception, again: bool = True, opening: bool = False) -> None:
         """A file that is broken is begun anew; one that cannot be had now, such as on a full disk, is left alone."""
         if isinstance(error, OSError) or any(word in str(error) for word in _PASSING) or not again:
             if self._connection is not None and self._connection.in_transaction:
                 self._connection.rollback()
+            if opening and self._connection is not None:  # half of a file, such as one without its table
+                self._connection.close()
+                self._connection = None
             self._log_once("cannot be used", f"{error}; results are computed")
             return
         self.damaged += 1
@@ -209,11 +213,17 @@ def _require_own(path: Path) -> None:
         return
     except OSError as error:
         raise ConfigError(f"serving.cache_dir: {str(path)!r} cannot be used ({error})") from error
-    if not stat.S_ISREG(state.st_mode) or state.st_uid != os.getuid() or state.st_nlink != 1:
-        raise ConfigError(
-            f"serving.cache_dir: {str(path)!r} is a link or no file, or belongs to user {state.st_uid} and not to "
-            f"{os.getuid()}, who runs this; its results are not trusted. Look at what it is, then delete it"
-        )
+    if stat.S_ISLNK(state.st_mode) or (stat.S_ISREG(state.st_mode) and state.st_nlink != 1):
+        what = "is a link to another file"
+    elif not stat.S_ISREG(state.st_mode):
+        what = "is a folder" if stat.S_ISDIR(state.st_mode) else "is no file"
+    elif state.st_uid != os.getuid():
+        what = f"belongs to user {state.st_uid} and not to {os.getuid()}, who runs this"
+    else:
+        return
+    raise ConfigError(
+        f"serving.cache_dir: {str(path)!r} {what}; its results are not trusted. Look at what it is, then delete it"
+    )
 
 
 def revision_of(model: str, revision: str | None) -> str:

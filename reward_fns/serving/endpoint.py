@@ -20,7 +20,6 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception_type,
-    stop_after_attempt,
     stop_before_delay,
     wait_random_exponential,
 )
@@ -166,6 +165,11 @@ class _AttemptError(Exception):
         self.status, self.retry_after = status, retry_after
 
 
+def _asks_for_a_pause(error: _AttemptError) -> bool:
+    # RFC 9110, 10.2.3: both statuses say when to come again.
+    return error.status in (429, 503) and error.retry_after is not None
+
+
 class _Request:
     """One request, over all its attempts."""
 
@@ -179,20 +183,22 @@ class _Request:
         self.content = json.dumps(payload, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         self.attempts = Attempts(session.servers)
         self.started = time.monotonic()
+        self.pauses = 0
 
     async def run(self, read: Callable[[Any], T]) -> T:
+        out_of_time = stop_before_delay(self.options.deadline_s)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_AttemptError),
-            stop=stop_after_attempt(self.options.retries + 1) | stop_before_delay(self.options.deadline_s),
+            stop=lambda state: self._out_of_attempts(state) or out_of_time(state),
             wait=self._wait,
             reraise=True,
         )
         try:
             return await retrying(self._attempt, read)
         except _AttemptError as error:
-            if error.status == 429 and error.retry_after is not None:
+            if _asks_for_a_pause(error):
                 raise BusyError(
-                    f"{self.path}: every server asks for a pause: {self.attempts}", error.retry_after
+                    f"{self.path}: every server asks for a pause: {self.attempts}", error.retry_after or 0.0
                 ) from error
             tried = sum(self.attempts.count.values())
             answered = error.status is not None and 200 <= error.status < 300
@@ -202,8 +208,18 @@ class _Request:
                 + self._advice(self.attempts.last_asked, error.status, str(error))
             ) from error
 
+    def _out_of_attempts(self, state: RetryCallState) -> bool:
+        """What the server asks to have later is no failed attempt."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, _AttemptError) and _asks_for_a_pause(error):
+            self.pauses += 1
+        return state.attempt_number - self.pauses > self.options.retries
+
     def _wait(self, state: RetryCallState) -> float:
-        return 0.0 if self.attempts.another_is_ready() else _BACKOFF(state)
+        error = state.outcome.exception() if state.outcome else None
+        # A pause is waited for where the server is asked again; "Retry-After: 0" for ever is asked less and less often.
+        paused = isinstance(error, _AttemptError) and _asks_for_a_pause(error) and (error.retry_after or 0) >= 0.5
+        return 0.0 if paused or self.attempts.another_is_ready() else _BACKOFF(state)
 
     async def _attempt(self, read: Callable[[Any], T]) -> T:
         server = self.attempts.next_server()

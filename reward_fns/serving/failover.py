@@ -14,6 +14,8 @@ from email.utils import parsedate_to_datetime
 
 REST_S = 1.0
 LONGEST_REST_S = 60.0
+# Shorter ones are not worth a line.
+_LONG_PAUSE_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class Server:
             self.failures += 1
             self.rested_at = now + min(REST_S * 2 ** min(self.failures - 1, 16), LONGEST_REST_S)
         if retry_after is not None:
+            if retry_after >= _LONG_PAUSE_S and now >= self.open_at:
+                log.warning("%s asks for a pause of %.0f s (Retry-After); waiting", self.url, retry_after)
             self.open_at = max(self.open_at, now + retry_after)
 
 

@@ -33,6 +33,8 @@ def fix(status: int | None, said: str, key_variable: str | None, has_key: bool, 
         )
     if status is not None and 300 <= status < 400:
         return f"The server is elsewhere: give the URL that it names ({(location or 'none').split('?')[0]!r})."
+    if status == 402:
+        return "The account of this key has no credit left: pay, or name another key in api_key_env."
     if status == 429:
         return "The server wants fewer requests: lower max_concurrency, raise its limit, or add a URL."
     if status is not None and status >= 500:

@@ -22,9 +22,9 @@ from pbrlsvr.languages.text import prose
 from pbrlsvr.scoring import guards
 from pbrlsvr_plugin.prepare.check import numbers_kept as numbers
 from pbrlsvr_plugin.prepare.check import verbatim
-from pbrlsvr_plugin.prepare.check.meaning import scores
+from pbrlsvr_plugin.prepare.check.meaning import require_models, scores
 from pbrlsvr_plugin.prepare.check.options import CheckOptions, MeaningOptions
-from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage
+from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, needed_for
 
 _WINDOW = 2_048
 _CHUNK = 128
@@ -45,7 +45,12 @@ class Check(Stage):
     name = "check"
 
     def __init__(self, options: CheckOptions, context: Context):
-        self.options = options
+        self.options, self._context = options, context
+
+    def needs(self, rows: Rows) -> None:
+        if self.options.meaning is not None:
+            with needed_for("check.meaning"):
+                require_models(self.options.meaning, self._context.languages)
 
     def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         """The rows without a fault, in the order in which they came."""

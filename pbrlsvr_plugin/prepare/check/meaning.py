@@ -8,9 +8,38 @@ comet              quality estimation: a COMET model without a reference, such a
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
+from pbrlsvr.errors import MissingDependencyError
+from pbrlsvr.languages import base
+from pbrlsvr.models.files import require_model
 from pbrlsvr_plugin.prepare.check.options import MeaningOptions
+
+
+def require_models(options: MeaningOptions, languages: Sequence[str]) -> None:
+    """Look whether the models are there, before the translations that they will judge are paid for.
+
+    Raises:
+        PbrlsvrError: one is not, or a server does not answer.
+    """
+    serving = options.serving
+    if options.method == "comet":
+        from pbrlsvr.models.comet.checkpoint import locate
+
+        locate(options.comet.model, options.comet.revision)
+    if options.method.startswith("round_trip"):
+        from pbrlsvr.models.translation.translator import require_translator
+
+        directions = [("17", language, "en") for language in languages if base(language) != "en"]
+        require_translator(options.translation, serving, directions)
+    if options.method.endswith("cosine"):
+        if serving.resolved(has_client=True).place == "endpoint":
+            asyncio.run(_cosine("17", "18", options))
+        elif find_spec("sentence_transformers") is None:
+            raise MissingDependencyError("check.meaning needs sentence-transformers: pip install 'pbrlsvr[embed]'")
+        else:
+            require_model(options.embedding.model, options.embedding.revision, "modules.json", "config.json")
 
 
 def scores(rows: Sequence[Mapping[str, Any]], options: MeaningOptions) -> list[float]:

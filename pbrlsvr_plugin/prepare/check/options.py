@@ -87,4 +87,7 @@ class CheckOptions(Block):
     @field_validator("length_ratio_of")
     @classmethod
     def _are_pairs_of_languages(cls, bounds: Mapping[str, _Bounds]) -> dict[str, _Bounds]:
-        return {parse(code): cls._is_a_pair(pair) for code, pair in bounds.items()}
+        found = {parse(code): cls._is_a_pair(pair) for code, pair in bounds.items()}
+        if len(found) < len(bounds):
+            raise ValueError(f"two of {list(bounds)} are the same language; leave one of them")
+        return found

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import DataError
+from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.responses.statements import statement
 from pbrlsvr_plugin.prepare.export.benchmark_texts import Benchmark, read_texts
 from pbrlsvr_plugin.prepare.export.card import FILE, write_card
@@ -86,9 +86,20 @@ class Export(Stage):
         self._write(shuffle, tally, len(rows), rejected)
 
     def needs(self, rows: Rows) -> None:
+        self._require_problems(rows)
         Lengths(self.options.tokenizer, self.options.revision)
         for name in self.options.contamination.benchmarks:
             next(read_texts(Benchmark.of(name)), None)
+
+    def _require_problems(self, rows: Rows) -> None:
+        test = self.options.split.test
+        if isinstance(test, int) and test:
+            problems = len({hash_of(row["problem"]) for row in rows})
+            if problems <= test:
+                raise ConfigError(
+                    f"export.split.test={test!r}: the source has {problems:,} problems, so that none would be left to "
+                    "train on; give a smaller number, or a fraction"
+                )
 
     def files(self) -> Sequence[Path]:
         own = [Path(self.options.prompt.file)] if self.options.prompt.file else []

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import field_validator
 
 from pbrlsvr.options import Field
-from pbrlsvr_plugin.prepare.blocks import Block
+from pbrlsvr_plugin.prepare.blocks import Block, without_repetition
 
 Mark = Literal["hash", "boxed"]
 Format = Literal["verl", "trl", "openrlhf", "sft"]
@@ -50,6 +50,8 @@ class ContaminationOptions(Block):
     """A run of words in more texts of a benchmark than this is its wording, not a problem."""
     action: Literal["drop", "report"] = "drop"
     """drop the problems found, or report them in the rows, in extra.contamination."""
+
+    _once = field_validator("benchmarks")(without_repetition)
 
 
 class SplitOptions(Block):
@@ -111,3 +113,5 @@ class ExportOptions(Block):
     """How much is kept for testing."""
     card: CardOptions = CardOptions()
     """What only you know of the data."""
+
+    _once = field_validator("formats")(without_repetition)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.table_files import shown_columns
-from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
+from pbrlsvr_plugin.prepare.load.mapping import NoTextError, one_text
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
 
 
@@ -54,7 +54,9 @@ def named_texts(path: Path, option: str, *columns: str) -> Iterator[tuple[str, l
             if isinstance(record, Malformed):
                 raise DataError(f"{place}: {record.reason}: {record.detail}")
             try:
-                yield place, [text_of(lookup(record, column)) for column in columns]
+                yield place, [one_text(record, column) for column in columns]
+            except NoTextError as error:
+                raise DataError(f"{place}: {error} ({option})") from error
             except KeyError as error:
                 needed = ", ".join(f"`{column}`" for column in columns)
                 raise ConfigError(

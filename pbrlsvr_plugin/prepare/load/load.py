@@ -12,12 +12,14 @@ from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
 from pbrlsvr.table_files import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import (
+    NoTextError,
     answer_of,
     guess_mapping,
     lookup,
     mapping_of,
     missing_columns,
     names,
+    one_text,
     options_of,
     text_of,
     with_options,
@@ -97,8 +99,8 @@ class Load(Stage):
                 translated = join.of(line, record) if join else {}
                 try:
                     row = self._row(place, record)
-                except _RejectedError as error:
-                    reject(place, error.reason, error.detail)
+                except (_RejectedError, NoTextError) as error:
+                    reject(place, *_why(error))
                     continue
                 row["translations"] = self._translations(row, translated, reject)
                 yield row
@@ -167,11 +169,11 @@ class Load(Stage):
             # The languages of a problem may stand anywhere; they share the English question.
             problem = f"{problem.rpartition(':')[0]}:{sha256(english.encode('utf-8', 'replace')).hexdigest()[:16]}"
         if mapping.id:
-            extra["id"] = text_of(lookup(record, mapping.id))
+            extra["id"] = one_text(record, mapping.id)
             problem = f"{place['id'].rpartition(':')[0]}:{extra['id']}"
             self._first_of(problem, language)
         if mapping.solution:
-            solution = text_of(lookup(record, mapping.solution))
+            solution = one_text(record, mapping.solution)
             extra["solution"] = re.sub(mapping.strip, "", solution) if mapping.strip else solution
         values = {"problem": problem, "question": question, "english": english, "answer": answer}
         return _of_unicode(new_row(**{**place, "language": language}, **values, extra=extra))
@@ -192,12 +194,14 @@ class Load(Stage):
         if not self.mapping.language:
             return "en", question
         try:
-            language = parse(text_of(lookup(record, self.mapping.language)))
+            language = parse(one_text(record, self.mapping.language))
+        except NoTextError:
+            raise
         except DataError as error:
             raise _RejectedError("unknown_language", str(error)) from error
         if language == "en":
             return language, question
-        english = text_of(lookup(record, self.mapping.english)) if self.mapping.english else ""
+        english = one_text(record, self.mapping.english) if self.mapping.english else ""
         if not english:
             raise _RejectedError("no_english", f"a question in {language!r} needs the English one (`english`)")
         return language, english
@@ -220,9 +224,13 @@ class Load(Stage):
                 if answer and row["answer"] and not _same(answer, row["answer"], language):
                     raise _RejectedError("answer_differs", f"{answer!r}, in English {row['answer']!r}")
                 found[language] = _of_unicode({"question": question})["question"]
-            except _RejectedError as error:
-                reject(place, error.reason, error.detail)
+            except (_RejectedError, NoTextError) as error:
+                reject(place, *_why(error))
         return found
+
+
+def _why(error: _RejectedError | NoTextError) -> tuple[str, str]:
+    return (error.reason, error.detail) if isinstance(error, _RejectedError) else ("no_text", str(error))
 
 
 def _require_columns(record: dict[str, Any], mapping: Columns) -> None:

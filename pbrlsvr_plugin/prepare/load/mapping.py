@@ -1,11 +1,11 @@
 """From the columns of a data set to the fields of a row. Built-in mappings are the YAML files in `mappings/`."""
 
 from collections.abc import Iterator, Sequence
-from math import isnan
+from math import isinf, isnan
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import ConfigError
+from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.responses.spans import split
 from pbrlsvr.yaml_files import read_yaml
 from pbrlsvr_plugin.prepare.load.options import Columns, LoadOptions
@@ -15,6 +15,10 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: What stands in an option column that a question does not use.
 _NO_OPTION = (None, "", "N/A")
 _ABSENT: Any = object()
+
+
+class NoTextError(DataError):
+    """A value that cannot stand where a text is wanted."""
 
 
 def mapping_of(options: LoadOptions) -> Columns:
@@ -39,15 +43,25 @@ def guess_mapping(options: LoadOptions) -> str:
     path = Path(source)
     if path.is_dir() and (path / "mgsm_en.tsv").is_file():
         return "mgsm"
-    if path.suffix == ".parquet" and path.is_file():
-        import pyarrow.parquet as pq
-
-        if {"data_source", "prompt", "reward_model"} <= set(pq.read_schema(path).names):
-            return "verl"
+    if {"data_source", "prompt", "reward_model"} <= _columns(path):
+        return "verl"
     for name in built_in():
         if source and read_mapping(name).dataset == source:
             return name
     return "columns"
+
+
+def _columns(path: Path) -> set[str]:
+    """Of a parquet file; none of one that cannot be read, which its reader says."""
+    if path.suffix != ".parquet" or not path.is_file():
+        return set()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return set(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError):
+        return set()
 
 
 def short_name(source: str, mapping: str) -> str:
@@ -113,6 +127,20 @@ def text_of(value: Any) -> str:
     return value.strip() if isinstance(value, str) else str(value)
 
 
+def one_text(record: dict[str, Any], column: str) -> str:
+    """As `text_of`, of a column whose value is compared or shown: a list in its place is a mistake in the mapping.
+
+    Raises:
+        KeyError: there is no such column.
+        NoTextError: it holds a list, an object, bytes, or an infinite number.
+    """
+    value = lookup(record, column)
+    if isinstance(value, list | tuple | dict | bytes) or (isinstance(value, float) and isinf(value)):
+        what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
+        raise NoTextError(f"{column} holds {what}, which is neither a text nor a number")
+    return text_of(value)
+
+
 def options_of(record: dict[str, Any], columns: str | tuple[str, ...] | None) -> list[str]:
     """The options of a multiple choice, without the empty ones at the end."""
     if columns is None:
@@ -136,13 +164,13 @@ def with_options(question: str, options: Sequence[str]) -> str:
 def answer_of(record: dict[str, Any], mapping: Columns, options: Sequence[str]) -> str:
     """The ground truth, or "" where the mapping names none."""
     if mapping.answer_in:
-        return split(text_of(lookup(record, mapping.answer_in))).answer
+        return split(one_text(record, mapping.answer_in)).answer
     if not mapping.answer:
         return ""
     value = lookup(record, mapping.answer)
     if options and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(options):
         return LETTERS[value]
-    return text_of(value)
+    return one_text(record, mapping.answer)
 
 
 def missing_columns(record: dict[str, Any], mapping: Columns) -> list[str]:

@@ -6,7 +6,7 @@ from pydantic import field_validator, model_validator
 from typing_extensions import Self
 
 from pbrlsvr.options import Field
-from pbrlsvr_plugin.prepare.blocks import Block, folded
+from pbrlsvr_plugin.prepare.blocks import Block, folded, without_repetition
 
 
 class Columns(Block):
@@ -44,6 +44,8 @@ class Columns(Block):
     """Whether each configuration is a language, and `id` is shared by the languages."""
     prompt: str = "reference_math"
     """The prompt that fits the references of such questions."""
+
+    _once = field_validator("keep", "configs")(without_repetition)
 
     @field_validator("strip")
     @classmethod
@@ -91,3 +93,5 @@ class LoadOptions(Block):
     """Read the data set while it is downloaded, without keeping it."""
     limit: int = Field(0, ge=0)
     """Load only so many rows; 0 loads all."""
+
+    _once = field_validator("configs")(without_repetition)

@@ -2,18 +2,22 @@
 
     a file                   as `pbrlsvr.table_files` reads them; MGSM's layout without a header by `header=False`
     a folder                 a data set saved by `datasets`; else the files in it that can be read
+    a pattern                the files that it fits, as in data/*.jsonl
     a name                   a data set of the Hugging Face hub, as in "openai/gsm8k"
 
 Every reader is a stream; a record that cannot be read is handed on as `Malformed`, with its row number, and the reading
 goes on.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError
-from pbrlsvr.table_files import ENDINGS, Malformed, Record, Unpacked, ending, records, rows_of
+from pbrlsvr.table_files import Malformed, Record, Unpacked, ending, records, rows_of
+from pbrlsvr.table_paths import table_paths
 
 __all__ = ["Malformed", "Record", "Source", "find_sources"]
 
@@ -60,18 +64,14 @@ def find_sources(
         ConfigError: there is no such file, or the folder holds nothing that can be read.
     """
     path = Path(source).expanduser()
-    if path.is_file():
-        return [_file(path)]
-    if path.is_dir():
-        if _is_saved(path):
-            return [Source(path.name, path.name, path, dataset=(str(path), None, split, None, False))]
-        files = sorted(file for file in path.iterdir() if file.is_file() and ending(file))
-        if not files:
-            found = sorted(file.name for file in path.iterdir())[:10]
-            raise ConfigError(f"the folder {source!r} has no file with an ending of {list(ENDINGS)}; it has {found}")
-        return [_file(file) for file in files]
-    if ending(path) or source.startswith((".", "/", "~")) or source.count("/") > 1:
-        raise ConfigError(f"there is no file or folder {source!r} (the source is looked for from {str(Path.cwd())!r})")
+    if path.is_dir() and _is_saved(path):
+        return [Source(path.name, path.name, path, dataset=(str(path), None, split, None, False))]
+    local = path.exists() or ending(path) or source.startswith((".", "/", "~")) or source.count("/") > 1
+    if local or "://" in source or has_magic(source):
+        try:
+            return _files(table_paths(source))
+        except DataError as error:
+            raise ConfigError(str(error)) from error
     return [_hub(source, config, split, revision, streaming) for config in configs or (None,)]
 
 
@@ -80,11 +80,18 @@ def _is_saved(path: Path) -> bool:
     return (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file()
 
 
-def _file(path: Path) -> Source:
-    kind = ending(path)
-    if not kind:
-        raise ConfigError(f"{path.name!r} has none of the endings {list(ENDINGS)}, which say how it is read")
-    return Source(path.name, path.name[: path.name.rindex(kind)], path)
+def _files(paths: Sequence[Path]) -> list[Source]:
+    """The files with labels that differ: two rows of the same id would count as one problem."""
+    short = [path.name[: path.name.lower().rindex(ending(path))] for path in paths]
+    above = Path(os.path.commonpath([path.parent for path in paths]))
+    labels = [
+        label if short.count(label) == 1 else path.relative_to(above).as_posix()
+        for label, path in zip(short, paths, strict=True)
+    ]
+    for path in paths:
+        if any("\ud800" <= each <= "\udfff" for each in path.name):
+            raise ConfigError(f"the name of the file {path.name!r} cannot stand in ids; rename it")
+    return [Source(path.name, label, path) for path, label in zip(paths, labels, strict=True)]
 
 
 def _hub(name: str, config: str | None, split: str, revision: str | None, streaming: bool) -> Source:

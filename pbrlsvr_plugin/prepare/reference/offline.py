@@ -167,7 +167,7 @@ class Offline:
         for attempt in range(self._options.attempts):
             request = self._request(row, candidate, attempt)
             answer = self._journal.get(request["key"])
-            if answer is not None and is_empty(answer):
+            if answer is not None and is_empty(answer, self._options.takes_thoughts):
                 answer = None
             if answer is None or answer["finish_reason"] != "length":
                 break

@@ -51,6 +51,10 @@ class ReferenceOptions(ChatOptions):
         return self
 
     @property
+    def takes_thoughts(self) -> bool:
+        return self.use == "thinking"
+
+    @property
     def attempts(self) -> int:
         """How often one candidate is asked for at most."""
         return 1 + (self.regenerate if self.temperature else 0)

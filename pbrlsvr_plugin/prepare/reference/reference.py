@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
+from pbrlsvr.models.files import require_model
 from pbrlsvr.responses.spans import split
 from pbrlsvr_plugin.prepare.load.by_id import ById, named_texts
 from pbrlsvr_plugin.prepare.reference.offline import Offline, require_engine
@@ -30,7 +31,7 @@ from pbrlsvr_plugin.prepare.requests.asking import (
 )
 from pbrlsvr_plugin.prepare.requests.concurrent import UNANSWERED, Failures, in_order, reason_of
 from pbrlsvr_plugin.prepare.requests.journal import request_key
-from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage
+from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage, needed_for
 
 #: A finish reason that says that the answer is not whole.
 CUT_OFF = "length"
@@ -64,6 +65,8 @@ class Reference(Stage):
             next(_references(Path(self.options.file)), None)
         if self.options.engine in ("vllm", "transformers"):
             require_engine(self.options.engine)
+            with needed_for("reference.model"):
+                require_model(self.options.model, None, "config.json")
 
     def estimate(self, rows: Rows) -> Estimate | None:
         options = self.options
@@ -80,7 +83,7 @@ class Reference(Stage):
                     request = chat_request(options, user_turn(filled), self._context.seed, candidate, 0)
                     yield request_key(kind, **request, **extra), len(filled)
 
-        return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS)
+        return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS, options.takes_thoughts)
 
     def facts(self) -> Mapping[str, Any]:
         return self._facts

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,16 @@ class EmptyAnswer(ServiceError):  # noqa: N818
     """A server has answered with status 200 and nothing in it."""
 
 
-def is_empty(answer: Mapping[str, Any]) -> bool:
-    """Whether an answer says nothing. One that was cut off while the model was thinking is not empty.
+def is_empty(answer: Mapping[str, Any], thought_counts: bool = False) -> bool:
+    r"""Whether an answer says nothing: it has no letter and no digit. One that was cut off is not empty.
 
-    >>> is_empty({"text": " ", "thinking": "", "finish_reason": "stop"})
+    With `thought_counts`, what the model thought before an answer of nothing is wanted as well.
+
+    >>> is_empty({"text": "...\u200b", "thinking": "Hm.", "finish_reason": "stop"})
     True
     """
-    said = answer["text"].strip() or answer["thinking"].strip()
-    return not said and answer["finish_reason"] != "length"
+    said = answer["text"] + (answer["thinking"] if thought_counts else "")
+    return not any(map(str.isalnum, said)) and answer["finish_reason"] != "length"
 
 
 def tokens_of(usage: Mapping[str, Any], name: str) -> int:
@@ -83,12 +86,13 @@ class Asker:
         messages = user_turn(prompt) if isinstance(prompt, str) else prompt
         request = chat_request(self._options, messages, seed, candidate, attempt)
         key, length = request_key("chat", **request), sum(len(message["content"]) for message in messages)
-        answer: dict[str, Any] = await self.answers.get(key, lambda: self._ask_again(key, request, length), is_empty)
+        asked = partial(self._ask_again, key, request, length)
+        answer: dict[str, Any] = await self.answers.get(key, asked, self._is_empty)
         if hash(key) not in self._counted:
             self._counted.add(hash(key))
             for name in self.tokens:
                 self.tokens[name] += tokens_of(answer["usage"], name)
-        if is_empty(answer):
+        if self._is_empty(answer):
             raise EmptyAnswer(
                 f"the model {self._options.model!r} has answered with nothing, {_EMPTY_TRIES} times (finish_reason "
                 f"{answer['finish_reason']!r}); nothing is kept of it, and the next run asks again"
@@ -114,9 +118,12 @@ class Asker:
             answer = await self._ask(request, characters)
             usage = answer["usage"]
             answer["usage"] = spent = {name: usage[name] + tokens_of(spent, name) for name in usage}
-            if not is_empty(answer):
+            if not self._is_empty(answer):
                 break
         return answer
+
+    def _is_empty(self, answer: Mapping[str, Any]) -> bool:
+        return is_empty(answer, self._options.takes_thoughts)
 
     async def _ask(self, request: Mapping[str, Any], characters: int) -> dict[str, Any]:
         fields = {name: value for name, value in request.items() if name not in ("candidate", "attempt")}
@@ -177,7 +184,9 @@ def user_turn(prompt: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": prompt}]
 
 
-def estimate_of(requests: Iterable[tuple[str, int]], journal: Journal, answer_tokens: int) -> Estimate:
+def estimate_of(
+    requests: Iterable[tuple[str, int]], journal: Journal, answer_tokens: int, takes_thoughts: bool = False
+) -> Estimate:
     """The estimate for requests, given as the key and the characters of the prompt; each key counts once.
 
     Answers are taken to be as long as those of the same requests in the journal, or else to have `answer_tokens`.
@@ -189,7 +198,7 @@ def estimate_of(requests: Iterable[tuple[str, int]], journal: Journal, answer_to
             continue
         seen.add(hash(key))
         answer = journal.get(key)
-        if answer is None or (isinstance(answer, dict) and is_empty(answer)):
+        if answer is None or (isinstance(answer, dict) and is_empty(answer, takes_thoughts)):
             new, characters = new + 1, characters + length
         else:
             known += 1
@@ -228,19 +237,28 @@ def read_prompt(name: str, *places: str) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        known = sorted(file.stem for file in PROMPTS.glob("*.txt"))
-        raise ConfigError(
-            f"there is no prompt {name!r} ({error}); built in are {known}, or give a text file"
-        ) from error
+        raise _no_prompt(name, str(error)) from error
     if missing := [place for place in places if place not in text]:
         raise ConfigError(f"the prompt {str(path)!r} lacks {missing}, where the texts go")
     return text
 
 
 def prompt_path(name: str) -> Path:
-    """The file of a prompt."""
+    """The file of a prompt.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
     built_in = PROMPTS / f"{name}.txt"
-    return built_in if built_in.is_file() else Path(name).expanduser()
+    path = built_in if built_in.is_file() else Path(name).expanduser()
+    if not path.is_file():
+        raise _no_prompt(name, "it is no file")
+    return path
+
+
+def _no_prompt(name: str, why: str) -> ConfigError:
+    known = sorted(file.stem for file in PROMPTS.glob("*.txt"))
+    return ConfigError(f"there is no prompt {name!r} ({why}); built in are {known}, or give a text file")
 
 
 def fill(prompt: str, **values: str) -> str:

@@ -61,6 +61,11 @@ class ChatOptions(Block):
             raise ValueError(f"it may not hold {ours}: model, messages, n, seed, stream and a key have their own place")
         return body
 
+    @property
+    def takes_thoughts(self) -> bool:
+        """Whether an answer that is thought and not said is one."""
+        return False
+
     def endpoint(self) -> EndpointOptions:
         """Where to ask, and how long to insist.
 

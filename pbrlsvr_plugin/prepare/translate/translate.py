@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pbrlsvr.errors import DataError, PbrlsvrError
-from pbrlsvr.languages import english_name, parse
-from pbrlsvr.models.translation.translator import translator
+from pbrlsvr.languages import base, english_name, parse
+from pbrlsvr.models.translation.translator import require_translator, translator
 from pbrlsvr_plugin.prepare.load.by_id import ById, named_texts
 from pbrlsvr_plugin.prepare.reference.reference import CUT_OFF
 from pbrlsvr_plugin.prepare.requests.asking import (
@@ -32,7 +32,7 @@ from pbrlsvr_plugin.prepare.requests.asking import (
 )
 from pbrlsvr_plugin.prepare.requests.concurrent import Answers, Failures, in_order, reason_of
 from pbrlsvr_plugin.prepare.requests.journal import request_key
-from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage
+from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage, needed_for
 from pbrlsvr_plugin.prepare.translate.options import TranslateOptions
 
 #: Of a translation, for an estimate before there is one.
@@ -74,7 +74,11 @@ class Translate(Stage):
             for task in self._tasks(rows, lambda *_: None):
                 (lacking if task.existing is None else made)[task.language] += 1
             self._none_empty(made, lacking)
-        elif self.options.file:
+        elif self.options.engine in ("seq2seq", "ctranslate2"):
+            wanted = [("17", "en", language) for language in self._context.languages if base(language) != "en"]
+            with needed_for("translate.model"):
+                require_translator(self.options.model_options(), self.options.serving, wanted)
+        if self.options.file:
             next(_translations(Path(self.options.file)), None)
 
     def estimate(self, rows: Rows) -> Estimate | None:

@@ -142,7 +142,7 @@ def read_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
     Raises:
         ModelError: a file is missing, needs unpickling, or describes an architecture that is not known here.
     """
-    hparams_file, checkpoint_file = _locate(model, revision)
+    hparams_file, checkpoint_file = locate(model, revision)
     described = read_yaml(hparams_file)
     if not isinstance(described, dict):
         raise ModelError(f"{str(hparams_file)!r} holds {brief(described)}, not a mapping of hyper-parameters")
@@ -162,7 +162,12 @@ def read_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
     return Checkpoint(hparams, content["state_dict"], checkpoint_file)
 
 
-def _locate(model: str, revision: str | None) -> tuple[Path, Path]:
+def locate(model: str, revision: str | None) -> tuple[Path, Path]:
+    """The hyper-parameters and the weights of a model, as files; a model of the hub is downloaded.
+
+    Raises:
+        ModelError: there are none.
+    """
     path = Path(model).expanduser()
     if not path.exists():
         path = _download(model, revision)

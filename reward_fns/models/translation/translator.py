@@ -11,15 +11,18 @@
 4. A generation that is stopped at its bound keeps what it wrote, of a loop the first round. It is counted and logged.
 """
 
+import asyncio
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from pbrlsvr.languages import base, parse, profile
+from pbrlsvr.models.files import require_model
 from pbrlsvr.models.pieces import split_steps
 from pbrlsvr.models.translation.engines import Engine, Request
+from pbrlsvr.models.translation.language_codes import model_languages
 from pbrlsvr.models.translation.options import TranslationOptions, TranslatorSpec
 from pbrlsvr.models.translation.protect import BLOCK, INLINE, ascii_digits, protect
 from pbrlsvr.models.translation.sentence import Sentence, fit, is_prose, without_loop
@@ -192,6 +195,30 @@ class Translator:
 def translator(options: TranslationOptions, serving: ServingOptions | None = None) -> Translator:
     """Translates with this model, which is loaded at the first text; translators with the same options share it."""
     return Translator(options, serving or ServingOptions())
+
+
+def require_translator(options: TranslationOptions, serving: ServingOptions, directions: Iterable[Item]) -> None:
+    """Look whether a translator can do its work, before other work that would be lost without it.
+
+    Args:
+        directions: what it will have to translate, a text for each direction; servers are asked for the first.
+
+    Raises:
+        ModelError, MissingDependencyError: the model, or a package that it needs, is not there.
+        DataError: it lacks a language.
+        ServiceError: its servers do not answer.
+    """
+    spec = TranslatorLoader.of(options, serving)
+    if serving.resolved(has_client=True).place == "endpoint":
+        for text, source, target in directions:
+            asyncio.run(translator(options, serving).translate(text, source, target))
+            return
+    from pbrlsvr.models.translation.engines.tokens import load_tokenizer
+
+    require_model(spec.model, spec.revision, "model.bin" if spec.engine == "ctranslate2" else "config.json")
+    languages = model_languages(load_tokenizer(spec.tokenizer or spec.model, spec.revision), spec.model)
+    for _, source, target in directions:
+        languages.tokens(source, target)
 
 
 def _is_in(text: str, language: str) -> bool:

@@ -4,6 +4,8 @@ import json
 import re
 
 import pandas
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -75,6 +77,10 @@ def test_a_row_that_would_fail_a_reward_is_wrong_with_its_number(write, change, 
         ({"extra_info": row(1, pivot_answer=["1"])["extra_info"]}, "extra_info.pivot_answer that is neither a text"),
         ({"extra_info": row(1, pivot_reasoning=["a"])["extra_info"]}, "extra_info.pivot_reasoning that is no text"),
         ({"extra_info": row(1, language=5)["extra_info"]}, "extra_info.language that is no text"),
+        ({"extra_info": '{"language": "sw"}'}, "an extra_info that is no mapping"),
+        ({"data_source": 3}, "a data_source that is no text"),
+        ({"data_source": None}, "a data_source that is no text"),
+        ({"reward_model": {"ground_truth": float("inf")}}, "a reward_model.ground_truth that is inf"),
     ],
 )
 def test_values_of_a_type_that_verl_or_a_reward_stops_at_are_wrong(write, values, reason):
@@ -207,3 +213,58 @@ def test_further_references_that_a_reward_cannot_read_are_wrong(write, column):
         "1 of 6 rows (the first is row 4) have an extra_info.pivot_references that no reward can read" in result.stdout
     )
     assert "['reasoning']=" in result.stdout
+
+
+def test_folders_and_patterns_stand_for_their_files(tmp_path):
+    (tmp_path / "d").mkdir()
+    for name in ("a.parquet", "B.PARQUET"):
+        pandas.DataFrame([row(i) for i in range(3)]).to_parquet(tmp_path / "d" / name)
+    for named in (tmp_path / "d", tmp_path / "d" / "*.[pP]*"):
+        result = check(named)
+        assert result.exit_code == 0, result.output
+        assert "a.parquet" in result.stdout
+        assert "B.PARQUET" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("s3://b/a.parquet", "'s3://b/a.parquet' is not on this machine"),
+        ("hdfs://h/*.parquet", "'hdfs://h/*.parquet' is not on this machine"),
+        ("file:///d/a.parquet", "give the path alone, such as '/d/a.parquet'"),
+        ("nowhere.parquet", "there is no file or folder 'nowhere.parquet'"),
+        ("nowhere/*.parquet", "the pattern 'nowhere/*.parquet' has no file"),
+        ("/dev/null", "neither a file nor a folder"),
+    ],
+)
+def test_what_is_no_local_file_is_said_in_our_words(named, message):
+    result = check(named)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--reward", "hybird"), "no such reward. Did you mean 'hybrid'?"),
+        (("--reward", ""), "no such reward"),
+        (("--reward", "format", "--reward", "hybrid"), "--reward is given twice"),
+        (("--tokenizer", ""), "--tokenizer='' names none"),
+        (("--prompt-key", "question"), "it lacks the columns ['question']"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(write, more, message):
+    result = check(write([row(0)]), *more)
+    assert result.exit_code in (1, 2)
+    assert message in re.sub(r"\s+", " ", result.output)
+
+
+def test_a_file_or_a_column_that_is_there_twice_is_refused(write, tmp_path):
+    file = write([row(0)])
+    assert "is named twice" in check(file, file).stderr
+    pandas.DataFrame([["a", "b"]], columns=["prompt", "x"]).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "t.csv").write_text("prompt,prompt\na,b\n")
+    assert "two columns of the name 'prompt'" in check(tmp_path / "t.csv").stderr
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["prompt", "prompt"])
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert "two columns of the name 'prompt'" in check(tmp_path / "t.parquet").stderr

@@ -399,3 +399,19 @@ def test_a_file_of_ones_own_wins_over_a_recipe(llama_8b, tmp_path, monkeypatch):
     for name in ("mine", "mine.yaml", str(tmp_path / "mine.yaml")):
         config = compose(name, ["data.train_batch_size=8"])
         assert (config.actor_rollout_ref.rollout.n, config.trainer.n_gpus_per_node) == (4, 4)
+
+
+def test_numbers_that_nothing_can_be_calculated_with_are_all_said_at_once():
+    senseless = {
+        "data.train_batch_size": "null", "data.max_response_length": "-1", "data.max_prompt_length": "1.5",
+        "actor_rollout_ref.rollout.n": "0", "actor_rollout_ref.rollout.tensor_model_parallel_size": "0",
+        f"{ACTOR}.ppo_mini_batch_size": "abc", f"{ACTOR}.ulysses_sequence_parallel_size": "0",
+        f"{ACTOR}.ppo_max_token_len_per_gpu": "0", "actor_rollout_ref.rollout.gpu_memory_utilization": "7",
+        f"{ACTOR}.fsdp_config.param_offload": "maybe", f"{ACTOR}.optim.lr": "nan",
+    }  # fmt: skip
+    overrides = [f"{name}={value}" for name, value in senseless.items()]
+    flags = ["--gpus", "0", "--nodes=-1", "--gpu-memory", "nan"]
+    result = CliRunner().invoke(app, ["plan", "ppo_trainer", *overrides, *flags])
+    assert result.exit_code == 2
+    for name in ("--gpus=0", "--nodes=-1", "--gpu-memory=nan", *senseless):
+        assert name in result.stderr, name

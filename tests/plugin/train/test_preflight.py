@@ -1,5 +1,7 @@
 """What `pbrlsvr train` says in seconds, before veRL starts and also under --dry-run."""
 
+import re
+
 import forks
 import pandas
 import pytest
@@ -8,11 +10,11 @@ pytest.importorskip("verl", reason="needs veRL's own config tree")
 
 from typer.testing import CliRunner
 
-from pbrlsvr.errors import ConfigError
+from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.cli import app
 from pbrlsvr_plugin.train.command import compose
 from pbrlsvr_plugin.train.preflight import preflight
-from pbrlsvr_plugin.verl import rows
+from pbrlsvr_plugin.verl import recipe_files, rows
 from pbrlsvr_plugin.verl.recipe_files import packaged
 
 RECIPE = "llama3.1_8b_grpo_embed"
@@ -196,3 +198,45 @@ def test_an_unknown_recipe_of_the_plan_lists_the_recipes():
 @pytest.mark.parametrize("recipe", packaged(), ids=lambda recipe: recipe.name)
 def test_no_recipe_of_ours_is_refused(recipe):
     assert preflight(compose(recipe), recipe.trainer) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ("null", "data.train_files=None names no file"),
+        ("[]", "data.train_files=[] names no file"),
+        ("{folder}", "veRL takes neither folders nor patterns: name the 2 files in it"),
+        ("{folder}/*.parquet", "veRL takes neither folders nor patterns: name the 2 files in it"),
+    ],
+)
+def test_what_verl_takes_for_no_file_is_said_with_the_files_that_are_meant(data, tmp_path, files, message):
+    config = compose(recipe_files.find(RECIPE), [*data(20), f"data.train_files={files.format(folder=tmp_path)}"])
+    with pytest.raises((ConfigError, DataError), match=re.escape(message)):
+        preflight(config, "ppo_trainer")
+
+
+def test_what_counts_twice_or_is_elsewhere_is_a_note(data, tmp_path):
+    train_files = f"data.train_files=[{tmp_path}/train.parquet,{tmp_path}/train.parquet,s3://b/x.parquet]"
+    small = ("data.train_batch_size=8", "actor_rollout_ref.actor.ppo_mini_batch_size=8", "data.train_batch_size=4",
+             "actor_rollout_ref.actor.ppo_mini_batch_size=4")  # fmt: skip
+    result = train(*data(20), train_files, *small)
+    assert result.exit_code == 0, result.stderr
+    said = " ".join(result.stderr.split())
+    assert "train.parquet' is named twice" in said
+    assert "'s3://b/x.parquet' is not on this machine" in said
+    assert "data.train_batch_size is given twice: '4' counts, and '8' does not" in said
+
+
+def test_batches_of_nothing_stop_before_verl_divides_by_them(data):
+    wrong = ("data.train_batch_size=0", "trainer.nnodes=-1", "actor_rollout_ref.rollout.n=null")
+    result = train(*data(20), *wrong)
+    assert result.exit_code == 2
+    for name in wrong:
+        assert f"{name.partition('=')[0]}=" in result.stderr
+
+
+def test_a_recipe_is_copied_to_no_place_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["recipes", "copy", RECIPE, str(tmp_path / "file" / "x")])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr

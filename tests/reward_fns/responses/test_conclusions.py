@@ -174,6 +174,42 @@ def test_boundaries_are_written_once_however_many_words_share_them() -> None:
     assert len(any_of(["nicht", "kein", "nie", "weder"]).pattern) < 1.2 * len(any_of(["nicht"]).pattern)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is 18. The rest is wrong.",
+        "The answer is 18. Everything else is wrong.",
+        "La respuesta es 18. Las otras opciones son incorrectas.",
+        "Die Antwort ist 18. Der Rest ist falsch.",
+        "La réponse est 18. Les autres options sont fausses.",
+        "答案是18。其他选项都是错误的。",
+        "Ответ: 18. Остальные варианты неверны.",
+        "الجواب هو 18. الخيارات الأخرى خاطئة.",
+        # The check has another result; the writer keeps to the first one.
+        "Result: 18\nCheck: 9 * 2 = 20",
+    ],
+)
+def test_what_is_said_of_the_rest_takes_back_no_number(text: str) -> None:
+    assert split(text).answer == "18"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "This is wrong.",
+        "That is wrong, unlike the others.",
+        "The other method shows it is wrong.",
+        "On the other hand, this is wrong.",
+        "On the other hand this is wrong.",
+        "Others say this is wrong.",
+        "Among other things, that is wrong.",
+        "No, that is wrong. The others agree.",
+    ],
+)
+def test_a_number_that_is_taken_back_beside_the_others_is_no_answer(rest: str) -> None:
+    assert split(f"The answer is 18. {rest}").answer == ""
+
+
 def test_a_word_for_is_in_one_language_denies_nothing_in_another() -> None:
     # Slovenian "ni" is "is not", Swahili "ni" is "is".
     assert split("3 + 4 = 7\n\nJumla ya gharama zote ni **shilingi 450**.").answer == "shilingi 450"

@@ -6,6 +6,8 @@ import logging
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -262,7 +264,7 @@ def test_a_link_to_another_file_is_refused_and_the_other_file_untouched(folder, 
     path = Path(f"{file_of(folder)}{suffix}")
     path.unlink(missing_ok=True)
     link(other, path)
-    with pytest.raises(ConfigError, match="is a link or no file"):
+    with pytest.raises(ConfigError, match="is a link to another file"):
         ask(folder)
     assert other.read_bytes() == before
 
@@ -295,3 +297,37 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_model_is_loaded_and_
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"serving\.cache_dir"):
             host.run(ITEMS)
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+sys.path[:0] = sys.argv[3:]
+import test_disk_cache
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+host = test_disk_cache.ask(sys.argv[2], [f"text {n}0" for n in range(400)])
+host.run(["another 0"])
+print("damaged", host.damaged())
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 5_000])
+def test_a_full_disk_is_no_damage_and_said_once(limit, tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL, str(limit), str(tmp_path / "cache"), str(Path(__file__).parent)],
+        capture_output=True, text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert ran.stdout == "damaged 0\n", ran.stderr
+    assert ran.stderr.count("the cache on disk") == 1, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("stand", "message"),
+    [(Path.mkdir, "is a folder"), (os.mkfifo, "is no file"), (lambda path: path.symlink_to(path), "is a link")],
+)
+def test_what_stands_in_the_place_of_the_file_is_named(folder, stand, message):
+    path = file_of(folder)
+    path.unlink()
+    stand(path)
+    with pytest.raises(ConfigError, match=message):
+        ask(folder)
