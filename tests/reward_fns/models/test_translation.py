@@ -259,3 +259,33 @@ def test_serving_at_an_endpoint_means_a_chat_model_there(chat_server):
     (_, serving), seen, _ = chat_server
     found = asyncio.run(translator(TranslationOptions("any-name"), serving).translate("Maji ni moto sana", "sw"))
     assert (found, seen[0]["model"]) == ("MAJI NI MOTO SANA", "any-name")
+
+
+SENTENCES = [f"Mwalimu anasoma kitabu cha {word} kila asubuhi" for word in ("hesabu", "historia", "muziki", "sayansi")]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (lambda text: text, "untranslated"),
+        (lambda text: "I'm sorry, but I can't help with that.", "different texts all as"),
+        (lambda text: "<!DOCTYPE html><html><body>Login</body></html>", "a web page"),
+        (lambda text: f"<html><p>{text.upper()}</p>", "a web page"),
+        (lambda text: "word " * 4_000, "does not keep to max_tokens"),
+        (lambda text: " \n", "empty translation"),
+    ],
+)
+def test_a_server_that_translates_nothing_is_an_error_and_no_low_score(http_server, said, reason):
+    def answer(request):
+        text = request.body["messages"][0]["content"].split("\n\n")[-1]
+        return {"choices": [{"index": 0, "message": {"content": said(text)}, "finish_reason": "stop"}]}
+
+    serving = ServingOptions("endpoint", endpoint=EndpointOptions(urls=(http_server(answer).url,), retries=0))
+    with pytest.raises(ServiceError, match=reason):
+        chat_model(TranslationOptions("lost"), serving).run([(text, "sw", "en") for text in SENTENCES])
+
+
+def test_a_name_that_stays_as_it_is_beside_real_translations_is_none_of_the_servers_business(chat_server):
+    model = chat_model(*chat_server[0])
+    items = [(text, "sw", "en") for text in (*SENTENCES, "NELSON ROLIHLAHLA MANDELA")]
+    assert model.run(items) == [text.upper() for text, *_ in items]

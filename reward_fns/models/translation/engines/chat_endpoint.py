@@ -1,7 +1,8 @@
 """A chat model behind an OpenAI-compatible endpoint as a translator."""
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pbrlsvr.languages import english_name
@@ -21,6 +22,11 @@ PROMPT = (
 )
 # Room for thinking, and for scripts that take several tokens for a letter.
 _TOKENS, _TOKENS_PER_LETTER = 1024, 4
+# So many texts with so many letters are looked at together, of the last ones.
+_FEWEST, _LETTERS_TO_TELL, _LAST = 4, 20, 64
+# No translation is so many times as long as its text, and longer than this besides.
+_MOST_TIMES, _LONGEST = 20, 8_192
+_PAGE = re.compile(r"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 
 
 class ChatEngine:
@@ -35,6 +41,8 @@ class ChatEngine:
         # Letters; a language model takes far more, but one that must copy a page leaves things out.
         self.limit = 10 * options.max_tokens
         self._loop = asyncio.new_event_loop()
+        #: The last translations, of different texts.
+        self._last: dict[str, str] = {}
 
     def size(self, text: str) -> int:
         """Letters of a text."""
@@ -55,9 +63,30 @@ class ChatEngine:
                 results[request] = Failure(error)
 
         failure = await until_one_fails(map(one, requests))
+        nonsense = self._nonsense(results)
+        if nonsense:
+            return [Failure(BadResponse(nonsense))] * len(requests)
         if failure is not None:
             return [results.get(request, Failure(failure)) for request in requests]
         return [results[request] for request in requests]
+
+    def _nonsense(self, results: Mapping[Request, Translation | Failure]) -> str:
+        """Why the answers cannot be translations, of whatever texts: all are the same, or all are what was asked."""
+        for request, found in results.items():
+            if isinstance(found, Translation) and sum(map(str.isalpha, request.text)) >= _LETTERS_TO_TELL:
+                self._last[" ".join(request.text.split())] = found.text
+        for text in [*self._last][:-_LAST]:
+            del self._last[text]
+        if len(self._last) < _FEWEST:
+            return ""
+        if len(set(self._last.values())) == 1:
+            what = f"translates different texts all as {next(iter(self._last.values()))[:80]!r}"
+        elif all(text == found for text, found in self._last.items()):
+            what = "gives texts back as they are, untranslated"
+        else:
+            return ""
+        self._last.clear()
+        return f"model {self._model!r} at {list(self._endpoint.options.urls)} {what}; look at what the servers load"
 
     async def _one(self, request: Request) -> Translation:
         prompt = self._prompt
@@ -81,5 +110,12 @@ class ChatEngine:
             raise BadResponse(
                 f"model {self._model!r} gave an empty translation of {request.text[:80]!r} "
                 f"(finish_reason={completion.finish_reason!r}); if it thinks for too long, turn that off at the server"
+            )
+        if _PAGE.match(text) and not _PAGE.search(request.text):
+            raise BadResponse(f"model {self._model!r} gave a web page instead of a translation: {text[:80]!r}")
+        if len(text) > _LONGEST + _MOST_TIMES * len(request.text):
+            raise BadResponse(
+                f"model {self._model!r} gave a translation of {len(text):,} characters of a text of "
+                f"{len(request.text):,}: {text[:80]!r}; it does not keep to max_tokens"
             )
         return Translation(text, completion.finish_reason != "length")
