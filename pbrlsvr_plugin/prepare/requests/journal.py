@@ -9,6 +9,7 @@ SQLite's write-ahead log needs a local disk; keep the journal off network file s
 
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from threading import Lock, Thread
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
+
+log = logging.getLogger(__name__)
 
 
 def request_key(kind: str, **request: Any) -> str:
@@ -50,6 +53,18 @@ def private_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def _digest(key: str, value: str) -> str:
+    return hashlib.blake2b(f"{key} {value}".encode(), digest_size=16).hexdigest()
+
+
+def _is_an_answer(value: Any) -> bool:
+    """Whether a value without a digest may be one: a translation, or what a chat model said."""
+    if not isinstance(value, dict):
+        return isinstance(value, str)
+    texts = all(isinstance(value.get(name), str) for name in ("text", "thinking", "finish_reason"))
+    return texts and isinstance(value.get("usage"), dict)
+
+
 class Journal:
     """A durable mapping from requests to answers. It may be used from several threads.
 
@@ -66,6 +81,8 @@ class Journal:
 
     def __init__(self, path: Path):
         self.path = path
+        #: Answers that were not what had been written, so far.
+        self.damaged = 0
         self._lock, self._read_lock = Lock(), Lock()
         self._queue: SimpleQueue[tuple[str, str, Future[None]] | None] = SimpleQueue()
         private_file(path)
@@ -75,6 +92,10 @@ class Journal:
             # FULL: a commit is on the disk when it returns. NORMAL could lose the last ones to a power cut.
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+            if "digest" not in [row[1] for row in self._db.execute("PRAGMA table_info(answers)")]:
+                # Of an answer and its request; a journal of an earlier version has none.
+                with suppress(sqlite3.OperationalError):  # another process was first
+                    self._db.execute("ALTER TABLE answers ADD COLUMN digest TEXT")
             # A connection of its own: in this mode a reader does not wait for a writer that waits for the disk.
             self._reader = sqlite3.connect(path, check_same_thread=False, timeout=60)
         except sqlite3.OperationalError:
@@ -85,10 +106,40 @@ class Journal:
         self._thread.start()
 
     def get(self, key: str) -> Any | None:
-        """The answer to a request, or None."""
-        with self._read_lock:
-            found = self._reader.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
-        return None if found is None else json.loads(found[0])
+        """The answer to a request; None where there is none, or not what was written.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        try:
+            with self._read_lock:
+                query = "SELECT CAST(value AS BLOB), digest FROM answers WHERE key = ?"
+                found = self._reader.execute(query, (key,)).fetchone()
+        except sqlite3.OperationalError:
+            raise  # about the disk, not about what is in the file
+        except sqlite3.DatabaseError as error:
+            raise self._broken(error) from error
+        if found is None:
+            return None
+        value, digest = found
+        try:
+            text = value.decode("ascii")
+            if digest is None or digest == _digest(key, text):
+                answer = json.loads(text)
+                if digest is not None or _is_an_answer(answer):
+                    return answer
+        except (AttributeError, ValueError, RecursionError):
+            pass
+        self.damaged += 1
+        if self.damaged == 1:
+            log.warning("%s has answers that are not what was written: they are asked for again", self.path)
+        return None
+
+    def _broken(self, error: sqlite3.DatabaseError) -> DataError:
+        return DataError(
+            f"the journal {str(self.path)!r} is damaged: {error}. `sqlite3 <file> .recover` may save what was paid "
+            "for; or move it away to start a new one"
+        )
 
     def put(self, key: str, value: Any) -> None:
         """Keeps one answer (JSON); it is on the disk when this returns."""
@@ -109,7 +160,8 @@ class Journal:
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+                signed = [(key, value, _digest(key, value)) for key, value in rows]
+                self._db.executemany("INSERT OR REPLACE INTO answers (key, value, digest) VALUES (?, ?, ?)", signed)
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")

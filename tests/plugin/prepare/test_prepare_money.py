@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from itertools import pairwise
@@ -237,3 +238,38 @@ def test_out_below_a_file_or_in_a_folder_that_cannot_be_written_is_one_clear_err
     (tmp_path / "linked" / "work" / "lock").symlink_to(tmp_path / "file")
     ran = invoke("run", "--source", problems, "--languages", "en", "--out", tmp_path / "linked", COLUMNS)
     assert ran.exit_code == 1
+
+
+PAID = {"text": "So 7.\n#### 7", "thinking": "", "finish_reason": "stop", "usage": {"prompt_tokens": 1}}
+
+
+@pytest.mark.parametrize("with_digest", [True, False])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "NULL",
+        "7",
+        "'{'",
+        "'[1]'",
+        "'{}'",
+        "x'ff00'",
+        """'{"text": 5, "thinking": null}'""",
+        "replace(value, 'So', 'no')",
+    ],
+)
+def test_an_answer_that_is_not_what_was_written_is_asked_for_again(value, with_digest, tmp_path, caplog):
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.put_many({"a": PAID, "b": PAID, "c": "eine Übersetzung"})
+    with sqlite3.connect(tmp_path / "j.sqlite") as database:
+        database.execute(f"UPDATE answers SET value = {value} WHERE key != 'c'")
+        if not with_digest:  # as an earlier version wrote
+            database.execute("ALTER TABLE answers DROP COLUMN digest")
+    with Journal(tmp_path / "j.sqlite") as journal:
+        assert journal.get("c") == "eine Übersetzung"
+        if value.startswith("replace") and not with_digest:
+            return  # nothing can tell
+        assert journal.get("a") is journal.get("b") is None
+        assert journal.damaged == 2
+        assert len(caplog.records) == 1
+        journal.put("a", PAID)
+        assert journal.get("a") == PAID
