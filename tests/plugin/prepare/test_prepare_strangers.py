@@ -113,7 +113,6 @@ def test_a_pattern_names_files_and_no_two_rows_have_one_id(tmp_path):
         ("", ("check.meaning={method: round_trip_chrf, threshold: 0.5, translation: {model: /no}}",), "model='/no'"),
         ("", ("translate.engine=seq2seq", "translate.model=/no"), "translate.model: model='/no' is no folder"),
         ("", ("translate.engine=ctranslate2", "translate.model=/tmp"), "has no model.bin"),
-        ("", ("reference.engine=transformers", "reference.model=m"), "reference.model: model='m'"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_shows_before_the_first_request(
@@ -129,6 +128,15 @@ def test_what_cannot_work_shows_before_the_first_request(
     assert ran.exception is None or isinstance(ran.exception, SystemExit)
     assert message in " ".join(ran.output.replace("│", " ").split())
     assert server.requests == 0
+
+
+def test_a_pivot_model_that_is_not_there_shows_before_ray_starts(tmp_path, problems):
+    ran = invoke(
+        "run", "--source", problems, "--languages", "en", "--out", tmp_path / "out", COLUMNS,
+        "reference.engine=transformers", "reference.model=/no",
+    )  # fmt: skip
+    assert ran.exit_code == 1
+    assert "reference.model: model='/no' is no folder" in ran.output
 
 
 @pytest.mark.parametrize("nothing", ["\u200b\ufeff", "...", "####", "<think>Hm, 7.</think>"])
