@@ -42,6 +42,7 @@ MOST_BYTES = 2**24
 _MOST_BYTES_OF_MODELS = 2**20
 _MOST_BYTES_SHOWN = 2**16
 _LENGTH_OF_A_SECRET = 16
+_SHORTEST_PAUSE_S = 0.5
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
 
 
@@ -217,9 +218,11 @@ class _Request:
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        # A pause is waited for where the server is asked again; "Retry-After: 0" for ever is asked less and less often.
-        paused = isinstance(error, _AttemptError) and _asks_for_a_pause(error) and (error.retry_after or 0) >= 0.5
-        return 0.0 if paused or self.attempts.another_is_ready() else _BACKOFF(state)
+        if isinstance(error, _AttemptError) and _asks_for_a_pause(error):
+            # The pause itself is waited for where the server is asked again; "Retry-After: 0" for ever is no order to
+            # ask as fast as it answers.
+            return max(0.0, _SHORTEST_PAUSE_S - (error.retry_after or 0.0))
+        return 0.0 if self.attempts.another_is_ready() else _BACKOFF(state)
 
     async def _attempt(self, read: Callable[[Any], T]) -> T:
         server = self.attempts.next_server()
