@@ -137,6 +137,7 @@ SLOWEST_FIRST = (
     "test_clusters",
     "test_ray_place",
     "test_ray_two_nodes",
+    "test_in_ray",
     "test_reward_option",
     "test_broken_installation",
     "test_serve_load",
