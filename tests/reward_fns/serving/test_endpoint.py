@@ -115,9 +115,12 @@ async def test_a_fault_that_passes_is_mended_by_a_retry(http_server, fault):
 
 @pytest.mark.parametrize("date", [False, True])
 async def test_retry_after_is_honoured_as_seconds_and_as_a_date(http_server, date):
-    # A date has whole seconds: the one 2 s from now is between 1 and 2 s away.
-    wait = email.utils.formatdate(time.time() + 2, usegmt=True) if date else "1"
-    server = http_server(in_turn((429, "slow down", {"Retry-After": wait}), FINE))
+    def rest(request):
+        # A date has whole seconds: the one 2 s from now is between 1 and 2 s away.
+        wait = email.utils.formatdate(time.time() + 2, usegmt=True) if date else "1"
+        return 429, "slow down", {"Retry-After": wait}
+
+    server = http_server(in_turn(rest, FINE))
     assert await ask(endpoint(server)) == 7
     first, second = (request.at for request in server.requests)
     assert second - first >= 0.95
