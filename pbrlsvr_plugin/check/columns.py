@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import DataError
-from pbrlsvr.table_files import Malformed, Unpacked, ending, records, require_different
+from pbrlsvr.tables import Malformed, Unpacked, ending, records, require_different
 
 #: What is read of a row -> where it stands; the prompt's own column is chosen by veRL's `data.prompt_key`.
 LEAVES = {

@@ -9,7 +9,7 @@ from rich.table import Table
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError, did_you_mean
-from pbrlsvr.table_paths import distinct, table_paths
+from pbrlsvr.tables import distinct, table_paths
 from pbrlsvr_plugin.check.facts import SAMPLE, Facts, facts
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, doubtful, shared, wrong
 from pbrlsvr_plugin.terminal import Screen, say, say_error

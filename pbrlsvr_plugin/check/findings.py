@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pbrlsvr.table_files import shown_columns
+from pbrlsvr.tables import shown_columns
 from pbrlsvr_plugin.check.facts import SAMPLE, Facts, Rows
 
 #: What a reward reads of every row; the ones that are not listed need a reference as well.

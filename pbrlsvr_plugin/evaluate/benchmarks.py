@@ -22,7 +22,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
-from pbrlsvr.table_files import ENDINGS, Malformed, ending, records, shown_columns
+from pbrlsvr.tables import ENDINGS, Malformed, ending, records, shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import lookup, options_of, text_of, with_options
 
 Message = dict[str, str]

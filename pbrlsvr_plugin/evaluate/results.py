@@ -46,7 +46,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.table_files import Malformed, records
+from pbrlsvr.tables import Malformed, records
 from pbrlsvr_plugin.evaluate.harness import FILTERS
 from pbrlsvr_plugin.json_lines import json_value
 from pbrlsvr_plugin.whole_file import whole_file

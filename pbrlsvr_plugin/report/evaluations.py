@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import DataError
-from pbrlsvr.table_files import Malformed, records
+from pbrlsvr.tables import Malformed, records
 from pbrlsvr_plugin.evaluate.results import RESULTS, SAMPLES, read_results
 from pbrlsvr_plugin.report.samples import LONGEST_RESPONSE, LONGEST_TEXT, SEED, Picks, Sample, figures, shown, size
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import MissingDependencyError
-from pbrlsvr.table_files import Malformed, lines
+from pbrlsvr.tables import Malformed, lines
 
 try:
     import msgspec

@@ -11,7 +11,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
-from pbrlsvr.table_files import shown_columns
+from pbrlsvr.tables import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import get, names, text_of
 from pbrlsvr_plugin.verl.metrics import UNKNOWN, language_of
 

@@ -19,7 +19,7 @@ from typing import Any
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
 from pbrlsvr.languages import parse
-from pbrlsvr.table_files import COMPRESSED, Malformed, Record, ending, records
+from pbrlsvr.tables import COMPRESSED, Malformed, Record, ending, records
 from pbrlsvr.yaml_files import read_yaml
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE
 from pbrlsvr_plugin.prepare.load.mapping import names

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.table_files import Malformed, Record, ending
+from pbrlsvr.tables import Malformed, Record, ending
 from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.whole_file import whole_file
 

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import LanguageOptions
-from pbrlsvr.table_paths import table_paths
+from pbrlsvr.tables import table_paths
 from pbrlsvr_plugin.check.facts import Facts, facts
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE, shared, wrong
 from pbrlsvr_plugin.train import long_prompts
@@ -82,7 +82,8 @@ def _rows(config: DictConfig, train: list[Facts], validation: list[Facts]) -> li
 
 def _look(config: DictConfig, split: str) -> list[Facts]:
     files = rows_of.named(config, split)
-    if not files and not OmegaConf.is_missing(config.data, f"{split}_files") and split == "train":
+    # Null is what a recipe leaves to its user (`pbrlsvr_plugin.verl.required`).
+    if not files and OmegaConf.select(config, f"data.{split}_files") is not None and split == "train":
         raise ConfigError(f"data.train_files={config.data.train_files!r} names no file; give one, or a list of them")
     local = [Path(file).expanduser() for file in files if "://" not in file]
     for file in local:

@@ -2,7 +2,7 @@
 
     a folder     `mgsm_<language>.tsv` for each language and `mgsm_en.tsv`, as MGSM is published: a question and its
                  answer with a tab between, no header; line k of each file is the same question
-    a file       that `pbrlsvr.table_files` reads, with the columns `language`, `text` and `english`, in any order;
+    a file       that `pbrlsvr.tables` reads, with the columns `language`, `text` and `english`, in any order;
                  further ones are ignored
 
 In a file, a row with language "en" is an English paraphrase: two English texts of the same meaning and other words.
@@ -17,7 +17,7 @@ from typing import Any
 
 from pbrlsvr.errors import DataError
 from pbrlsvr.languages import parse
-from pbrlsvr.table_files import ENDINGS, Malformed, ending, records, shown_columns
+from pbrlsvr.tables import ENDINGS, Malformed, ending, records, shown_columns
 
 COLUMNS = ("language", "text", "english")
 

@@ -28,7 +28,7 @@ text counts as right unless its script is wrong or it is surely (>= 0.8) in one 
 """
 
 from pbrlsvr.languages.identify import LanguageProfile, profile
-from pbrlsvr.languages.policy import LanguageCheck, LanguageOptions, LanguagePolicy, check
+from pbrlsvr.languages.policy import LanguageCheck, LanguageOptions, LanguagePolicy, check, surely_in
 from pbrlsvr.languages.tags import base, english_name, likely_script, locale, parse
 
 __all__ = [
@@ -43,4 +43,5 @@ __all__ = [
     "locale",
     "parse",
     "profile",
+    "surely_in",
 ]

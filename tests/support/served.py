@@ -51,11 +51,11 @@ class Served:
 
 
 def command(*arguments: str, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Served:
-    """`pbrlsvr serve` with these arguments, at a free port."""
-    # A file of options comes first, and a port of the test's own after this one.
+    """`pbrlsvr serve` with these arguments, at a free port unless they name one."""
     file = arguments[:1] if arguments and "=" not in arguments[0] and not arguments[0].startswith("-") else ()
+    port = () if any(argument.startswith("port=") for argument in arguments) else ("port=0",)
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "pbrlsvr_plugin.cli", "serve", *file, "port=0", *arguments[len(file) :]],
+        [sys.executable, "-u", "-m", "pbrlsvr_plugin.cli", "serve", *file, *port, *arguments[len(file) :]],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,7 +2,7 @@
 
     .txt             a text on each line
     .tsv, .csv       the named column of the header; without one, the first column, header or not (MGSM's layout)
-    all others       of `pbrlsvr.table_files`: the named field, else the first of `COLUMNS` that a row has, else all its
+    all others       of `pbrlsvr.tables`: the named field, else the first of `COLUMNS` that a row has, else all its
                      texts; of a list of messages, what the user says
 
 A field may be a path into objects: "extra_info.question".
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.table_files import ENDINGS, Malformed, ending, json_values, lines, records, shown_columns, table_cells
+from pbrlsvr.tables import ENDINGS, Malformed, ending, json_values, lines, records, shown_columns, table_cells
 
 #: Where benchmarks keep their question, the surest first.
 COLUMNS = ("question", "problem", "extra_info.question", "prompt", "input", "text", "query", "instruction")

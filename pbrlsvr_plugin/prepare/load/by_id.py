@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.table_files import shown_columns
+from pbrlsvr.tables import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import NoTextError, one_text
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
 

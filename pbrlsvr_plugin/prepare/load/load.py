@@ -10,7 +10,7 @@ from typing import Any
 from pbrlsvr import answers
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
-from pbrlsvr.table_files import shown_columns
+from pbrlsvr.tables import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import (
     NoTextError,
     answer_of,

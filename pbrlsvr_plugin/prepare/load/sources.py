@@ -1,6 +1,6 @@
 """Records of a data set, with their row numbers: from files, or through `datasets`.
 
-    a file                   as `pbrlsvr.table_files` reads them; MGSM's layout without a header by `header=False`
+    a file                   as `pbrlsvr.tables` reads them; MGSM's layout without a header by `header=False`
     a folder                 a data set saved by `datasets`; else the files in it that can be read
     a pattern                the files that it fits, as in data/*.jsonl
     a name                   a data set of the Hugging Face hub, as in "openai/gsm8k"
@@ -16,8 +16,7 @@ from glob import has_magic
 from pathlib import Path
 
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError
-from pbrlsvr.table_files import Malformed, Record, Unpacked, ending, records, rows_of
-from pbrlsvr.table_paths import table_paths
+from pbrlsvr.tables import Malformed, Record, Unpacked, ending, records, rows_of, table_paths
 
 __all__ = ["Malformed", "Record", "Source", "find_sources"]
 

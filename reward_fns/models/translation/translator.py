@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from pbrlsvr.languages import base, parse, profile
+from pbrlsvr.languages import base, parse, surely_in
 from pbrlsvr.models.files import require_model
 from pbrlsvr.models.pieces import split_steps
 from pbrlsvr.models.translation.engines import Engine, Request
@@ -35,7 +35,6 @@ from pbrlsvr.serving.token_budget import TokenBudget
 #: text, source language, target language
 Item = tuple[str, str, str]
 
-_SURELY = 0.9
 # Sentences that were translated: some hundred thousand.
 _CACHE_BYTES = 64 * 2**20
 _LIST_MARK = re.compile(r"\s*(?:(?:[-*+•>#]{1,6}|\(?\d{1,3}[.)])[ \t]+)*")
@@ -104,7 +103,7 @@ class TranslationModel:
     def _parts(self, text: str, source: str, target: str) -> list[str | Sentence]:
         """A text as sentences to translate and what stands between them; joined again they are the text."""
         source, target = parse(source), parse(target)
-        if base(source) == base(target) or _is_in(text, target):
+        if base(source) == base(target) or surely_in(text, target):
             return [text]
         masked, pieces = protect(ascii_digits(text))
         remaining, parts = iter(pieces), list[str | Sentence]()
@@ -219,7 +218,3 @@ def require_translator(options: TranslationOptions, serving: ServingOptions, dir
     languages = model_languages(load_tokenizer(spec.tokenizer or spec.model, spec.revision), spec.model)
     for _, source, target in directions:
         languages.tokens(source, target)
-
-
-def _is_in(text: str, language: str) -> bool:
-    return profile(text).languages.get(base(language), 0.0) >= _SURELY

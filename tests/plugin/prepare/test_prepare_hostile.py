@@ -100,7 +100,7 @@ def test_a_hostile_data_set_gives_rejects_and_nothing_that_a_terminal_or_a_brows
         source, tmp_path / "out", server, f"export.card.title={evil!r}", "reference.api_key_env=MY_KEY", MY_KEY=SECRET
     )
     assert b"Traceback" not in ran.stdout + ran.stderr, ran.stderr[-3000:].decode()
-    assert ran.returncode == 0, ran.stderr.decode()
+    assert ran.returncode == 3, ran.stderr.decode()  # a translation without a letter may be had again
     assert controls(ran.stdout + ran.stderr) == set()
     out = tmp_path / "out"
     reasons = {

@@ -203,7 +203,6 @@ def test_no_recipe_of_ours_is_refused(recipe):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ("null", "data.train_files=None names no file"),
         ("[]", "data.train_files=[] names no file"),
         ("{folder}", "veRL takes neither folders nor patterns: name the 2 files in it"),
         ("{folder}/*.parquet", "veRL takes neither folders nor patterns: name the 2 files in it"),

@@ -315,4 +315,5 @@ def test_the_public_names() -> None:
         "locale",
         "parse",
         "profile",
+        "surely_in",
     ]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pbrlsvr.languages import english_name
+from pbrlsvr.languages import english_name, surely_in
 from pbrlsvr.models.translation.engines import Request, Translation
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.chat import chat
@@ -22,8 +22,8 @@ PROMPT = (
 )
 # Room for thinking, and for scripts that take several tokens for a letter.
 _TOKENS, _TOKENS_PER_LETTER = 1024, 4
-# So many texts with so many letters are looked at together, of the last ones.
-_FEWEST, _LETTERS_TO_TELL, _LAST = 4, 20, 64
+# So many different texts are looked at together, of the last ones.
+_FEWEST, _LAST = 4, 64
 # No translation is so many times as long as its text, and longer than this besides.
 _MOST_TIMES, _LONGEST = 20, 8_192
 _PAGE = re.compile(r"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
@@ -73,7 +73,8 @@ class ChatEngine:
     def _nonsense(self, results: Mapping[Request, Translation | Failure]) -> str:
         """Why the answers cannot be translations, of whatever texts: all are the same, or all are what was asked."""
         for request, found in results.items():
-            if isinstance(found, Translation) and sum(map(str.isalpha, request.text)) >= _LETTERS_TO_TELL:
+            # A policy may write gibberish or English, which is given back as it is with good reason.
+            if isinstance(found, Translation) and surely_in(request.text, request.source):
                 self._last[" ".join(request.text.split())] = found.text
         for text in [*self._last][:-_LAST]:
             del self._last[text]

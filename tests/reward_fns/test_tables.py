@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pbrlsvr.errors import DataError
-from pbrlsvr.table_files import ROW_BYTES, Malformed, json_values, records, shown_columns
+from pbrlsvr.tables import ROW_BYTES, Malformed, json_values, records, shown_columns
 
 ROWS = [{"question": "¿Cuánto?", "answer": "18"}, {"question": 'He said "2+2".', "answer": "4"}]
 
@@ -116,7 +116,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 import pyarrow.compute, pyarrow.parquet
-import pbrlsvr.table_files as tables
+import pbrlsvr.tables as tables
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (600 << 20),) * 2)
 found = "nothing"

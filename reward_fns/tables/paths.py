@@ -6,7 +6,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from pbrlsvr.errors import DataError
-from pbrlsvr.table_files import ENDINGS, ending
+from pbrlsvr.tables.files import ENDINGS, ending
 
 # `Path` makes one slash of two.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")

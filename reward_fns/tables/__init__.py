@@ -1,0 +1,72 @@
+"""Rows of table files, one at a time, whatever is in the file: the one reader of this package.
+
+    .jsonl           one object a line
+    .json            the same; or a list of objects, or one object, in the whole file
+    .csv, .tsv       a header line; in a .tsv file a quotation mark is text
+    .parquet         any, nested columns too
+
+Text files may be compressed (.gz, .zst, .bz2). A row that cannot be read is handed on as `Malformed` and the reading
+goes on. Memory is bounded by `ROW_BYTES`, whatever the file claims: a row is measured before it is made into Python
+objects, and a file that unpacks to far more than its size is refused. What a file holds is not repeated in errors.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pbrlsvr.errors import DataError
+from pbrlsvr.tables.arrow import parquet_rows, rows_of
+from pbrlsvr.tables.delimited import rows_of_cells, table_cells
+from pbrlsvr.tables.files import (
+    COMPRESSED,
+    ENDINGS,
+    ROW_BYTES,
+    Malformed,
+    Record,
+    Unpacked,
+    ending,
+    lines,
+    require_different,
+    shown_columns,
+)
+from pbrlsvr.tables.json_files import as_record, json_values
+from pbrlsvr.tables.paths import distinct, require_local, table_paths
+
+__all__ = [
+    "COMPRESSED",
+    "ENDINGS",
+    "ROW_BYTES",
+    "Malformed",
+    "Record",
+    "Unpacked",
+    "distinct",
+    "ending",
+    "json_values",
+    "lines",
+    "records",
+    "require_different",
+    "require_local",
+    "rows_of",
+    "shown_columns",
+    "table_cells",
+    "table_paths",
+]
+
+
+def records(path: Path, columns: Sequence[str] = ()) -> Iterator[tuple[int, Record]]:
+    """The rows of a file with their numbers from 1: the line of a text file, the place in a parquet file or a list.
+
+    Args:
+        path: a file with one of the `ENDINGS`.
+        columns: the names of the columns of a .csv or .tsv file without a header line.
+
+    Raises:
+        DataError: the file as a whole cannot be read, or unpacks to too much.
+    """
+    kind = ending(path)
+    if kind == ".parquet":
+        return parquet_rows(path)
+    if kind in (".csv", ".tsv"):
+        return rows_of_cells(path, columns)
+    if kind in (".json", ".jsonl"):
+        return ((number, as_record(value)) for number, value in json_values(path))
+    raise DataError(f"{path.name!r} has none of the endings {list(ENDINGS)}, which say how a file is read")
