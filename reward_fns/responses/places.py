@@ -2,7 +2,7 @@
 
 import re
 
-from pbrlsvr.responses.cue_patterns import is_cased
+from pbrlsvr.responses.cue_patterns import is_cased, is_unspaced
 from pbrlsvr.responses.nouns import CLOSED, Noun
 from pbrlsvr.responses.sentences import opening, sentence_end
 from pbrlsvr.responses.values import LETTER, LETTER_FIRST, LONE_LETTER, NUMBER_RUN, VALUE_FIRST, value_first
@@ -85,8 +85,9 @@ def _direct(noun: Noun) -> int | None:
 def _skip(text: str, begin: int) -> int:
     skipped = _SKIP.match(text, begin)
     end = skipped.end() if skipped else begin
-    # "ngu-18": a prefix with a hyphen, and no sign.
-    return end + 1 if text[end : end + 1] == "-" and text[end - 1 : end].isalpha() else end
+    # "ngu-18": a prefix with a hyphen, and no sign; "答えは-18です" has one.
+    before = text[end - 1 : end]
+    return end + 1 if text[end : end + 1] == "-" and before.isalpha() and not is_unspaced(before) else end
 
 
 def lead(text: str, position: int) -> int:

@@ -169,6 +169,13 @@ def test_a_marked_answer_that_the_text_goes_on_to_replace_is_none(text: str, ans
     assert split(f"16 - 7 = 9\n\n{text}").answer == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("答えは-18です。", "-18"), ("답은-18입니다.", "-18"), ("Impendulo ngu-18.", "18")]
+)
+def test_a_hyphen_behind_a_prefix_is_no_sign_and_behind_a_particle_it_is(text: str, value: str) -> None:
+    assert equal(split(f"16 - 7 = 9\n\n{text}").answer, value)
+
+
 def test_boundaries_are_written_once_however_many_words_share_them() -> None:
     # Each is a class of a thousand characters, and the time to compile it was 24 s for the words of 76 languages.
     assert len(any_of(["nicht", "kein", "nie", "weder"]).pattern) < 1.2 * len(any_of(["nicht"]).pattern)
