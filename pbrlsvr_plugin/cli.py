@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 import pbrlsvr
-from pbrlsvr_plugin.terminal import Once
+from pbrlsvr_plugin.last_wins import LastWins
 
-app = typer.Typer(name="pbrlsvr", cls=Once, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="pbrlsvr", cls=LastWins, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 #: Commands with commands of their own, which must be there before the command line is read.
 GROUPS = {

@@ -6,26 +6,29 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr.yaml_files import parse_yaml, read_yaml
+from pbrlsvr_plugin.last_wins import last_pairs, note_twice
+from pbrlsvr_plugin.terminal import say
 
 
 def gathered(path: Path | None, overrides: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a YAML file, of `key=value` texts, and of flags; the later ones win.
+    """The options of a YAML file, of `key=value` texts, and of flags; the later ones win, with a note on stderr.
 
     Raises:
         ConfigError: the file is not there or no YAML, or a text is no `key=value`.
     """
     found: dict[str, Any] = _read(path) if path is not None else {}
     before: dict[str, str] = {}
-    for override in overrides:
+    for override in last_pairs(overrides):
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise ConfigError(f"{override!r} is no `key=value`, as in reference.temperature=0.7")
-        if key in before:
-            raise ConfigError(f"{key!r} is given twice, as {before[key]!r} and as {override!r}; leave one of them")
-        before[key] = override
+        if lost := [earlier for earlier in before if earlier.startswith(f"{key}.")]:
+            say(f"note: {key} replaces its whole block, and with it {' and '.join(lost)}, given before", err=True)
+        before[key] = text
         _set(found, key, parse_yaml(text, f"the value in {override!r}"))
     for key, value in flags.items():
         if value is not None:
+            note_twice(key, [*([before[key]] if key in before else []), value])
             _set(found, key, value)
     return found
 

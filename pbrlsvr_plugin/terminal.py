@@ -5,14 +5,12 @@ terminal (escape sequences, carriage returns, bidirectional overrides) nor style
 """
 
 import sys
-from collections.abc import Sequence
 from typing import Any
 from unicodedata import category
 
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperGroup
 
 # Line breaks and tabs have their place; Persian and Indic scripts and emoji are not written without the two joiners.
 _KEPT = frozenset("\n\t\u200c\u200d")
@@ -37,21 +35,6 @@ def plain(text: object) -> str:
         else each.encode("unicode_escape").decode("ascii")
         for each in written
     )  # fmt: skip
-
-
-class Once(TyperGroup):
-    """A group of commands that refuse an option that is given twice: the last one would win in silence."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        # typer brings its own click, or takes the installed one: neither is imported here.
-        name, command, rest = super().resolve_command(ctx, args)
-        if command is not None and not hasattr(command, "commands"):
-            with command.make_context(name, [], parent=ctx, resilient_parsing=True) as inner:
-                order: Sequence[Any] = command.make_parser(inner).parse_args(list(rest))[2]
-            for place, option in enumerate(order):
-                if option.param_type_name == "option" and not option.multiple and option in order[:place]:
-                    raise typer.BadParameter(f"{option.opts[0]} is given twice; leave one of them", ctx=inner)
-        return name, command, rest
 
 
 def say(text: object, *, err: bool = False) -> None:

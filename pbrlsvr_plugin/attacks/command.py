@@ -24,6 +24,7 @@ from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
 from pbrlsvr.languages import parse
 from pbrlsvr_plugin.attacks.problems import TEMPLATE, Case, Problem, builtin_problems, read_problems
 from pbrlsvr_plugin.attacks.responses import ATTACKS
+from pbrlsvr_plugin.last_wins import last_pairs
 from pbrlsvr_plugin.terminal import Screen, say
 from pbrlsvr_plugin.verl import chosen_reward
 
@@ -73,6 +74,7 @@ def run(
         The exit code: 0 if nothing does, 1 if something does, 2 after an error.
     """
     try:
+        option = last_pairs(option, merges=True)
         chosen_by = chosen_reward.of_config(config, option) if config else chosen_reward.named(reward, option)
         function, described = chosen_by
         wanted = languages.replace(",", " ").split() if languages else None

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pbrlsvr_plugin.terminal import Once
+from pbrlsvr_plugin.last_wins import LastWins, last_pairs
 
 
-class _RunByDefault(Once):
+class _RunByDefault(LastWins):
     """What is no command is a model."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -120,7 +120,7 @@ def _fields(option: str, said: list[str] | None) -> dict[str, Any]:
     from pbrlsvr.yaml_files import parse_yaml
 
     found = {}
-    for pair in said or ():
+    for pair in last_pairs(said or (), before=f"{option} "):
         name, equals, value = pair.partition("=")
         if not name or not equals:
             raise ConfigError(f"{option} {pair!r} is not <field>=<value>")

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
+from pbrlsvr_plugin.last_wins import last_pairs
 from pbrlsvr_plugin.plan.advice import Advice, advise
 from pbrlsvr_plugin.plan.batches import Check
 from pbrlsvr_plugin.plan.evaluate import Plan, evaluate, gib
@@ -36,7 +37,7 @@ def run(
 ) -> int:
     """Plan and print. Returns 0 where the recipe fits and its batches divide, 1 where not, 2 where it is in error."""
     try:
-        config = compose(recipe, overrides)
+        config = compose(recipe, last_pairs(overrides, merges=True))
         _require_sense(config, gpus, nodes, gpu_memory)
         set_hardware(config, gpus=gpus, nodes=nodes, model=model)
         plan = evaluate(config, gpu_memory * GIB)

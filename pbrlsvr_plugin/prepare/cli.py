@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
-from pbrlsvr_plugin.terminal import Once, Screen, say
+from pbrlsvr_plugin.last_wins import LastWins
+from pbrlsvr_plugin.terminal import Screen, say
 
 STARTER = Path(__file__).with_name("prepare.yaml")
 STAGES = ("load", "reference", "verify", "translate", "check", "export")
@@ -18,7 +19,7 @@ STAGES = ("load", "reference", "verify", "translate", "check", "export")
 #: The exit code where all went through, and rows are missing that may get an answer.
 ROWS_MISSING = 3
 
-app = typer.Typer(cls=Once, no_args_is_help=True, help="Make multilingual training data with English references.")
+app = typer.Typer(cls=LastWins, no_args_is_help=True, help="Make multilingual training data with English references.")
 
 Arguments = Annotated[
     list[str] | None,

@@ -22,6 +22,7 @@ from pbrlsvr.languages import parse
 from pbrlsvr.tables import COMPRESSED, Malformed, Record, ending, records
 from pbrlsvr.yaml_files import read_yaml
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE
+from pbrlsvr_plugin.last_wins import last_pairs, note_twice
 from pbrlsvr_plugin.prepare.load.mapping import names
 from pbrlsvr_plugin.progress import counted
 from pbrlsvr_plugin.score.columns import Columns, columns_of
@@ -163,13 +164,15 @@ def _options(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
             raise ConfigError(f"the options {argument!r} must be `option: value` pairs, found {found!r:.80}")
         if {"reward_fn", "reward", "defaults"} & found.keys():
             raise ConfigError(f"{argument!r} is a config of veRL; give it as --config {argument}")
+        for key in more.keys() & found.keys():
+            note_twice(str(key), [more[key], found[key]])
         more |= found
-    return pairs, more
+    return last_pairs(pairs, merges=True), more
 
 
 def _pairs(column: Sequence[str]) -> dict[str, str]:
     found = {}
-    for pair in column:
+    for pair in last_pairs(column, before="--column "):
         name, equals, value = pair.partition("=")
         if not (name and equals and value):
             raise ConfigError(f"--column {pair!r} is not <name>=<column>, as in --column response=completion")

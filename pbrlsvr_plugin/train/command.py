@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -11,7 +11,8 @@ import typer
 from omegaconf import DictConfig, OmegaConf
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
-from pbrlsvr_plugin.terminal import Once, Screen, say, say_error
+from pbrlsvr_plugin.last_wins import LastWins, last_pairs
+from pbrlsvr_plugin.terminal import Screen, say, say_error
 from pbrlsvr_plugin.train.preflight import preflight
 from pbrlsvr_plugin.verl import recipe_files
 from pbrlsvr_plugin.verl.compose import compose as compose_on_verl
@@ -22,7 +23,7 @@ from pbrlsvr_plugin.verl.required import require_paths
 NODE = ("NODE_RANK", "MASTER_ADDR")
 PORT = "29500"
 
-recipes = typer.Typer(cls=Once, help="The recipes: list them, show what one sets, copy one to edit it.")
+recipes = typer.Typer(cls=LastWins, help="The recipes: list them, show what one sets, copy one to edit it.")
 
 Name = Annotated[str, typer.Argument(help="A recipe's name, or a file.", metavar="RECIPE")]
 Overrides = Annotated[
@@ -34,12 +35,12 @@ def train(recipe: str, overrides: Sequence[str], *, profile: str | None, dry_run
     """Print the veRL command of a recipe and become it. Returns only without running it, with the exit code."""
     try:
         found = recipe_files.find(recipe)
-        options = with_profile(found, overrides, profile)
+        options = last_pairs(with_profile(found, overrides, profile), merges=True)
         config = compose(found, [option for option in options if not option.startswith("-")])
         arguments = command(found, config, options)
         if not dry_run:
             require_paths(config)
-        for note in (*_given_twice(options), *preflight(config, found.trainer)):
+        for note in preflight(config, found.trainer):
             say(f"note: {note}", err=True)
     except PbrlsvrError as error:
         say_error(error)
@@ -50,16 +51,6 @@ def train(recipe: str, overrides: Sequence[str], *, profile: str | None, dry_run
         # Not a child: signals, the terminal and the exit code are veRL's.
         os.execv(sys.executable, [sys.executable, *arguments])
     return 0
-
-
-def _given_twice(overrides: Sequence[str]) -> Iterator[str]:
-    """Hydra takes the last of two overrides, in silence."""
-    seen: dict[str, str] = {}
-    for override in overrides:
-        name, equals, value = override.lstrip("+~").partition("=")
-        if equals and seen.get(name, value) != value:
-            yield f"{name} is given twice: {value!r} counts, and {seen[name]!r} does not"
-        seen[name] = value
 
 
 def compose(recipe: Recipe, overrides: Sequence[str] = ()) -> DictConfig:
@@ -157,7 +148,7 @@ def show(
     """Print what a recipe sets, resolved: what differs from veRL's defaults."""
     try:
         found = recipe_files.find(recipe)
-        config = compose(found, overrides or ())
+        config = compose(found, last_pairs(overrides or (), merges=True))
         shown = differences(config, OmegaConf.create({})) if full else own(found, config)
         typer.echo(OmegaConf.to_yaml(OmegaConf.create(shown)), nl=False)
     except PbrlsvrError as error:

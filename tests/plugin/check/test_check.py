@@ -248,7 +248,6 @@ def test_what_is_no_local_file_is_said_in_our_words(named, message):
     [
         (("--reward", "hybird"), "no such reward. Did you mean 'hybrid'?"),
         (("--reward", ""), "no such reward"),
-        (("--reward", "format", "--reward", "hybrid"), "--reward is given twice"),
         (("--tokenizer", ""), "--tokenizer='' names none"),
         (("--prompt-key", "question"), "it lacks the columns ['question']"),
     ],

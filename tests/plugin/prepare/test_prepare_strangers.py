@@ -104,8 +104,6 @@ def test_a_pattern_names_files_and_no_two_rows_have_one_id(tmp_path):
         ("check: {length_ratio_of: {zh: [0.5, 2], ZH: [0.1, 3]}}", (), "the same language"),
         ("export: {formats: [verl, verl]}", (), "'verl' stands twice"),
         ("load: {configs: [a, a]}", (), "'a' stands twice"),
-        ("", ("seed=1", "seed=2"), "'seed' is given twice, as 'seed=1' and as 'seed=2'"),
-        ("", ("--seed", "1", "--seed", "2"), "--seed is given twice"),
         ("", ("translate.prompt=/tmp",), "there is no prompt '/tmp' (it is no file)"),
         ("", ("export.split.test=40",), "none would be left to train on"),
         ("", ("check.meaning={method: cosine, threshold: 0.5, embedding: {model: /no}}",), "check.meaning: model="),

@@ -17,10 +17,11 @@ pytest.importorskip("comet_ml", reason="needs comet-ml: pip install pbrlsvr[trac
 
 from omegaconf import OmegaConf
 
+from pbrlsvr_plugin.secrets import without_secrets
 from pbrlsvr_plugin.verl.compose import compose
 from pbrlsvr_plugin.verl.dump import Dump, line, row
 from pbrlsvr_plugin.verl.patches import PATCHES
-from pbrlsvr_plugin.verl.tracking import samples_of, without_secrets
+from pbrlsvr_plugin.verl.tracking import samples_of
 
 
 def test_verl_has_no_comet_of_its_own_and_the_lines_that_the_patch_answers_are_there():
