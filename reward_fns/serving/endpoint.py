@@ -25,13 +25,14 @@ from tenacity import (
 )
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError, ServiceError
+from pbrlsvr.serving.endpoint_errors import BadResponse, BusyError, RejectedError, UntrustedError
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.exchange import Answer, ExchangeError, exchange, new_client
 from pbrlsvr.serving.failover import Attempts, Server, retry_after
 from pbrlsvr.serving.fixes import fix, shown
 from pbrlsvr.serving.keys import Secrets, keep_out_of_logs, key_for, key_variable
 
-__all__ = ["BadResponse", "BusyError", "Endpoint", "EndpointOptions", "RejectedError"]
+__all__ = ["BadResponse", "BusyError", "Endpoint", "EndpointOptions", "RejectedError", "UntrustedError"]
 
 T = TypeVar("T")
 
@@ -44,29 +45,6 @@ _MOST_BYTES_SHOWN = 2**16
 _LENGTH_OF_A_SECRET = 16
 _SHORTEST_PAUSE_S = 0.5
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
-
-
-class BadResponse(ServiceError):  # noqa: N818
-    """Answers that cannot be used: the server works, and this request may be to blame.
-
-    Raised by the `read` of `Endpoint.post` so that the request is repeated, and by `post` where that did not help.
-    """
-
-
-class RejectedError(ServiceError):
-    """The server refuses the request, and would again."""
-
-    def __init__(self, message: str, status: int = 0, body: str = ""):
-        super().__init__(message)
-        self.status, self.body = status, body
-
-
-class BusyError(ServiceError):
-    """Every server asks for a pause (429 with Retry-After) that is longer than this request may wait."""
-
-    def __init__(self, message: str, seconds: float):
-        super().__init__(message)
-        self.seconds = seconds
 
 
 async def until_one_fails(requests: Iterable[Coroutine[Any, Any, None]]) -> PbrlsvrError | None:
@@ -111,13 +89,14 @@ class Endpoint:
         Args:
             path: below the base URL, such as "/embeddings".
             payload: sent as JSON.
-            read: takes the parsed JSON; raises `BadResponse` to have the request repeated. The answer's start is shown
-                beside its message.
+            read: takes the parsed JSON; raises `BadResponse` to have the request repeated, `UntrustedError` to end it.
+                The answer's start is shown beside the message of the first.
             most_bytes: the largest answer that is read, unpacked.
 
         Raises:
             RejectedError: the servers refuse the request (a 4xx that a repetition does not fix).
             BadResponse: they answer, and never with what can be used.
+            UntrustedError: an answer shows that others of this server cannot be used either.
             ServiceError: no answer that can be used, after `retries` or `deadline_s`; with the reason and the fix.
             ConfigError: the key in the environment cannot be sent.
         """
@@ -255,6 +234,9 @@ class _Request:
             return read(json.loads(answer.body.decode("utf-8-sig")))
         except BadResponse as error:
             reason = shown(str(error), self.secrets)
+        except UntrustedError as error:
+            server.failed(str(error), None)
+            raise UntrustedError(f"{server.url}{self.path}: {error}") from error
         except PbrlsvrError:
             raise
         except Exception as error:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from pbrlsvr.errors import ModelError, PbrlsvrError
 from pbrlsvr.models.embedding.dimension import dimension_of
 from pbrlsvr.models.embedding.options import Unprompted
+from pbrlsvr.models.embedding.order import OrderCheck
 from pbrlsvr.models.embedding.pooling import LARGEST_NORM, SMALLEST_NORM, are_usable, norms, plain_text, pooled
 from pbrlsvr.models.embedding.text_splitter import TextSplitter
 from pbrlsvr.serving.batcher import Failure
-from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, until_one_fails
+from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, UntrustedError, until_one_fails
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class EndpointEncoder:
         # How many more answers that cannot be used are laid to the texts; none, until one was right.
         self._trust = 0
         self._warned: set[str] = set()
-        self._first: Vector = np.zeros(0)
+        first = self._splitter.prompt + _FIRST_TEXT
+        self._order = OrderCheck(options.model, first, len(options.endpoint.urls))
 
     def run(self, texts: Sequence[str | Unprompted]) -> list[Any]:
         """Unit vectors, `[N]` texts -> `[N, d]`; a `Failure` for a text that the servers cannot take.
@@ -108,7 +110,11 @@ class EndpointEncoder:
                 await self._settle_format()
             except PbrlsvrError as error:
                 return [Failure(error)] * len(pieces)
-        failure = await until_one_fails(self._embed(batch, pieces, results) for batch in self._batches(pieces))
+        failure = await until_one_fails(
+            self._embed(batch, pieces, results, place) for batch, place in self._batches(pieces)
+        )
+        if isinstance(failure, UntrustedError):  # what else was answered meanwhile may be as wrong
+            return [Failure(failure)] * len(pieces)
         if failure is not None:
             return [Failure(failure) if result is None else result for result in results]
         found = [result for result in results if result is not None]
@@ -118,30 +124,48 @@ class EndpointEncoder:
 
     def _is_constant(self, pieces: list[str], found: list[Vector | Failure]) -> bool:
         """Whether all texts have the vector of the first text that was asked for, though they are others."""
-        first = self._splitter.prompt + _FIRST_TEXT
+        first, known = self._order.text, self._order.known
         others = [
             row for piece, row in zip(pieces, found, strict=True) if piece != first and not isinstance(row, Failure)
         ]
-        return bool(others) and all(float(row @ self._first / norms(row)) > _CONSTANT for row in others)
+        return bool(others) and all(float(row @ known / norms(row)) > _CONSTANT for row in others)
 
-    def _batches(self, pieces: list[str]) -> Iterator[list[int]]:
-        """Rows of `pieces` for each request; texts of about the same length together, so that a server pads little."""
+    def _batches(self, pieces: list[str]) -> Iterator[tuple[list[int], int | None]]:
+        """Rows of `pieces` for each request, and where in it the known text goes, if it does.
+
+        Texts of about the same length go together, so that a server pads little.
+        """
         limits, batch, characters = self.options.endpoint, list[int](), 0
+        self._order.count(len(pieces))
         for row in sorted(range(len(pieces)), key=lambda row: len(pieces[row]), reverse=True):
-            full = len(batch) >= limits.max_texts or characters + len(pieces[row]) > limits.max_characters
-            if batch and full:
-                yield batch
+            takes_known = self._takes_known()
+            taken = characters + takes_known * len(self._order.text)
+            full = len(batch) + takes_known >= limits.max_texts
+            if batch and (full or taken + len(pieces[row]) > limits.max_characters):
+                yield self._planned(batch)
                 batch, characters = [], 0
             batch.append(row)
             characters += len(pieces[row])
         if batch:
-            yield batch
+            yield self._planned(batch)
 
-    async def _embed(self, batch: list[int], pieces: list[str], results: list[Any]) -> None:
+    def _takes_known(self) -> bool:
+        return self.options.endpoint.max_texts > 1 and self._order.is_due()
+
+    def _planned(self, batch: list[int]) -> tuple[list[int], int | None]:
+        # One text has no order, unless no request can have more beside the known one.
+        several = len(batch) > 1 or self.options.endpoint.max_texts == 2
+        return batch, self._order.place(len(batch)) if several and self._takes_known() else None
+
+    async def _embed(self, batch: list[int], pieces: list[str], results: list[Any], place: int | None = None) -> None:
         """Fills the rows of one batch; a text that is refused, or has no usable vector, fails alone."""
         try:
-            vectors = await self._post([pieces[row] for row in batch], self._format, strict=len(batch) == 1)
+            self._order.require_trust()
+            alone = len(batch) == 1 and place is None
+            vectors = await self._post([pieces[row] for row in batch], self._format, strict=alone, place=place)
         except (RejectedError, BadResponse) as error:
+            if place is not None:
+                self._order.not_seen()
             if not self._may_be_the_text(error):
                 raise
             if len(batch) == 1:
@@ -173,10 +197,10 @@ class EndpointEncoder:
 
         Bytes take a quarter of the room and no time to parse. Some servers have none, or of another number format.
         """
-        text = [self._splitter.prompt + _FIRST_TEXT]
+        text = [self._order.text]
         (numbers,) = await self._post(text, "float", strict=True)
         assert numbers is not None
-        self._first = numbers / norms(numbers)
+        self._order.known = numbers / norms(numbers)
         self._dimension, self._format = len(numbers), "float"
         try:
             (from_bytes,) = await self._post(text, "base64", strict=True)
@@ -190,16 +214,21 @@ class EndpointEncoder:
         else:
             self._format = "base64"
 
-    async def _post(self, texts: list[str], form: str, strict: bool) -> list[Vector | None]:
+    async def _post(
+        self, texts: list[str], form: str, strict: bool, place: int | None = None
+    ) -> list[Vector | None]:
+        if place is not None:
+            texts = [*texts[:place], self._order.text, *texts[place:]]
         model = self.options.endpoint.served_model or self.options.model
         payload = {"model": model, "input": texts, "encoding_format": form}
         most = _ANSWER_BYTES + len(texts) * (self._dimension or _MOST_DIMENSIONS) * _NUMBER_BYTES
-        found = await self._endpoint.post("/embeddings", payload, partial(self._read, len(texts), form, strict), most)
+        read = partial(self._read, len(texts), form, strict, place)
+        found = await self._endpoint.post("/embeddings", payload, read, most)
         # One bad text costs a failure for each halving of its batch.
         self._trust = self.options.endpoint.max_texts.bit_length() + 3
         return found
 
-    def _read(self, count: int, form: str, strict: bool, body: Any) -> list[Vector | None]:
+    def _read(self, count: int, form: str, strict: bool, place: int | None, body: Any) -> list[Vector | None]:
         vectors = _vectors(body, count, form)
         self._warn_of_another(body.get("model"))
         sizes = [len(vector) for vector in vectors if vector is not None]
@@ -220,7 +249,11 @@ class EndpointEncoder:
                 f"{len(wrong)} of {count} vectors are no lists of numbers, or have a norm outside of {SMALLEST_NORM:g} "
                 f"to {LARGEST_NORM:g}: {wrong[:5]!r}"
             )
-        return [vector if fine else None for vector, fine in zip(vectors, usable, strict=True)]
+        vectors = [vector if fine else None for vector, fine in zip(vectors, usable, strict=True)]
+        if place is not None:
+            self._order.look(vectors, place)
+            del vectors[place]
+        return vectors
 
     def _warn_of_another(self, said: Any) -> None:
         """Some servers ignore which model they are asked for, and say which one it was."""

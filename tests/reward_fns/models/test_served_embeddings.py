@@ -2,6 +2,8 @@ import asyncio
 import base64
 import json
 import logging
+import random
+import re
 import threading
 import time
 from itertools import pairwise
@@ -12,6 +14,7 @@ import pytest
 from pbrlsvr.errors import ConfigError, ModelError, ServiceError
 from pbrlsvr.models.embedding.embedder import EncoderLoader, embedder
 from pbrlsvr.models.embedding.options import EmbeddingOptions
+from pbrlsvr.models.embedding.order import AT_FIRST, TEXTS_PER_LOOK
 from pbrlsvr.models.embedding.served import EndpointEncoder
 from pbrlsvr.models.embedding.text_splitter import TextSplitter
 from pbrlsvr.serving.batcher import Failure
@@ -22,6 +25,7 @@ KEY = "sk-very-secret-0123456789"
 LONG = " ".join(f"Step {i}: Ana has {i} apples and {2 * i} pears." for i in range(120))
 REST = [0.0] * 381
 FIRST = 2  # requests for one vector as numbers and as bytes, before all others
+KNOWN = "Ana has 17 apples and gives away 6."  # goes along with some requests
 TEXTS = ["Ana has 17 apples.", "Ana hat 17 Äpfel.", "আনার ১৭টি আপেল আছে।", "17", "\u200eشقيقة", "", LONG, LONG[::-1]]
 
 
@@ -76,6 +80,10 @@ def encoder(model, *servers, max_tokens=None, prompt=None, **options):
     )
 
 
+def local_vectors(model, texts):
+    return EncoderLoader.of(EmbeddingOptions(model)).load().run(texts)
+
+
 def in_turn(*spoilers):
     left = list(spoilers)
     return lambda rows, request: (left.pop(0) if len(left) > 1 else left[0])(rows, request)
@@ -110,7 +118,7 @@ def test_a_request_holds_no_more_texts_and_characters_than_allowed(vector_server
     texts = [f"{i} " + "x" * i for i in range(40)]
     vectors = encoder(minilm, server, max_texts=4, max_characters=60).run(texts)
     inputs = [request.body["input"] for request in server.requests[FIRST:]]
-    assert sorted(text for batch in inputs for text in batch) == sorted(texts)
+    assert sorted(text for batch in inputs for text in batch if text != KNOWN) == sorted(texts)
     assert all(len(batch) <= 4 for batch in inputs)
     assert all(sum(map(len, batch)) <= 60 for batch in inputs if len(batch) > 1)
     for text, vector in zip(texts, vectors, strict=True):
@@ -141,6 +149,107 @@ def test_a_shuffled_index_is_put_in_order(vector_server, minilm):
     texts = ["a", "bb", "ccc"]
     vectors = encoder(minilm, vector_server(lambda rows, request: {"data": rows[::-1]})).run(texts)
     assert all(one[0] < two[0] for one, two in pairwise(vectors))
+
+
+def moved(order):
+    """A server that gives each text the vector of another, under valid indices."""
+
+    def change(body, request):
+        rows = body["data"]
+        vectors = [rows[at]["embedding"] for at in order(list(range(len(rows))), request.body["input"])]
+        return {"data": [{"index": at, "embedding": vector} for at, vector in enumerate(vectors)]}
+
+    return change
+
+
+ORDERS = {
+    "reversed": lambda places, texts: places[::-1],
+    "turned": lambda places, texts: places[1:] + places[:1],
+    "shuffled": lambda places, texts: random.Random(7).sample(places, len(places)),
+    "by length": lambda places, texts: sorted(places, key=lambda at: len(texts[at])),
+    "halves exchanged": lambda places, texts: places[len(places) // 2 :] + places[: len(places) // 2],
+    "hits of a cache first": lambda places, texts: sorted(places, key=lambda at: texts[at] != KNOWN),
+    "only long requests": lambda places, texts: places[::-1] if len(places) > 8 else places,
+}
+MIXED = [f"{who} has {n} pears." + " Then more." * (n % 5) for n in range(12) for who in ("Ana", "Bo", "Cy")]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_server_that_mixes_up_the_order_of_a_request_is_an_error_with_its_name_and_both_cosines(
+    serve, minilm, order
+):
+    random.seed(1)  # decides where the known text goes
+    server = serve(moved(ORDERS[order]))
+    remote = encoder(minilm, server, retries=0)
+    failed = remote.run(MIXED)
+    assert all(isinstance(each, Failure) for each in failed)  # also what other requests were answered
+    (said,) = {str(each.error) for each in failed}
+    assert f"{server.url}/embeddings" in said
+    cosines = [float(found) for found in re.findall(r"(-?\d\.\d{3})", said)]
+    assert cosines[0] < 0.9 < 0.99 < cosines[1]
+    assert "serving.endpoint.max_texts=1" in said
+    asked = len(server.requests)
+    assert all(isinstance(each, Failure) for each in remote.run(["a", "b"]))  # and is not asked again
+    assert len(server.requests) == asked
+    alone = encoder(minilm, server, max_texts=1).run(MIXED[:3])
+    np.testing.assert_allclose(np.stack(alone), np.stack(local_vectors(minilm, MIXED[:3])), atol=1e-5)
+
+
+def test_a_server_that_begins_to_mix_up_texts_later_is_noticed(serve, minilm):
+    mixes = threading.Event()
+    reverse = moved(ORDERS["reversed"])
+    server = serve(lambda body, request: reverse(body, request) if mixes.is_set() else body)
+    remote = encoder(minilm, server)
+    assert not any(isinstance(each, Failure) for each in remote.run(MIXED * 10))
+    mixes.set()
+    runs = [remote.run([f"{n} {text}" for text in MIXED]) for n in range(4)]
+    assert all(isinstance(each, Failure) for each in runs[-1])
+
+
+def test_of_several_servers_one_with_another_model_is_named(serve, minilm):
+    rotate = np.roll(np.eye(384, dtype="<f4"), 5, axis=0)
+
+    def another(body, request):
+        for row in body["data"]:
+            vector = row["embedding"]
+            vector = np.frombuffer(base64.b64decode(vector), "<f4") if isinstance(vector, str) else np.array(vector)
+            row["embedding"] = (vector @ rotate).tolist()
+        return body
+
+    servers = [serve(), serve(), serve(another)]
+    failed = encoder(minilm, *servers).run(MIXED * 5)
+    (said,) = {str(each.error) for each in failed}
+    assert any(f"{server.url}/embeddings" in said for server in servers)
+    assert "do all URLs serve it, and in the same precision?" in said
+
+
+@pytest.mark.parametrize(("max_texts", "texts"), [(32, 5_000), (2, 400), (1, 400), (7, 3)])
+def test_looking_costs_one_text_in_a_hundred(vector_server, minilm, max_texts, texts):
+    server = vector_server()
+    remote = encoder(minilm, server, max_texts=max_texts)
+    vectors = remote.run([f"{i}" + "x" * (i % 90) for i in range(texts)])
+    assert not any(isinstance(vector, Failure) for vector in vectors)
+    inputs = [request.body["input"] for request in server.requests[FIRST:]]
+    assert all(len(batch) <= max_texts for batch in inputs)
+    places = [batch.index(KNOWN) for batch in inputs if KNOWN in batch]
+    assert 0 not in places
+    assert len(places) <= AT_FIRST + texts / TEXTS_PER_LOOK
+    assert len(places) >= (0 if max_texts == 1 else 1 if texts < max_texts else texts / TEXTS_PER_LOOK)
+
+
+def test_noise_of_another_precision_and_of_other_lengths_is_no_other_order(minilm, http_server):
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    halved = SentenceTransformer(minilm, device="cpu").to(torch.bfloat16)
+
+    def answer(request):
+        texts = request.body["input"]
+        vectors = halved.encode(texts, batch_size=len(texts), convert_to_tensor=True).float().tolist()
+        return {"data": [{"index": at, "embedding": vector} for at, vector in enumerate(vectors)]}
+
+    vectors = encoder(minilm, http_server(answer), timeout_s=60.0).run([*TEXTS, *MIXED, *TEXTS[::-1]])
+    assert not any(isinstance(vector, Failure) for vector in vectors)
 
 
 FAULTS = {
