@@ -28,7 +28,7 @@ from pbrlsvr_plugin.prepare.requests.asking import (
     check_server,
     tokens_of,
 )
-from pbrlsvr_plugin.prepare.requests.concurrent import Failures, in_order
+from pbrlsvr_plugin.prepare.requests.concurrent import Failures, RefusedAnswer, in_order
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.progress import counted
 
@@ -135,8 +135,8 @@ class Asking:
         asker = Asker(self._chat, self._journal)
 
         async def work(ask: Ask) -> bool:
-            # A model that says nothing, three times, has said nothing: the journal has that.
-            with suppress(EmptyAnswer):
+            # A model that says nothing, three times, or that a filter silences, has said nothing: the journal has that.
+            with suppress(EmptyAnswer, RefusedAnswer):
                 await asker.ask([dict(each) for each in ask.request.messages], self._settings.seed, ask.sample)
             return True
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, PbrlsvrError
+from pbrlsvr.serving.chat import FILTERED
 from pbrlsvr_plugin.evaluate.asking import Asking
 from pbrlsvr_plugin.evaluate.benchmarks import Question
 from pbrlsvr_plugin.evaluate.downloads import Source
@@ -53,7 +54,7 @@ def _run(settings: Settings, out: Path, name: str, journal: Journal) -> int:
         languages = Counter(each.language for each in questions if each.data == data)
         say(f"{data}: {languages.total():,} questions in {len(languages)} languages ({', '.join(languages)})")
     asking.ask(questions)
-    counts, missing = _write_samples(asking, questions, out)
+    counts, missing, refused = _write_samples(asking, questions, out)
     content = {
         "name": name,
         "settings": settings.as_json(),
@@ -67,6 +68,12 @@ def _run(settings: Settings, out: Path, name: str, journal: Journal) -> int:
         Screen().print(summary(data, found))
     for line in asking.errors:
         say(line, err=True)
+    if refused:
+        say(
+            f"{refused:,} samples were refused by the server's filter ({FILTERED}) and count as they are, without "
+            "an answer as wrong; they are not asked for again: give another --out for that",
+            err=True,
+        )
     if missing:
         say(
             f"{missing:,} samples have no answer and are in no figure; run the same command again to ask for them",
@@ -107,9 +114,10 @@ def _require_instructions(asking: Asking, questions: Sequence[Question]) -> None
         asking.messages(question)
 
 
-def _write_samples(asking: Asking, questions: Sequence[Question], out: Path) -> tuple[Counted, int]:
-    """Writes samples.jsonl, whole or not at all. Returns what it counted, and how many samples have no answer."""
-    written, found = 0, Counted()
+def _write_samples(asking: Asking, questions: Sequence[Question], out: Path) -> tuple[Counted, int, int]:
+    """Writes samples.jsonl, whole or not at all. Returns what it counted, and how many samples have no answer, and how
+    many the server's filter has refused."""
+    written, refused, found = 0, 0, Counted()
     total = len(questions) * asking.samples
     asks = ((ask, asking.response(ask)) for ask in asking.asks(questions))
     spoken = ((ask.question, ask.sample, response) for ask, response in asks if response is not None)
@@ -118,8 +126,9 @@ def _write_samples(asking: Asking, questions: Sequence[Question], out: Path) -> 
             file.write(json_line(row))
             count(found, row)
             written += 1
+            refused += row["finish_reason"] == FILTERED
             show(1)
-    return found, total - written
+    return found, total - written, refused
 
 
 def _figures(

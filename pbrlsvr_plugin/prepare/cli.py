@@ -3,7 +3,7 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,28 +138,44 @@ def _run(
     yes: bool,
 ) -> int:
     unanswered: dict[str, int] = {}
+    refused: dict[str, int] = {}
 
     def work(runner: Any) -> None:
-        from pbrlsvr_plugin.prepare.requests.concurrent import UNANSWERED
+        from pbrlsvr_plugin.prepare.requests.concurrent import REFUSED, UNANSWERED
 
         reports = runner.run(stages, redo, alone=alone)
         _show_table(reports)
         if stages[-1] == STAGES[-1]:
             say(f"written to {runner.config.out}")
-        unanswered.update({each["name"]: each["rejected"].get(UNANSWERED, 0) for each in reports})
+        for counts, reason in ((unanswered, UNANSWERED), (refused, REFUSED)):
+            counts.update({each["name"]: each["rejected"][reason] for each in reports if each["rejected"].get(reason)})
 
     code = _with_runner(arguments, flags, work, yes=yes)
-    lost = {name: count for name, count in unanswered.items() if count}
-    if code or not lost:
+    if code:
         return code
-    redone = ["--redo"] if alone else [text for name in lost for text in ("--redo", name)]
-    counts = " and ".join(f"{count:,} in the stage {name!r}" for name, count in lost.items())
-    say(
-        f"rows are missing that got no answer, and may get one: {counts}. To ask for these again:\n"
-        f"  {shlex.join(['pbrlsvr', 'prepare', *again, *redone])}",
-        err=True,
-    )
-    return ROWS_MISSING
+    if refused:
+        say(
+            f"rows were refused by the server's filter (content_filter), and a plain run does not ask again: "
+            f"{_counted(refused)}. Another model, prompt or temperature may pass; to ask for the same again:\n"
+            f"  {_redo(again, refused, alone, [f'{name}.again_if_refused=true' for name in refused])}",
+            err=True,
+        )
+    if unanswered:
+        say(
+            f"rows are missing that got no answer, and may get one: {_counted(unanswered)}. To ask for these again:\n"
+            f"  {_redo(again, unanswered, alone)}",
+            err=True,
+        )
+    return ROWS_MISSING if unanswered else 0
+
+
+def _counted(rows: Mapping[str, int]) -> str:
+    return " and ".join(f"{count:,} in the stage {name!r}" for name, count in rows.items())
+
+
+def _redo(again: Sequence[str], stages: Iterable[str], alone: bool, more: Sequence[str] = ()) -> str:
+    redone = ["--redo"] if alone else [text for name in stages for text in ("--redo", name)]
+    return shlex.join(["pbrlsvr", "prepare", *again, *more, *redone])
 
 
 def _with_runner(

@@ -6,12 +6,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from pbrlsvr.serving.endpoint import BadResponse, Endpoint
+from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError
 
 # Tokens of an answer where the request names no limit, and of what a chat template puts around a message.
 _LONGEST_ANSWER = 2**20
 _TEMPLATE_TOKENS = 1024
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
+
+#: The `finish_reason` of an answer that the server's filter took away or cut off, or of a refusal in its own field.
+FILTERED = "content_filter"
+# What servers call that, beside OpenAI's word: Anthropic's, Google's, Amazon's, Zhipu's.
+_FILTERED = {
+    FILTERED, "contentfilter", "refusal", "safety", "sensitive", "recitation", "prohibited_content", "blocklist",
+    "blocked", "spii", "guardrail_intervened",
+}  # fmt: skip
+# The same, said of the question with a status: Azure's, OpenAI's, DeepSeek's and DashScope's words.
+_FILTERED_QUESTION = re.compile(
+    r"(?i)content[_ ]?filter|content management policy|ResponsibleAIPolicyViolation|content exists risk"
+    r"|data[_ ]?inspection[_ ]?failed|inappropriate content|usage polic(?:y|ies)"
+)
+_STATUS_OF_A_FILTER = frozenset({400, 403, 422, 451})
 
 
 @dataclass(frozen=True)
@@ -21,7 +35,8 @@ class Completion:
     Attributes:
         text: the answer, without the reasoning.
         reasoning: what the model thought before, "" where it does not show that.
-        finish_reason: "stop", "length" (cut off at max_tokens), or another word of the server.
+        finish_reason: "stop", "length" (cut off at max_tokens), "content_filter" (refused by the server's filter, or by
+            the model in the field `refusal`), or another word of the server.
         usage: "prompt_tokens" and "completion_tokens" of the request that gave it, shared by all its completions;
             without a count that is missing, or that the request cannot have.
     """
@@ -107,8 +122,23 @@ def _completion(choice: Any, usage: dict[str, int]) -> Completion | None:
     reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning")) or ""
     if not reasoning:
         reasoning, text = split_thinking(text)
-    reason = choice.get("finish_reason")
-    return Completion(text, reasoning, reason if isinstance(reason, str) and _WORD.fullmatch(reason) else "", usage)
+    found = choice.get("finish_reason")
+    reason = found if isinstance(found, str) and _WORD.fullmatch(found) else ""
+    if reason.casefold() in _FILTERED or (not text and _text(message.get("refusal"))):
+        reason = FILTERED
+    return Completion(text, reasoning, reason, usage)
+
+
+def is_filtered(error: RejectedError) -> bool:
+    """Whether a request is refused because the server's filter does not want the question.
+
+    Example:
+        >>> is_filtered(RejectedError("", 400, '{"error": {"code": "content_filter"}}'))
+        True
+        >>> is_filtered(RejectedError("", 400, "too many tokens"))
+        False
+    """
+    return error.status in _STATUS_OF_A_FILTER and bool(_FILTERED_QUESTION.search(error.body))
 
 
 def _text(content: Any) -> str | None:

@@ -29,7 +29,7 @@ from pbrlsvr_plugin.prepare.requests.asking import (
     read_prompt,
     user_turn,
 )
-from pbrlsvr_plugin.prepare.requests.concurrent import UNANSWERED, Failures, in_order, reason_of
+from pbrlsvr_plugin.prepare.requests.concurrent import UNANSWERED, Failures, RefusedAnswer, in_order, reason_of
 from pbrlsvr_plugin.prepare.requests.journal import request_key
 from pbrlsvr_plugin.prepare.stage import Context, Estimate, Reject, Row, Rows, Stage, needed_for
 
@@ -83,7 +83,7 @@ class Reference(Stage):
                     request = chat_request(options, user_turn(filled), self._context.seed, candidate, 0)
                     yield request_key(kind, **request, **extra), len(filled)
 
-        return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS, options.takes_thoughts)
+        return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS, options)
 
     def facts(self) -> Mapping[str, Any]:
         return self._facts
@@ -100,16 +100,23 @@ class Reference(Stage):
         prompt = read_prompt(options.prompt, "{question}")
         asker = Asker(options, self._context.journal)
 
-        async def candidate(question: str, number: int) -> dict[str, str]:
-            for attempt in range(options.attempts):
-                answer = await asker.ask(fill(prompt, question=question), seed, number, attempt)
-                if answer["finish_reason"] != CUT_OFF:
-                    break
+        async def candidate(question: str, number: int) -> dict[str, str] | RefusedAnswer:
+            try:
+                for attempt in range(options.attempts):
+                    answer = await asker.ask(fill(prompt, question=question), seed, number, attempt)
+                    if answer["finish_reason"] != CUT_OFF:
+                        break
+            except RefusedAnswer as error:
+                return error
             return self._candidate(answer)
 
         async def candidates(row: Row) -> list[dict[str, str]]:
             wanted = (candidate(row["english"], number) for number in range(options.candidates))
-            return list(await asyncio.gather(*wanted))
+            found = await asyncio.gather(*wanted)
+            whole = [each for each in found if not isinstance(each, RefusedAnswer)]
+            if not whole:
+                raise next(each for each in found if isinstance(each, RefusedAnswer))
+            return whole
 
         window = 4 * options.max_concurrency
         for row, found in in_order(rows, candidates, window, Failures(options.give_up_after), asker.aclose):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, ServiceError
-from pbrlsvr.serving.chat import Completion, chat
-from pbrlsvr.serving.endpoint import BusyError, Endpoint
-from pbrlsvr_plugin.prepare.requests.concurrent import Answers, RateLimit
+from pbrlsvr.serving.chat import FILTERED, Completion, chat, is_filtered
+from pbrlsvr.serving.endpoint import BusyError, Endpoint, RejectedError
+from pbrlsvr_plugin.prepare.requests.concurrent import Answers, RateLimit, RefusedAnswer
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.requests.options import ChatOptions
 from pbrlsvr_plugin.prepare.stage import Estimate
@@ -32,7 +32,7 @@ class EmptyAnswer(ServiceError):  # noqa: N818
 
 
 def is_empty(answer: Mapping[str, Any], thought_counts: bool = False) -> bool:
-    r"""Whether an answer says nothing: it has no letter and no digit. One that was cut off is not empty.
+    r"""Whether an answer says nothing: it has no letter and no digit. One that was cut off or refused is not empty.
 
     With `thought_counts`, what the model thought before an answer of nothing is wanted as well.
 
@@ -40,7 +40,13 @@ def is_empty(answer: Mapping[str, Any], thought_counts: bool = False) -> bool:
     True
     """
     said = answer["text"] + (answer["thinking"] if thought_counts else "")
-    return not any(map(str.isalnum, said)) and answer["finish_reason"] != "length"
+    return not any(map(str.isalnum, said)) and answer["finish_reason"] not in ("length", FILTERED)
+
+
+def is_asked_again(answer: Mapping[str, Any], options: ChatOptions) -> bool:
+    """Whether an answer that the journal has is asked for once more: an empty one; a refusal where that is wanted."""
+    refused = answer["finish_reason"] == FILTERED
+    return is_empty(answer, options.takes_thoughts) or (refused and options.again_if_refused)
 
 
 def tokens_of(usage: Mapping[str, Any], name: str) -> int:
@@ -80,6 +86,7 @@ class Asker:
             attempt: counts up where an answer was cut off and is asked for again.
 
         Raises:
+            RefusedAnswer: the server's filter does not let it pass; the journal keeps that.
             RejectedError: the server refuses the request.
             ServiceError: no usable answer.
         """
@@ -87,11 +94,16 @@ class Asker:
         request = chat_request(self._options, messages, seed, candidate, attempt)
         key, length = request_key("chat", **request), sum(len(message["content"]) for message in messages)
         asked = partial(self._ask_again, key, request, length)
-        answer: dict[str, Any] = await self.answers.get(key, asked, self._is_empty)
+        answer: dict[str, Any] = await self.answers.get(key, asked, partial(self._is_useless, key))
         if hash(key) not in self._counted:
             self._counted.add(hash(key))
             for name in self.tokens:
                 self.tokens[name] += tokens_of(answer["usage"], name)
+        if answer["finish_reason"] == FILTERED:
+            raise RefusedAnswer(
+                f"the server's filter has refused it: the model {self._options.model!r} gave "
+                f"{len(answer['text'])} characters (finish_reason {FILTERED!r})"
+            )
         if self._is_empty(answer):
             raise EmptyAnswer(
                 f"the model {self._options.model!r} has answered with nothing, {_EMPTY_TRIES} times (finish_reason "
@@ -122,6 +134,10 @@ class Asker:
                 break
         return answer
 
+    def _is_useless(self, key: str, answer: Mapping[str, Any]) -> bool:
+        """Whether what the journal has is asked for again; a refusal where that is wanted, once a run."""
+        return is_asked_again(answer, self._options) and (self._is_empty(answer) or hash(key) not in self._counted)
+
     def _is_empty(self, answer: Mapping[str, Any]) -> bool:
         return is_empty(answer, self._options.takes_thoughts)
 
@@ -129,7 +145,12 @@ class Asker:
         fields = {name: value for name, value in request.items() if name not in ("candidate", "attempt")}
         async with self._slot():
             estimate = await self._limit.wait(characters)
-            completion = (await self._when_open(fields))[0]
+            try:
+                completion = (await self._when_open(fields))[0]
+            except RejectedError as error:
+                if not is_filtered(error):
+                    raise
+                completion = Completion("", "", FILTERED, {})
         usage = {name: tokens_of(completion.usage, name) for name in self.tokens}
         self._limit.used(estimate, sum(usage.values()), usage["completion_tokens"])
         return {
@@ -185,7 +206,7 @@ def user_turn(prompt: str) -> list[dict[str, str]]:
 
 
 def estimate_of(
-    requests: Iterable[tuple[str, int]], journal: Journal, answer_tokens: int, takes_thoughts: bool = False
+    requests: Iterable[tuple[str, int]], journal: Journal, answer_tokens: int, options: ChatOptions
 ) -> Estimate:
     """The estimate for requests, given as the key and the characters of the prompt; each key counts once.
 
@@ -198,7 +219,7 @@ def estimate_of(
             continue
         seen.add(hash(key))
         answer = journal.get(key)
-        if answer is None or (isinstance(answer, dict) and is_empty(answer, takes_thoughts)):
+        if answer is None or (isinstance(answer, dict) and is_asked_again(answer, options)):
             new, characters = new + 1, characters + length
         else:
             known += 1

@@ -43,6 +43,9 @@ class Failures:
         """
         if isinstance(error, ConfigError | ModelError | MissingDependencyError):
             raise error
+        if isinstance(error, RefusedAnswer):  # which a server gives that works
+            self.answered()
+            return
         if isinstance(error, RejectedError) and error.status not in _OF_THE_ROW:
             raise error
         self._count += 1
@@ -53,12 +56,21 @@ class Failures:
             ) from error
 
 
+class RefusedAnswer(ServiceError):  # noqa: N818
+    """The server's filter does not let a question or its answer pass; asked again, it would say the same."""
+
+
+#: The reason of a row that the server's filter does not let pass.
+REFUSED = "refused"
 #: The reason of a row that got no answer although nothing is wrong with it: asked again, it may have one.
 UNANSWERED = "unanswered"
 
 
 def reason_of(error: PbrlsvrError, refused: str) -> str:
-    """The reason under which a row is rejected: `refused` where the server does not want it, else `UNANSWERED`."""
+    """The reason under which a row is rejected: `refused` where the server does not want it, `REFUSED` where its filter
+    does not, else `UNANSWERED`."""
+    if isinstance(error, RefusedAnswer):
+        return REFUSED
     return UNANSWERED if isinstance(error, ServiceError) and not isinstance(error, RejectedError) else refused
 
 

@@ -48,6 +48,9 @@ class ChatOptions(Block):
     """A limit of the service, of prompts and answers together; 0 is none."""
     give_up_after: int = operational(20, ge=1)
     """So many failed requests in a row stop the run."""
+    again_if_refused: bool = operational(False)
+    """Whether a stage that is done again (--redo) also asks again for what the server's filter has refused
+    (finish_reason content_filter); else that is kept."""
 
     @field_validator("urls", mode="before")
     @classmethod

@@ -99,7 +99,7 @@ class Translate(Stage):
                 request = chat_request(options, user_turn(filled), self._context.seed, 0, 0)
                 yield request_key("chat", **request), len(filled)
 
-        return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS)
+        return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS, options)
 
     def reach(self) -> None:
         if self.options.engine == "chat" and not self.options.as_reference:

@@ -151,6 +151,25 @@ def test_what_a_server_refuses_is_missing_and_what_it_leaves_empty_is_wrong(sums
     assert found["languages"]["en"]["missing"] == 0
 
 
+def test_what_a_filter_takes_away_is_asked_once_named_and_wrong(sums, chat_server, reply, tmp_path):
+    blocked = b'{"error": {"code": "content_filter"}}'
+
+    def answer(prompt, *_):
+        if "mayai" in prompt:
+            return reply(status=400, raw=blocked)
+        return reply("", finish_reason="content_filter") if "Eier" in prompt else reply(f"#### {solved(prompt)}")
+
+    server, out = chat_server(answer), tmp_path / "out"
+    for _ in range(2):
+        done = invoke("m", "--url", server.url, "--data", f"mgsm={sums}", "--out", out, "--limit", 5)
+        assert done.exit_code == 0, done.output
+        assert "10 samples were refused by the server's filter" in done.output
+    languages = results(out)["languages"]
+    assert [languages[each]["accuracy"] for each in ("de", "sw")] == [0.0, 0.0]
+    asked = server.requests
+    assert asked == 5 * len(languages) + 1  # the first looks whether the server is there
+
+
 def test_several_samples_and_runs_are_compared_in_a_table(sums, chat_server, reply, tmp_path):
     def answers(good):
         def answer(prompt, payload, _):

@@ -135,6 +135,60 @@ def test_an_empty_answer_is_asked_for_again_and_the_row_can_be_had_later(tmp_pat
     assert facts["prompt_tokens"] == 10 * (40 + 2 * 3)  # the empty ones were paid for as well
 
 
+def test_what_the_server_s_filter_refuses_is_kept_as_refused_and_asked_for_again_on_demand(
+    tmp_path, problems, chat_server, reply, solve
+):
+    said = {"message": {"role": "assistant", "content": None, "refusal": "I cannot help."}, "finish_reason": "stop"}
+    blocked = b'{"error": {"message": "...", "code": "content_filter", "status": 400}}'
+    filtered = {  # the forms that servers give it
+        "Ana has 3 ": reply("", finish_reason="content_filter"),
+        "Ana has 5 ": reply("She has 5 and", finish_reason="content_filter"),
+        "Ana has 7 ": reply(raw=json.dumps({"choices": [said]}).encode()),
+        "Ana has 8 ": reply("", finish_reason="SAFETY"),
+        "Ana has 9 ": reply(status=400, raw=blocked),
+        "Translate": None,
+    }
+    of_translation = reply("[Swahili] Ana", finish_reason="content_filter")
+
+    def answer(prompt, *_):
+        if prompt.startswith("Translate"):
+            return of_translation if "Ana has 11 " in prompt and "Translate" in filtered else reply(solve(prompt))
+        return next((filtered[each] for each in filtered if each in prompt), None) or reply(solve(prompt))
+
+    server, out = chat_server(answer), tmp_path / "out"
+    ran = start(problems, out, server, "reference.give_up_after=2")
+    assert ran.exit_code == 0, ran.output  # nothing that passes by itself
+    assert server.requests == 40 + 35
+    assert "refused by the server's filter" in ran.output
+    assert "5 in the stage 'reference' and 1 in the stage 'translate'" in ran.output
+    assert "reference.again_if_refused=true translate.again_if_refused=true" in ran.output
+    reasons = [json.loads(line)["reason"] for line in (out / "work/2-reference/rejects.jsonl").read_text().splitlines()]
+    assert reasons == ["refused"] * 5
+    filtered.clear()
+    assert start(problems, out, server).exit_code == 0
+    assert start(problems, out, server, "--redo", "reference", "--redo", "translate").exit_code == 0
+    assert server.requests == 40 + 35
+    command = next(line.split() for line in ran.output.splitlines() if "--redo reference --redo translate" in line)
+    assert "again_if_refused" not in invoke("status", f"out={out}", "reference.again_if_refused=true").output
+    last = start(problems, out, server, *command[command.index("reference.again_if_refused=true") :])
+    assert last.exit_code == 0, last.output
+    assert "refused" not in last.output
+    assert server.requests == 40 + 35 + 5 + 5 + 1
+    start(problems, out, server, *command[command.index("reference.again_if_refused=true") :])
+    assert server.requests == 40 + 35 + 5 + 5 + 1
+
+
+def test_of_several_candidates_those_that_the_filter_leaves_stay(tmp_path, problems, chat_server, reply, solve):
+    def answer(prompt, payload, number):
+        cut = payload["seed"] % 2 and not prompt.startswith("Translate")
+        return reply("", finish_reason="content_filter") if cut else reply(solve(prompt))
+
+    more = ("reference.candidates=2", "reference.temperature=0.7", "translate.temperature=0.7")
+    ran = start(problems, tmp_path / "out", chat_server(answer), *more)
+    assert ran.exit_code == 0, ran.output
+    assert "refused" not in ran.output
+
+
 def test_the_cost_is_that_of_all_runs_together(tmp_path, problems, chat_server, reply, solve):
     server, out = (
         chat_server(lambda prompt, _, number: reply(solve(prompt)) if number <= 25 else reply(status=401)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pbrlsvr.languages import english_name, surely_in
 from pbrlsvr.models.translation.engines import Request, Translation
 from pbrlsvr.serving.batcher import Failure
-from pbrlsvr.serving.chat import chat
+from pbrlsvr.serving.chat import FILTERED, chat
 from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, until_one_fails
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
@@ -119,4 +119,4 @@ class ChatEngine:
                 f"model {self._model!r} gave a translation of {len(text):,} characters of a text of "
                 f"{len(request.text):,}: {text[:80]!r}; it does not keep to max_tokens"
             )
-        return Translation(text, completion.finish_reason != "length")
+        return Translation(text, completion.finish_reason not in ("length", FILTERED))
