@@ -1,6 +1,7 @@
 """What Hydra runs when `profile=cpu` is chosen, before veRL reads the config."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -53,10 +54,16 @@ class ActivateCPU(Callback):
 def _fork_workers(config: DictConfig) -> None:
     """Of a Ray that is on this machine and ends with the run, unless somebody has chosen how its workers start."""
     ray_init = OmegaConf.select(config, "ray_kwargs.ray_init", default={})
-    if ray_init.get("address") != "local" or ray_init.runtime_env.get("py_executable"):
+    if ray_init.get("address") != "local":
         return
+    from ray._private import ray_constants
+
     from pbrlsvr_plugin.cpu.worker_server import py_executable
 
-    if command := py_executable():
+    if (command := py_executable()) is None:
+        return
+    # A file beside Ray's other scripts, where this one is absolute.
+    ray_constants.SETUP_WORKER_FILENAME = str(Path(__file__).with_name("worker_setup.py"))
+    if not ray_init.runtime_env.get("py_executable"):
         with open_dict(config):
             ray_init.runtime_env.py_executable = command

@@ -1,12 +1,15 @@
 """A run's Ray workers are forks of one process, on a real Ray."""
 
 import asyncio
+import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ import psutil
 import ray
 
 from pbrlsvr.serving.scorer import Scorer, ServingOptions
+from pbrlsvr_plugin import cpu
 from pbrlsvr_plugin.cpu.worker_server import DRIVERS, py_executable
 
 # The model below lives in this file, which no worker can import.
@@ -134,3 +138,36 @@ def test_workers_start_without_their_server_too(worker, forked, server):
     assert ask(forked, "of", "'verl' in sys.modules")
     new = worker(RANK="2")  # Ray has no idle worker with this variable
     assert not ask(new, "of", "'verl.workers.engine_workers' in sys.modules")
+
+
+TELL = """
+import os, sys
+print(__file__, sys.argv[1:], [os.environ.get(name) for name in ("FIRST", "SECOND", "THIRD")], sys.flags.isolated)
+"""
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {},
+        {"env_vars": {"FIRST": "a 'b' $HOME", "SECOND": "${FIRST}:${NOWHERE}:$NOWHERE", "THIRD": ""}},
+        {"env_vars": None, "py_executable": f"env FIRST=1 {sys.executable} -I"},
+        {"command_prefix": ["export THIRD=3 &&"], "env_vars": {"FIRST": "1"}},
+        {"override_worker_entrypoint": "OTHER"},
+    ],
+    ids=["nothing", "variables", "an executable", "a command before it", "another script"],
+)
+def test_a_worker_is_set_up_as_rays_own_script_does_it(context, tmp_path):
+    rays = Path(ray.__file__).parent / "_private/workers/setup_worker.py"
+    (tmp_path / "setup_worker.py").symlink_to(rays)  # lies beside the script
+    for name in ("script.py", "other.py"):
+        (tmp_path / name).write_text(TELL)
+    texts = json.dumps(context).replace("OTHER", str(tmp_path / "other.py"))
+    arguments = [str(tmp_path / "script.py"), "--node-ip=127.0.0.1", "--name=it's a; test $HOME",
+                 f"--serialized-runtime-env-context={texts}", "--language=PYTHON", "--last"]  # fmt: skip
+    said = [
+        subprocess.run([sys.executable, str(setup), *arguments], capture_output=True, text=True, check=True).stdout
+        for setup in (rays, Path(cpu.__file__).with_name("worker_setup.py"))
+    ]
+    assert said[0] == said[1]
+    assert "it's a; test $HOME" in said[0]
