@@ -3,10 +3,10 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from environments import make_environment, python_of
 
 ROOT = Path(__file__).parents[2]
 TORCH = os.environ.get("TORCH", "torch==2.13.0")
@@ -31,6 +31,16 @@ print(json.dumps({
     "typed": os.path.exists(os.path.join(os.path.dirname(pbrlsvr.__file__), "py.typed")),
 }))
 """
+INSTALLED = """
+import json
+from importlib.metadata import distributions
+# Of a distribution that is in two places, the first one is imported.
+print(json.dumps({one.metadata["Name"]: one.version for one in reversed([*distributions()])}))
+"""
+
+
+def pip(folder, *arguments, check=True):
+    return run(python_of(folder), "-m", "pip", *arguments, cwd=folder, check=check)
 
 
 def run(*command, cwd, check=True):
@@ -45,25 +55,29 @@ def run(*command, cwd, check=True):
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
-    """The folder of a new virtual environment with torch and veRL, and `pip freeze` of it."""
+    """The folder of a new virtual environment with torch and veRL, and the versions of all packages in it.
+
+    It has what pip installs there today, and nothing else: what is here in that version is not unpacked again.
+    """
     folder = tmp_path_factory.mktemp("fresh")
-    run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
-    pip = folder / "venv/bin/pip"
-    if run(pip, "install", TORCH, cwd=folder, check=False).returncode:
+    make_environment(folder, [], only=["pip", "torch", "verl"])
+    newest = pip(folder, "install", "--upgrade", "--upgrade-strategy", "eager", TORCH, VERL, check=False)
+    if f"No matching distribution found for {TORCH}" in newest.stderr:
         pytest.skip(f"no package registry, or no {TORCH} in it")
-    run(pip, "install", VERL, cwd=folder)
-    return folder, freeze(folder)
+    assert newest.returncode == 0, newest.stderr
+    return folder, installed(folder)
 
 
-def freeze(folder):
-    lines = run(folder / "venv/bin/pip", "freeze", "--exclude", "pbrlsvr", cwd=folder).stdout.splitlines()
-    return dict(line.split("==") for line in lines if "==" in line)
+def installed(folder):
+    versions = json.loads(run(python_of(folder), "-c", INSTALLED, cwd=folder).stdout)
+    versions.pop("pbrlsvr", None)
+    return versions
 
 
 @pytest.fixture(scope="module")
 def wheel(fresh):
     folder, _ = fresh
-    run(folder / "venv/bin/pip", "wheel", "--no-deps", "-w", folder / "dist", ROOT, cwd=folder)
+    pip(folder, "wheel", "--no-deps", "-w", folder / "dist", ROOT)
     return next((folder / "dist").glob("pbrlsvr-*.whl"))
 
 
@@ -77,26 +91,24 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_to_install_works_and_changes_nothing_that_was_there(way, fresh, wheel):
     folder, before = fresh
-    pip, python = folder / "venv/bin/pip", folder / "venv/bin/python"
-    run(pip, "install", *WAYS[way](wheel), cwd=folder)
-    after = freeze(folder)
+    pip(folder, "install", *WAYS[way](wheel))
+    after = installed(folder)
     assert {name: after.get(name) for name in before} == before
-    assert run(pip, "check", cwd=folder).stdout.strip() == "No broken requirements found."
-    probe = json.loads(run(python, "-c", PROBE, cwd=folder).stdout.splitlines()[-1])
+    assert pip(folder, "check").stdout.strip() == "No broken requirements found."
+    probe = json.loads(run(python_of(folder), "-c", PROBE, cwd=folder).stdout.splitlines()[-1])
     assert probe == {
         "light": True, "reward": "embed_cosine", "entry": ["pbrlsvr_plugin.verl.entry"], "typed": True,
     }  # fmt: skip
     shown = run(folder / "venv/bin/pbrlsvr", "version", cwd=folder).stdout
     assert shown.strip() == "0.1.0"
-    run(pip, "uninstall", "-y", "pbrlsvr", cwd=folder)
+    pip(folder, "uninstall", "-y", "pbrlsvr")
 
 
 @pytest.mark.parametrize("extra", ["embed", "comet", "mt", "tracking", "serve", "cpu", "all"])
 def test_each_extra_leaves_verls_own_packages_as_they_are(extra, fresh, wheel):
     folder, before = fresh
     report = folder / f"{extra}.json"
-    pip = folder / "venv/bin/pip"
-    run(pip, "install", "--dry-run", "--quiet", "--report", report, f"{wheel}[{extra}]", cwd=folder)
+    pip(folder, "install", "--dry-run", "--quiet", "--report", report, f"{wheel}[{extra}]")
     planned = {item["metadata"]["name"] for item in json.loads(report.read_text())["install"]}
     normal = {name.lower().replace("_", "-") for name in before}
     changed = {name for name in planned if name.lower().replace("_", "-") in normal}
