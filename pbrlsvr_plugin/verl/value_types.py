@@ -1,13 +1,15 @@
 """Values of a config that veRL would stop at late, or calculate nonsense with: Hydra takes any."""
 
 from collections.abc import Iterator
+from functools import cache
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pbrlsvr_plugin.verl.compose import compose
+from pbrlsvr_plugin.verl.compose import compose, verls_folder
 
 # Words that veRL takes where its default is a number (verl/trainer/sft_trainer.py:191), and engines do.
 _WORDS = ("after_each_epoch", "auto")
@@ -21,7 +23,7 @@ _SHARES = ("gpu_memory_utilization",)
 
 def wrong_types(config: DictConfig, trainer: str) -> Iterator[str]:
     """Values of another type than veRL's own default, counts below 1, and shares outside of (0, 1]."""
-    for place, default in _leaves(compose(trainer)):
+    for place, default in _defaults(verls_folder() / f"{trainer}.yaml"):
         try:
             value = OmegaConf.select(config, place)
         except OmegaConfBaseException:
@@ -30,6 +32,11 @@ def wrong_types(config: DictConfig, trainer: str) -> Iterator[str]:
             continue
         if wanted := _wanted(place, value, default):
             yield f"{place}={value!r} is not {wanted}, as veRL's default {default!r} is"
+
+
+@cache
+def _defaults(trainer: Path) -> list[tuple[str, Any]]:
+    return list(_leaves(compose(trainer)))
 
 
 def _wanted(place: str, value: Any, default: bool | int | float) -> str:
