@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import config_files
+import forks
 import pytest
 from hypothesis import HealthCheck, settings
+
+import pbrlsvr_plugin
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -31,6 +34,12 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 # A busy machine is no reason to fail.
 settings.register_profile("pbrlsvr", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pbrlsvr")
+
+
+def pytest_configure(config):
+    """Of processes side by side, the one that starts the others starts the server of their forks."""
+    if not hasattr(config, "workerinput"):
+        forks.start()
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +130,9 @@ def pytest_collection_finish():
     """What has been imported stays: no collection of garbage has to look at it again."""
     gc.collect()
     gc.freeze()
+    # Hundreds of Ray's workers start, and need half a second less, as they do with `profile=cpu`.
+    if constants := sys.modules.get("ray._private.ray_constants"):
+        constants.SETUP_WORKER_FILENAME = str(Path(pbrlsvr_plugin.__file__).with_name("cpu") / "worker_setup.py")
 
 
 #: The files that take longest, waiting for veRL, Ray or an installation: they start first, beside the many quick ones.

@@ -28,6 +28,8 @@ _LIBRARIES = (
 
 def _serve(listener: socket.socket) -> None:
     """Returns in a fork, when what was asked for has ended."""
+    waited_for = [listener, sys.stdin]
+    select.select(waited_for, [], [])  # it may be that no test asks
     for library in _LIBRARIES:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(library)
@@ -35,7 +37,7 @@ def _serve(listener: socket.socket) -> None:
     gc.freeze()  # the forks share what no collection touches
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
     while True:
-        readable, _, _ = select.select([listener, sys.stdin], [], [])
+        readable, _, _ = select.select(waited_for, [], [])
         if sys.stdin in readable:
             os._exit(0)
         asking, _ = listener.accept()

@@ -21,7 +21,7 @@ from threading import Timer
 
 from fork_request import ask
 
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+_SERVER = "PBRLSVR_FORK_SERVER"  # where it listens, for all of pytest's processes
 
 
 class Process:
@@ -75,12 +75,15 @@ def py_executable(start: Path | None = None) -> str:
 
 
 def _address() -> str:
-    return _started()[0]
+    return os.environ[_SERVER]
 
 
 @functools.cache
-def _started() -> "tuple[str, tempfile.TemporaryDirectory[str], subprocess.Popen[bytes]]":
-    """Where the server listens, and what ends with this process: the folder, and the server's standard input."""
+def start() -> "tuple[tempfile.TemporaryDirectory[str], subprocess.Popen[bytes]]":
+    """Starts the server of this process and of those that it will start; it imports nothing until it is asked.
+
+    What is returned ends with this process: the folder of the server's socket, and the server's standard input.
+    """
     folder = tempfile.TemporaryDirectory(prefix="forks", dir="/tmp")
     address = f"{folder.name}/socket"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -88,5 +91,7 @@ def _started() -> "tuple[str, tempfile.TemporaryDirectory[str], subprocess.Popen
         listener.listen(128)
         number = listener.fileno()
         command = [sys.executable, str(Path(__file__).with_name("fork_server.py")), str(number)]
-        server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[number], env=_ENVIRONMENT)
-    return address, folder, server
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[number], env=environment)
+    os.environ[_SERVER] = address
+    return folder, server
