@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import forks
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ from safetensors.torch import load_file  # noqa: E402
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: E402
 
+from pbrlsvr_plugin import cpu  # noqa: E402
 from quickstart import data  # noqa: E402
 from quickstart.encoder import EncoderSettings, new_encoder  # noqa: E402
 
@@ -120,8 +122,10 @@ def quickstart(folder: Path) -> subprocess.CompletedProcess[str]:
         "actor_rollout_ref.rollout.n=2",
         "actor_rollout_ref.actor.optim.lr=1e-3",
     ]
-    command = [sys.executable, *line, "--profile", "cpu", "--device", "cpu", "--output", "runs", *small]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=600)
+    # The server of veRL's workers is a fork, too.
+    workers = forks.py_executable(Path(cpu.__file__).with_name("worker_start.py"))
+    small.append(f"+ray_kwargs.ray_init.runtime_env.py_executable='{workers}'")
+    return forks.run(*line, "--profile", "cpu", "--device", "cpu", "--output", "runs", *small, cwd=folder, timeout=600)
 
 
 @pytest.mark.timeout(900)

@@ -1,8 +1,5 @@
 """`pbrlsvr recipes` and `pbrlsvr train`, and whose file wins where two have the same name."""
 
-import subprocess
-import sys
-
 import forks
 import pytest
 
@@ -214,10 +211,7 @@ def test_train_says_what_is_wrong_before_anything_starts(arguments, reason):
 
 
 def test_a_recipe_without_data_stops_in_verls_own_command_too(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "verl.trainer.main_ppo", "--config-name", "llama3.1_8b_ppo_exact", PATHS[0]],
-        capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
-    )  # fmt: skip
+    result = forks.run("-m", "verl.trainer.main_ppo", "--config-name", "llama3.1_8b_ppo_exact", PATHS[0], cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith("ConfigError: the recipe leaves data.val_files to you")
 
