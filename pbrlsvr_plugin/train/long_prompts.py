@@ -54,6 +54,8 @@ def _tokenizer(config: DictConfig) -> Any:
     if config.data.get("tool_config_path") or config.data.get("function_tool_path"):
         return None
     path = str(model.get("tokenizer_path") or model.path)
+    if not _is_here(path):
+        return None  # before an import that takes seconds
     try:
         from transformers import AutoTokenizer
 
@@ -67,3 +69,16 @@ def _tokenizer(config: DictConfig) -> Any:
         return None
     tokenizer.model_max_length = int(1e30)
     return tokenizer
+
+
+def _is_here(model: str) -> bool:
+    """Whether there is such a folder, or files of a tokenizer in the hub's cache."""
+    if Path(model).expanduser().is_dir():
+        return True
+    try:
+        from huggingface_hub import try_to_load_from_cache
+
+        files = ("tokenizer_config.json", "tokenizer.json", "config.json")
+        return any(isinstance(try_to_load_from_cache(model, file), str) for file in files)
+    except (ImportError, ValueError):  # no name of the hub
+        return False

@@ -1,6 +1,8 @@
 """What `pbrlsvr train` says in seconds, before veRL starts and also under --dry-run."""
 
 import re
+import subprocess
+import sys
 
 import forks
 import pandas
@@ -239,3 +241,21 @@ def test_a_recipe_is_copied_to_no_place_that_cannot_be(tmp_path):
     result = CliRunner().invoke(app, ["recipes", "copy", RECIPE, str(tmp_path / "file" / "x")])
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
+
+
+WITHOUT_A_POLICY = """
+import sys
+from typer.testing import CliRunner
+from pbrlsvr_plugin.cli import app
+result = CliRunner().invoke(app, sys.argv[1:])
+print(result.output)
+print(result.exit_code, {"torch", "transformers", "verl"} & {*sys.modules})
+"""
+
+
+def test_where_the_policy_is_not_on_this_machine_nothing_large_is_imported(data):
+    """The first look at a recipe, before its model is downloaded, answers in a few seconds."""
+    small = ("data.train_batch_size=8", "actor_rollout_ref.actor.ppo_mini_batch_size=8")
+    command = [sys.executable, "-c", WITHOUT_A_POLICY, "train", RECIPE, "--dry-run", *data(20), *small]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines()[-1:] == ["0 set()"], done.stdout + done.stderr
