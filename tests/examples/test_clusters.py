@@ -89,6 +89,7 @@ class Machine:
             "RAY_TMPDIR": self.ray_folder,
             "RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES": str(80 * 2**20),
             "NO_PROXY": "127.0.0.1",
+            "AUTOSCALER_UPDATE_INTERVAL_S": "1",  # of what `ray status` says; by default 5
         }
         # On the storage that all nodes see; enough rows for the recipe's batch.
         self.data = []

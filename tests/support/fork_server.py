@@ -55,7 +55,10 @@ def _answer(asking: socket.socket) -> None:
         request = json.loads(lines.readline())
     os.setsid()
     os.chdir(request["folder"])
-    asking.sendall(b"%d\n" % os.getpid())
+    try:
+        asking.sendall(b"%d\n" % os.getpid())
+    except BrokenPipeError:
+        os._exit(0)  # who asked has gone, as Ray's workers do when their Ray ends
     arguments, environment = request["arguments"], request["environment"]
     if request["waited"]:
         arguments, environment = _in_a_child(asking, arguments, environment)
