@@ -6,8 +6,8 @@ TORCH ?= torch==2.13.0
 VERL ?= verl==0.9.1
 ARGS ?=
 PYTEST_ARGS ?=
-# Tests side by side: half of the time they wait, for Ray, veRL or a server.
-JOBS ?= 3
+# Tests side by side, twice as many as cores: half of the time they wait, for Ray, veRL or a server.
+JOBS ?= 4
 
 bin := $(VENV)/bin
 ready := $(VENV)/.ready
