@@ -12,6 +12,7 @@ import json
 import os
 import socket
 from collections.abc import Sequence
+from importlib import import_module
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,8 @@ GPU_SHAPE = {"vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 5632
              "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 128}  # fmt: skip
 Case = tuple[str, int]
 """A model's name, and the tokens of a batch."""
+_OF_RANKS = ("verl.utils.fsdp_utils", "verl.utils.torch_functional", "transformers.models.llama.modeling_llama",
+             "transformers.models.qwen3.modeling_qwen3")  # fmt: skip
 ARCHITECTURES = {"llama": LlamaConfig, "qwen3": Qwen3Config, "llama tied": LlamaConfig}
 
 
@@ -113,12 +116,16 @@ def held_bytes(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict
 
 def shards(cases: Sequence[Case], ranks: int, device: str) -> list[dict[str, Any]]:
     """Rows of what each rank holds: planned for the fullest, measured on it."""
+    for module in _OF_RANKS:
+        import_module(module)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with mp.Manager() as manager:
         results = manager.dict()
-        mp.spawn(rank_main, args=(ranks, port, cases, device, results), nprocs=ranks)
+        # A fork has imported what takes a rank longer than its steps; CUDA allows none.
+        start = "spawn" if device == "cuda" else "fork"
+        mp.start_processes(rank_main, (ranks, port, cases, device, results), nprocs=ranks, start_method=start)
         measured = dict(results)
     return [
         found
