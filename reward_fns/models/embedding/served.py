@@ -214,9 +214,7 @@ class EndpointEncoder:
         else:
             self._format = "base64"
 
-    async def _post(
-        self, texts: list[str], form: str, strict: bool, place: int | None = None
-    ) -> list[Vector | None]:
+    async def _post(self, texts: list[str], form: str, strict: bool, place: int | None = None) -> list[Vector | None]:
         if place is not None:
             texts = [*texts[:place], self._order.text, *texts[place:]]
         model = self.options.endpoint.served_model or self.options.model

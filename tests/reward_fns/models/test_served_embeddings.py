@@ -175,9 +175,7 @@ MIXED = [f"{who} has {n} pears." + " Then more." * (n % 5) for n in range(12) fo
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_server_that_mixes_up_the_order_of_a_request_is_an_error_with_its_name_and_both_cosines(
-    serve, minilm, order
-):
+def test_a_server_that_mixes_up_the_order_of_a_request_is_an_error_with_its_name_and_both_cosines(serve, minilm, order):
     random.seed(1)  # decides where the known text goes
     server = serve(moved(ORDERS[order]))
     remote = encoder(minilm, server, retries=0)
