@@ -108,8 +108,8 @@ class Replica:
             if gone and name not in self._dead:
                 self._dead.add(name)
                 self._deaths += 1
-                limit = self._serving.restarts + 1
-                log.warning("%s: after %d of %d deaths: %s", self.name, self._deaths, limit, error)
+                said = "%s has died, %d in a row with no result in between (serving.restarts=%d): %s"
+                log.warning(said, self.name, self._deaths, self._serving.restarts, error)
             # An actor that is out of reach may come back, and forgetting the handle of its owner would end it.
             if gone and self._actor is actor:
                 self._actor = None

@@ -213,6 +213,24 @@ def test_an_actor_that_always_dies_ends_in_an_error_with_the_reason(lengths):
 def test_an_actor_that_dies_again_and_again_with_results_in_between_loses_no_sample(tmp_path):
     options = Lengths(str(tmp_path), "mortal", seconds=0.02)
     deaths = 5  # more than twice what `restarts` allows in a row
+    end = tmp_path / "end"
+
+    @ray.remote(num_cpus=0)
+    class Worker:
+        """Another process that asks the same actor all the time, and sees each of its deaths in several requests."""
+
+        def score(self):
+            async def everything():
+                score, found = Scorer(options, ServingOptions(place="ray", restarts=2)), []
+                while not end.exists():
+                    texts = [f"worker {len(found)} {'x' * n}" for n in range(20)]
+                    found += await asyncio.gather(*map(score, texts), return_exceptions=True)
+                return found
+
+            return asyncio.run(everything())
+
+    workers = [Worker.remote() for _ in range(2)]
+    others = [worker.score.remote() for worker in workers]
 
     async def everything():
         score = Scorer(options, ServingOptions(place="ray", restarts=2))
@@ -230,6 +248,9 @@ def test_an_actor_that_dies_again_and_again_with_results_in_between_loses_no_sam
         return found
 
     assert len(asyncio.run(everything())) == 100 * (deaths + 1) + 20 * deaths
+    end.touch()
+    found = [each for results in ray.get(others, timeout=120) for each in results]
+    assert {type(each) for each in found} == {float}
     assert len(noted(options, "load")) == deaths + 1
 
 
