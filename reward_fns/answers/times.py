@@ -23,6 +23,8 @@ _LATE = ("p", "下", "午後", "오후", "晚")
 _NOON = 12 * 3600
 # "Saa 9 mchana" is three in the afternoon: its hours begin at six.
 _OTHER_HOURS = ("sw",)
+# What CLDR spells in another way, and whether it is behind noon.
+_SPOKEN = {"bn": {"বিকেল": True}}
 
 
 def read_time(text: str, language: str = "en") -> tuple[int, int] | None:
@@ -73,7 +75,7 @@ def _parts_of_the_day(language: str) -> list[tuple[re.Pattern[str], bool | None]
         return []
     known = locale(language)
     begins = {part: spans[0] for part, spans in known.day_period_rules.get(None, known.day_period_rules).items()}
-    found: dict[str, bool | None] = {}
+    found: dict[str, bool | None] = dict(_SPOKEN.get(language, {}))
     for context in ("format", "stand-alone"):
         for width in ("wide", "abbreviated"):
             for part, name in known.day_periods.get(context, {}).get(width, {}).items():

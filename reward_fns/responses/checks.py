@@ -9,9 +9,10 @@ from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
 from pbrlsvr.responses.word_sections import word_sections
 
 # An equation, and its right side.
-_EQUATION = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n]{0,12}\Z")
+_EQUATION = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n×·*+/÷−-]{0,12}\Z")
 _TICK = re.compile(r"[✓✔✅]")
 _FOLLOWING = 300
+_TO_NOUN = re.compile(r"[^\W\d_]{0,6}\s?(?:[^\W\d_]{1,5}\s)?")
 _OPENS = re.compile(r"[\W_]{0,6}")
 
 
@@ -31,6 +32,18 @@ def checks(said: str, concluded: str) -> bool:
         return False
     numbers = {found[0] for found in NUMBER_RUN.finditer(said)}
     return (named and "=" in said) or any(found[0] in numbers for found in NUMBER_RUN.finditer(concluded))
+
+
+def checks_by_name(lower: str, noun: int) -> bool:
+    """Whether a word at `noun` stands in the name of a check that begins its line: "Checking the answer: 12 * 5 = 60".
+
+    >>> checks_by_name("ตรวจคำตอบ: 12 × 5 = 60", 4)
+    True
+    """
+    line = lower.rfind("\n", 0, noun) + 1
+    named = _names().match(lower, _OPENS.match(lower, line).end())  # type: ignore[union-attr]
+    # "验证答案", "Checking the answer", and not "Check: the answer".
+    return named is not None and (noun < named.end() or _TO_NOUN.fullmatch(lower, named.end(), noun) is not None)
 
 
 def only_checks(text: str, begin: int, concluded: str) -> bool:

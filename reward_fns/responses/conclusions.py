@@ -51,6 +51,11 @@ _NEAR = 16
 # What may stand between "need" and a number.
 _BESIDE = " *$€£₹¥:："
 _LETTERS = re.compile(r"[^\W\d_]+")
+_ANY = re.compile(r"\w")
+# A flower, a smile.
+_PICTURES = re.compile(r"[\s\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+\Z")
+# "RT 05": a name with a number.
+_NAMES = re.compile(r"0\d+(?![\d:.,h])")
 # A heading, an item of a list, the label of a part: "### Step 4", "b) Therefore".
 _LABEL = re.compile(
     r"[ \t*_]{0,6}(?:#|\|?[(（]?(?:[a-z]|\d{1,2})[)）]|[^\W\d_]{1,12}\s?\d{1,2}\s?[:：.)](?!\d))", re.IGNORECASE
@@ -67,7 +72,7 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     begin, stop = found
     if _UNMARKED_LETTER.search(text, begin, stop) and (offer := _offers().search(lower_case(text[begin:stop]))):
         # A polite sentence stands behind a space.
-        stop = begin + len(text[begin : begin + offer.start()].rstrip())
+        stop = begin + len(_PICTURES.sub("", text[begin : begin + offer.start()]))
     sentence = text[begin:stop]
     if aside := _ASIDE.search(sentence):
         sentence = sentence[: aside.start()]
@@ -108,6 +113,7 @@ def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) 
     # "第三餐用了五个鸡蛋": an ordinal names the meal.
     spelled = [place for place in spelled if sentence[place[0] - 1] != "第"] or spelled
     numbers = written or spelled
+    numbers = [place for place in numbers if not _NAMES.match(sentence, place[0])] or numbers
     if len(numbers) < 2:
         return numbers[0] if numbers else None
     others = [place for place in numbers if not is_span_of_time(lower, *place, codes)]
@@ -227,7 +233,7 @@ def _is_conditional(sentence: str, codes: tuple[str, ...], scope: Scope) -> bool
 def closes(rest: str, next_step: re.Pattern[str]) -> bool:
     """Whether what follows is a check or a polite word, "I hope this helps!", and not "Now we look for the rest."."""
     said = rest.strip(MARKUP + _FULL_STOPS + "\n")
-    if not said or _offers().search(said):
+    if not _ANY.search(said) or _offers().search(said):
         return True
     return ("=" in said or said[-1] in _POLITE) and not next_step.search(said)
 

@@ -7,7 +7,8 @@ The last announcement counts that holds a value and is not taken back: not one t
 import re
 from collections.abc import Callable
 
-from pbrlsvr.responses.checks import only_checks
+from pbrlsvr.responses.checks import checks_by_name, only_checks
+from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.cue_patterns import codes_of, nouns_of_all, reasons
 from pbrlsvr.responses.nouns import Noun, outermost
 from pbrlsvr.responses.places import lead, place_of
@@ -20,6 +21,7 @@ from pbrlsvr.responses.sentences import (
     lower_case,
     opening,
     sentence_end,
+    sentences,
 )
 from pbrlsvr.responses.shapes import BOLD, Announced, json_answer
 from pbrlsvr.responses.values import LETTER, NUMBER, TOKEN, has_value, value_first
@@ -29,7 +31,15 @@ from pbrlsvr.responses.verdicts import takes_it_back, verdict_behind, verdict_pl
 WINDOW = 8_192
 # "The other options are wrong": so many characters stand before "wrong" at most.
 _FEW_WORDS = 20
+# Short words for "reject" are others beside a number: Vietnamese "18 loại" are 18 kinds.
+_LONG_WORD = 5
 _EXPLAINED = re.compile(r"[:：,，—]\s|\s[-–—]\s")
+_TIME = re.compile(r"\d{1,2}\s?[:.h]\s?\d\d(?!\d)")
+# {"answer": 18} in the midst of a sentence.
+_IN_JSON = re.compile(r"\{\s?[\"'][^\n{}]{0,200}\}")
+_COMMA = re.compile(r"[,，،、](?!\d)")
+# "Answer 2:" with nothing behind it.
+_LABEL_ALONE = re.compile(r"[*_ )]{0,4}[:：][*_ ]{0,4}\Z")
 
 
 def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> Announced | None:
@@ -81,17 +91,51 @@ def _announced(noun: Noun) -> Announced | None:
         return before
     if is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
         return None
+    if checks_by_name(noun.lower, noun.begin) or (value and _is_form(text, value, end)):
+        return None
     if value is None:
         return None if noun.kind == "options" else Announced(lead(text, noun.begin), begin, end, False)
     reason = reasons().search(noun.lower, value.end(), end)
     if not _counts(noun, value, begin, end, reason, loose) or not _is_stated(noun, value, begin, end, reason):
         return None
     end = value.end() if _is_letter_alone(noun, value, begin) else reason.start() if reason else end
+    # "18, which is divisible by 3"
+    if said := noun.scope.property.search(noun.lower, value.end(), end):
+        comma = _COMMA.search(text, value.end(), said.start())
+        end = comma.start() if comma else end
     bold = [match for match in BOLD.finditer(text, max(0, begin - 2), end) if has_value(match[1])]
     is_first = value_first(text[begin:end])
-    if not is_first and len(bold) == 1:
+    if not is_first and not text[end:].strip() and _breaks_off(noun, end):
+        return None
+    # The part of the day stands beside a time: "शाम **5:25 बजे**".
+    if not is_first and len(bold) == 1 and not _TIME.match(bold[0][1]):
         begin, end = bold[0].span(1)
     return Announced(lead(text, noun.begin), begin, end, noun.kind == "nouns" and (is_first or len(bold) == 1))
+
+
+def _is_rejected(noun: Noun, end: int) -> bool:
+    """Whether a number is given up: "the solution -25 is rejected", and not "18 rejected parts"."""
+    behind = noun.lower[end : end + 40].lstrip(" *$)")
+    copula = noun.words.copula.match(behind)
+    said = behind[copula.end() :].lstrip() if copula else behind
+    rejected = noun.scope.rejects.match(said)
+    return rejected is not None and (copula is not None or noun.kind == "results") and len(rejected[0]) >= _LONG_WORD
+
+
+def _is_form(text: str, value: re.Match[str], end: int) -> bool:
+    """Whether a value only shows a form, {"answer": 18} in the midst of a sentence, or counts: "Answer 2:"."""
+    if _LABEL_ALONE.match(text, value.end(), end):
+        return True
+    line = text.rfind("\n", 0, value.start()) + 1
+    said = [found for found in _IN_JSON.finditer(text, line) if found.start() < value.start() < found.end()]
+    return any(re.search(r"[^\W\d_]", text[found.end() : found.end() + 16].partition("\n")[0]) for found in said)
+
+
+def _breaks_off(noun: Noun, end: int) -> bool:
+    """Whether the text ends in the midst of a sentence: "There were 20 eggs at first, then"."""
+    said = noun.lower[max(0, end - 32) : end].rstrip(" *,،、")
+    words = (noun.scope.then, noun.scope.next, noun.scope.but)
+    return any(found.end() == len(said) and found.start() for each in words for found in each.finditer(said))
 
 
 def _counts(noun: Noun, value: re.Match[str], begin: int, end: int, reason: re.Match[str] | None, loose: bool) -> bool:
@@ -103,6 +147,8 @@ def _counts(noun: Noun, value: re.Match[str], begin: int, end: int, reason: re.M
     until = (reason.start() if reason else end) if noun.kind == "options" else value.start()
     rejects = noun.scope.rejects
     if is_letter and (rejects.search(lower, since, until) or rejects.match(lower[value.end() :].lstrip(" )）'\".*"))):
+        return False
+    if not is_letter and _is_rejected(noun, value.end()):
         return False
     if noun.kind == "options":
         said = (is_last and end - since <= 24) or noun.words.right.search(lower, since, until) is not None
@@ -161,16 +207,24 @@ def _yes_or_no(noun: Noun) -> tuple[int, int] | None:
 
 
 def _verdict(noun: Noun, said: tuple[int, int]) -> Announced | None:
-    """The yes or no, if nothing takes it back and no number follows its sentence."""
+    """The yes or no, if nothing takes it back and no number follows its sentence but in its reason."""
     text, lower = noun.text, noun.lower
     if _is_conditional(noun, said[0], said[0]) or takes_it_back(lower, said, noun.scope):
         return None
     end = sentence_end(text, said[1], said[1] + SENTENCE)
     reason = reasons().search(lower, said[1], end)
     stop = reason.start() if reason else end
-    if is_question(text, end) or NUMBER.search(text, end) or not _is_own(noun, lower[:stop], said[0], said, stop):
+    if is_question(text, end) or _another_follows(text, end) or not _is_own(noun, lower[:stop], said[0], said, stop):
         return None
     return Announced(lead(text, noun.begin), *said, False, True)
+
+
+def _another_follows(text: str, end: int) -> bool:
+    """Whether a number follows a yes or no that may be the answer: not in one sentence that only gives the reason."""
+    if NUMBER.search(text, end) is None:
+        return False
+    following = [text[begin:stop] for begin, stop in sentences(text, end + 1, len(text)) if text[begin:stop].strip()]
+    return len(following) > 1 or "=" in following[0] or last_conclusion(text, end + 1, len(text)) is not None
 
 
 def _before_noun(noun: Noun) -> Announced | None:
@@ -212,7 +266,9 @@ def _before_noun(noun: Noun) -> Announced | None:
     begin = value.start()
     while begin > since and text[begin - 1] in "([{（$*\\-−€£₹":
         begin -= 1
-    return Announced(since, begin, value.end() + (copula.start() if copula else len(between.rstrip())), True)
+    until = between[: copula.start()] if copula else between
+    # "18 zł – to jest odpowiedź"
+    return Announced(since, begin, value.end() + len(until.rstrip(" –—-")), True)
 
 
 def _is_conditional(noun: Noun, begin: int, value: int) -> bool:
@@ -220,6 +276,11 @@ def _is_conditional(noun: Noun, begin: int, value: int) -> bool:
     words, lower = noun.words, noun.lower
     since = opening(noun.text, noun.begin)
     if words.before.search(lower[since : noun.end] + " " + lower[noun.end : value]):
+        return True
+    # "The answer must be divisible by 18", "eine Zahl, die durch 18 teilbar ist"
+    number = TOKEN.match(lower, value)
+    behind = lower[number.end() :].lstrip(" ") if number else ""
+    if noun.scope.property.search(lower, noun.end, value) or noun.scope.property.match(behind):
         return True
     # "The answer to the question above is 18" bounds nothing.
     return words.bounds.search(lower, begin if words.svo else noun.end, value) is not None

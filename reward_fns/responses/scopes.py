@@ -21,8 +21,8 @@ from pbrlsvr.responses.cue_patterns import any_of, codes_of, is_unspaced
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.word_sections import word_sections
 
-# The end of a sentence, not of its clauses.
-_FULL_STOP = re.compile(r"[\n!?。！？।॥؟|]|\.(?=\s)")
+#: The end of a sentence, not of its clauses.
+FULL_STOP = re.compile(r"[\n!?。！？।॥؟|]|\.(?=\s)")
 #: "(a)" or "a)" between a noun and its value, or "(가)의" before it: the label of a part.
 _LABEL = re.compile(
     r"(?<![^\W\d_])[(（]?[a-eа-гα-δ가-라ก-งক-ঘक-घ][)）]"
@@ -45,6 +45,7 @@ _BY = re.compile(
 _MARKUP = " *_#>\"'-–—•(（"
 _HEAD = 160
 _NEXT = 32
+_WORDS_OF_A_NAME = 3
 
 
 class Scope(NamedTuple):
@@ -88,6 +89,8 @@ class Scope(NamedTuple):
     refused: re.Pattern[str]
     owned: re.Pattern[str]
     rejects: re.Pattern[str]
+    property: re.Pattern[str]
+    then: re.Pattern[str]
 
     def states(self, lower: str, noun: tuple[int, int], begin: int, value: tuple[int, int], end: int) -> bool:
         """Whether a sentence states its writer's final answer.
@@ -100,7 +103,7 @@ class Scope(NamedTuple):
             end: the end of the sentence.
         """
         first, second = sorted((noun, value))
-        head, link = lower[_sentence(lower, first[0]) : first[0]], lower[first[1] : second[0]]
+        head, link = lower[sentence_begin(lower, first[0]) : first[0]], lower[first[1] : second[0]]
         if self.gets.search(link):
             # Dutch "als" is "if", and in "als uitkomst krijgen we 18" it is "as".
             head = head.removesuffix("als ")
@@ -136,6 +139,12 @@ class Scope(NamedTuple):
         # "The answer in the back of the book is 18"
         if ":" not in before and self.people.search(before):
             return True
+        # "**Antwort des Schülers:** 21"
+        whose = _COMMA.split(before)[0].rstrip(" *_")
+        # "Answer (number of students): 21"
+        is_short = ":" in before and "(" not in whose and len(whose.split()) <= _WORDS_OF_A_NAME
+        if is_short and any(found.end() >= len(whose) - 6 for found in self.people.finditer(whose)):
+            return True
         return _LABEL.search(before) is not None or _LABEL.search(clause[-16:]) is not None
 
     def _is_conditional(self, head: str, link: str, tail: str) -> bool:
@@ -162,10 +171,10 @@ class Scope(NamedTuple):
         return guess is not None and bool(self.about.search(middle) or self.about.search(tail[:16]))
 
 
-def _sentence(lower: str, position: int) -> int:
+def sentence_begin(lower: str, position: int) -> int:
     """Where the sentence begins that holds a position."""
     begin = max(0, position - _HEAD)
-    for stop in _FULL_STOP.finditer(lower, begin, position):
+    for stop in FULL_STOP.finditer(lower, begin, position):
         begin = stop.end()
     return begin
 

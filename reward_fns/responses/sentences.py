@@ -9,6 +9,7 @@ from pbrlsvr.responses.values import NUMBER, VALUE
 #: Longer sentences, in characters, are read up to here.
 SENTENCE = 1_000
 _NEAR = 28
+_CROSS = re.compile(r"[^\n\d✅✓✔❌✗✘🚫]{0,12}[❌✗✘🚫]")
 # Where a clause begins: after a full stop, a comma or a label ("Step 4:", "Step 4 -").
 CLAUSE = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|።။។։៖፦]|\s[-–—]\s")
 SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|።။។։៖፦]")
@@ -38,7 +39,7 @@ def is_taken_back(lower: str, after: int, end: int, words: Words, predicate_only
     """Whether the words after a value deny it: right after it, or in a next sentence that holds no value."""
     other = VALUE.search(lower, after, end)
     until = min(other.start() if other else end, after + _NEAR)
-    if words.wrong.search(lower, after, until):
+    if words.wrong.search(lower, after, until) or _CROSS.match(lower, after):
         return True
     if other is None and words.no_after.search(lower, after, until):
         return True

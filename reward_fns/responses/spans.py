@@ -27,13 +27,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pbrlsvr.responses.boxes import is_example
 from pbrlsvr.responses.checks import is_superseded
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.sentences import is_denied
 from pbrlsvr.responses.shapes import last_bold, last_choice
-from pbrlsvr.responses.values import TOKEN, has_value, value_first
+from pbrlsvr.responses.values import TOKEN, has_value, numbers_in, value_first
 from pbrlsvr.responses.verdicts import last_verdict
 
 Rule = Literal["boxed", "hash", "cue", "bold", "choice", "conclusion", "answer_tag", "after_think", "bare", "none"]
@@ -70,9 +71,11 @@ _BRACE = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{|\\[{}]|[{}]")
 _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#]*)")
 # "1. Eggs", "3단계: Eggs"
 _HEADING = re.compile(r"\d+(?:[.)]\s+[^\W\d]|\s?[^\W\d_]{1,12}\s?[:：]\s*[^\W\d])")
+_BREAKDOWN = re.compile(r"([^()（）\n=]*\d[^()（）\n=]*?)[(（]([^()（）\n=]{3,80})[)）]\W{0,3}\Z")
 _SPECIAL_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,30}\|>|</s>)\s*\Z")
-_QUOTES = frozenset("\"'`“”‘’«»‹›「」『』")
+_QUOTES = frozenset("\"'`“”„‚‘’«»‹›「」『』")
 _BARE_LENGTH = 48
+_SENTENCE_LENGTH = 160
 #: What wraps an answer: Markdown emphasis, LaTeX's math shifts, the full stop.
 _MARKUP = " \t\r\n*_$"
 
@@ -103,7 +106,7 @@ def split(text: str) -> Spans:
     if mark is not None:
         found = mark if rule != "answer_tag" else _Found(found.mark, mark.start, mark.end)
         rule = mark_rule
-    answer = _without_emphasis(text[found.start : found.end].strip())
+    answer = _without_breakdown(_without_emphasis(text[found.start : found.end].strip()))
     if not answer or (rule == "none" and not _is_bare(answer)):
         return Spans(_untagged(text, tags, len(text)), "", "none")
     return Spans(_untagged(text, tags, found.mark), answer, "bare" if rule == "none" else rule)
@@ -168,7 +171,8 @@ def _not_denied(text: str, place: _Found, in_code: _InCode, find: _Find) -> _Fou
         value = TOKEN.search(text, found.start, found.end)
         # A line behind #### is its own sentence.
         after = value.end() if find is _last_hash and value else found.end + 1
-        if not is_denied(text, found.mark, after) and not is_superseded(text, found.start, found.end, place.end):
+        taken_back = is_denied(text, found.mark, after) or is_superseded(text, found.start, found.end, place.end)
+        if not taken_back and not (find is _last_boxed and is_example(text, found.mark, found.end + 1)):
             return found
         end = found.mark
     return None
@@ -202,7 +206,9 @@ def _last_hash(text: str, start: int, end: int, in_code: _InCode) -> _Found | No
     last: _Found | None = None
     for line in _HASH.finditer(text, start, end):
         # A Markdown heading of level four looks the same: "#### Step 1", "#### 1. Eggs".
-        if value_first(line[1]) and not _HEADING.match(line[1]) and not in_code(line.start()):
+        # ... with a line like "#### 18".
+        is_quoted = text[line.start() - 1 : line.start()] in _QUOTES and not _QUOTES.isdisjoint(line[1])
+        if value_first(line[1]) and not _HEADING.match(line[1]) and not in_code(line.start()) and not is_quoted:
             last = _Found(line.start(), line.start(1), line.end(1))
     return last
 
@@ -210,6 +216,15 @@ def _last_hash(text: str, start: int, end: int, in_code: _InCode) -> _Found | No
 def _without_emphasis(answer: str) -> str:
     """Drops Markdown emphasis around the answer, also where the mark took one half of it ("**The answer is 18**")."""
     return answer.strip("*_").strip() if answer[:2] in ("**", "__") or answer[-2:] in ("**", "__") else answer
+
+
+def _without_breakdown(answer: str) -> str:
+    """Drops what a sum is made of: "28 croissants (16 le matin et 12 l'après-midi)"."""
+    said = _BREAKDOWN.match(answer) if len(answer) <= _SENTENCE_LENGTH else None
+    if said is None:
+        return answer
+    (total, *more), parts = numbers_in(said[1]), numbers_in(said[2])
+    return answer if more or len(parts) < 2 or sum(parts) != total else _without_emphasis(said[1].strip())
 
 
 def _is_bare(text: str) -> bool:

@@ -1,7 +1,8 @@
 """What a final answer can be, before anything reads it: a number, a formula, the letter of an option."""
 
 import re
-from unicodedata import category
+from decimal import Decimal
+from unicodedata import category, decimal
 
 from pbrlsvr.responses.cues import OPTION_LISTS
 
@@ -39,8 +40,20 @@ LETTER_FIRST = re.compile(
     rf"[^\w\n]{{0,8}}(?:[^\W\d_]{{1,12}}[ :]{{1,2}})?[^\w\n]{{0,6}}{LETTER}"
     rf"(?=[^\w\n]{{0,3}}[)\]）】.:：*_,;，。।॥؟'|]|\s*(?:\n|\Z)|[가-힣ぁ-んァ-ヶー一-鿿ก-๛])"
 )
+_PLAIN = re.compile(r"\d{1,3}(?:[.,'٬\u00a0\u202f ]\d{3})+(?!\d)|\d+[.,]\d+|\d+")
+_GROUPING = re.compile(r"[.,'٬\u00a0\u202f ](?=\d{3}(?!\d))")
 LONE_LETTER = re.compile(rf"[^\w\n]{{0,6}}{LETTER}")
 VALUE_FIRST = re.compile(rf"{_NUMBER_AT_FIRST.pattern}|{LETTER_FIRST.pattern}")
+
+
+def numbers_in(text: str) -> list[Decimal]:
+    """The numbers of a text in the digits of any script, as most languages group them.
+
+    >>> numbers_in("1.350 € and ১২")
+    [Decimal('1350'), Decimal('12')]
+    """
+    plain = "".join(str(decimal(c, c)) if c.isdecimal() else c for c in text)
+    return [Decimal(_GROUPING.sub("", run).replace(",", ".")) for run in _PLAIN.findall(plain)]
 
 
 def has_value(text: str) -> bool:

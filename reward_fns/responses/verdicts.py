@@ -47,7 +47,8 @@ def verdict_behind(text: str, lower: str, begin: int, codes: tuple[str, ...]) ->
 
 def _is_all(rest: str) -> bool:
     """Whether a value, with at most a word, is all that follows: "no, 18 eggs", and not "no, 91 is not prime"."""
-    value = TOKEN.search(rest) if value_first(rest) else None
+    # 「いいえ」です。1000円では足りません。
+    value = TOKEN.search(rest) if value_first(rest) and not rest.startswith("。") else None
     return value is not None and _ONE_WORD.match(rest, value.end()) is not None
 
 

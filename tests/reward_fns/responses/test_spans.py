@@ -216,6 +216,11 @@ FLOODS = [
     "So she has 18 eggs (= 18",
     "Therefore, ",
     "So that is 1",
+    "Answer 2: ",
+    '{"answer": 1 ',
+    "\\boxed{1}, for example ",
+    "guess \\boxed{1} but ",
+    "answer 1 (1 and ",
 ]
 
 
