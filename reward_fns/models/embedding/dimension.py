@@ -6,7 +6,7 @@ from pbrlsvr.models.embedding.cards import known_encoder
 from pbrlsvr.models.embedding.text_splitter import model_json
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.embedding.options import EncoderSpec
+    from pbrlsvr.models.embedding.embedder import EncoderLoader
 
 # Names of the hidden size in the configurations of transformers.
 _HIDDEN = ("hidden_size", "d_model", "dim", "n_embd")
@@ -16,7 +16,7 @@ _MODES = {
 }
 
 
-def dimension_of(options: "EncoderSpec") -> int | None:
+def dimension_of(options: "EncoderLoader") -> int | None:
     """The dimension that the model's configuration gives, else its card's; `None` where neither tells.
 
     Example:
@@ -28,7 +28,7 @@ def dimension_of(options: "EncoderSpec") -> int | None:
     return _configured(options) or (known.dimensions if known else 0) or None
 
 
-def _configured(options: "EncoderSpec") -> int:
+def _configured(options: "EncoderLoader") -> int:
     """0 where the files do not tell."""
     config = _mapping(model_json(options, "config.json"))
     text = _mapping(config.get("text_config"))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pbrlsvr.models.embedding.alignment import alignment
 from pbrlsvr.models.embedding.cards import card_prompt
-from pbrlsvr.models.embedding.options import EmbeddingOptions, EncoderSpec, Unprompted
+from pbrlsvr.models.embedding.options import EmbeddingOptions, Unprompted
 from pbrlsvr.models.embedding.pooling import Vector, checked_unit
 from pbrlsvr.models.pieces import split_steps
 from pbrlsvr.serving.endpoint_options import EndpointOptions
@@ -27,8 +27,23 @@ __all__ = ["Embedder", "EmbeddingOptions", "Steps", "Vector", "card_prompt", "em
 
 
 @dataclass(frozen=True)
-class EncoderLoader(EncoderSpec):
-    """Loads the encoder where it is to run."""
+class EncoderLoader:
+    """All that the vectors depend on: the options of the model, and those of the place where it is loaded."""
+
+    model: str
+    revision: str | None
+    prompt: str | None
+    max_tokens: int | None
+    device: str
+    dtype: str
+    batch_tokens: int | None
+
+    @classmethod
+    def of(cls, options: EmbeddingOptions, serving: ServingOptions | None = None) -> "EncoderLoader":
+        """This model in this place."""
+        serving = serving or ServingOptions()
+        model = (options.model, options.revision, options.prompt, options.max_tokens)
+        return cls(*model, serving.device, serving.dtype, serving.batch_tokens)
 
     def load(self) -> "SentenceEncoder":
         """The loaded model.

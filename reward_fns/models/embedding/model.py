@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
-    from pbrlsvr.models.embedding.options import EncoderSpec
+    from pbrlsvr.models.embedding.embedder import EncoderLoader
 
 # No script needs fewer tokens than a character in eight: a text that is longer is split before it is tokenized.
 _CHARACTERS_PER_TOKEN = 8
@@ -42,7 +42,7 @@ class SentenceEncoder:
         batches: the budget of padded tokens of a forward pass, and what was computed so far.
     """
 
-    def __init__(self, options: "EncoderSpec"):
+    def __init__(self, options: "EncoderLoader"):
         self.options = options
         self._model = _load(options)
         self.prompt = _prompt(self._model, options)
@@ -172,12 +172,12 @@ def _text(item: str | Unprompted) -> str:
     return plain_text(item.text if isinstance(item, Unprompted) else item)
 
 
-def _prompt(model: "SentenceTransformer", options: "EncoderSpec") -> str:
+def _prompt(model: "SentenceTransformer", options: "EncoderLoader") -> str:
     wanted = card_prompt(options.model) if options.prompt is None else options.prompt
     return model.prompts.get(model.default_prompt_name or "", "") if wanted is None else wanted
 
 
-def _max_tokens(model: "SentenceTransformer", options: "EncoderSpec") -> int:
+def _max_tokens(model: "SentenceTransformer", options: "EncoderLoader") -> int:
     known = known_encoder(options.model)
     wanted = options.max_tokens or (known.max_tokens if known else None)
     return min(wanted or _model_limit(model), _model_limit(model))
@@ -188,7 +188,7 @@ def _model_limit(model: "SentenceTransformer") -> int:
     return limit if isinstance(limit, int) and limit > 0 else int(model.tokenizer.model_max_length)
 
 
-def _load(options: "EncoderSpec") -> "SentenceTransformer":
+def _load(options: "EncoderLoader") -> "SentenceTransformer":
     try:
         import torch
         from sentence_transformers import SentenceTransformer

@@ -1,16 +1,14 @@
 """Which sentence encoder: data only; `pbrlsvr.models.embedding.embedder` loads it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from pydantic import field_validator
-from typing_extensions import Self
 
 from pbrlsvr.models.embedding.cards import DEFAULT_ENCODER, known_encoder
 from pbrlsvr.options import Field, Options
-from pbrlsvr.serving.options import MOVED_TO_SERVING, ServingOptions
+from pbrlsvr.serving.options import MOVED_TO_SERVING
 
 
 class EmbeddingOptions(Options):
@@ -44,23 +42,3 @@ class Unprompted(NamedTuple):
     """A text that is encoded as it is: who asks for it has put the prompt before it, or wants none."""
 
     text: str
-
-
-@dataclass(frozen=True)
-class EncoderSpec:
-    """All that the vectors depend on: the options of the model, and those of the place where it runs."""
-
-    model: str
-    revision: str | None
-    prompt: str | None
-    max_tokens: int | None
-    device: str
-    dtype: str
-    batch_tokens: int | None
-
-    @classmethod
-    def of(cls, options: EmbeddingOptions, serving: ServingOptions | None = None) -> Self:
-        """This model in this place."""
-        serving = serving or ServingOptions()
-        model = (options.model, options.revision, options.prompt, options.max_tokens)
-        return cls(*model, serving.device, serving.dtype, serving.batch_tokens)

@@ -22,7 +22,7 @@ from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, Untru
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.embedding.options import EncoderSpec
+    from pbrlsvr.models.embedding.embedder import EncoderLoader
 
 Vector = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 class ServedEmbeddings:
     """The options of an encoder, with the servers where it runs; a `ModelOptions`."""
 
-    encoder: "EncoderSpec"
+    encoder: "EncoderLoader"
     endpoint: EndpointOptions
 
     @property

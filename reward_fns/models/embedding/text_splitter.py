@@ -12,7 +12,7 @@ from pbrlsvr.models.files import check_model, clip, read_json
 from pbrlsvr.models.pieces import split_to_fit
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.embedding.options import EncoderSpec
+    from pbrlsvr.models.embedding.embedder import EncoderLoader
 
 #: Where neither the option, nor the card, nor the model's configuration gives a limit.
 DEFAULT_MAX_TOKENS = 512
@@ -37,7 +37,7 @@ class TextSplitter:
     piece_tokens: int
 
     @classmethod
-    def of(cls, options: "EncoderSpec") -> "TextSplitter":
+    def of(cls, options: "EncoderLoader") -> "TextSplitter":
         """As the model itself would split, as far as its files can be had (a folder, or the hub).
 
         Raises:
@@ -59,7 +59,7 @@ class TextSplitter:
         return split_to_fit(text, self.tokenizer, self.piece_tokens)
 
 
-def room_for_text(options: "EncoderSpec", max_tokens: int, prompt: str, taken: int) -> int:
+def room_for_text(options: "EncoderLoader", max_tokens: int, prompt: str, taken: int) -> int:
     """The tokens of text that fit into one forward pass beside the prompt and the special tokens.
 
     Raises:
@@ -77,7 +77,7 @@ def _characters(text: str, **_: Any) -> dict[str, Any]:
     return {"offset_mapping": [(start, start + 1) for start in range(len(text))]}
 
 
-def _tokenizer(options: "EncoderSpec") -> Any:
+def _tokenizer(options: "EncoderLoader") -> Any:
     try:
         from transformers import AutoTokenizer
 
@@ -97,7 +97,7 @@ def _tokenizer(options: "EncoderSpec") -> Any:
     return None
 
 
-def _model_limit(options: "EncoderSpec", tokenizer: Any) -> int | None:
+def _model_limit(options: "EncoderLoader", tokenizer: Any) -> int | None:
     """As sentence-transformers has it: its own configuration's, else what tokenizer and positions allow."""
     limit = _json_file(options, "sentence_bert_config.json").get("max_seq_length")
     if isinstance(limit, int) and limit > 0:
@@ -108,7 +108,7 @@ def _model_limit(options: "EncoderSpec", tokenizer: Any) -> int | None:
     return min((n for n in limits if isinstance(n, int) and 0 < n < 10**9), default=None)
 
 
-def _prompt(options: "EncoderSpec") -> str:
+def _prompt(options: "EncoderLoader") -> str:
     wanted = card_prompt(options.model) if options.prompt is None else options.prompt
     if wanted is not None:
         return wanted
@@ -117,12 +117,12 @@ def _prompt(options: "EncoderSpec") -> str:
     return str(prompt)
 
 
-def _json_file(options: "EncoderSpec", name: str) -> dict[str, Any]:
+def _json_file(options: "EncoderLoader", name: str) -> dict[str, Any]:
     content = model_json(options, name)
     return content if isinstance(content, dict) else {}
 
 
-def model_json(options: "EncoderSpec", name: str) -> Any:
+def model_json(options: "EncoderLoader", name: str) -> Any:
     """The content of a model's JSON file; `None` where it has none, or cannot be reached."""
     try:
         path: Any = Path(options.model) / name

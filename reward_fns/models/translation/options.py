@@ -1,15 +1,12 @@
 """What translates: data only; `pbrlsvr.models.translation.translator` loads it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
-from typing_extensions import Self
 
 from pbrlsvr.options import GONE, Field, Options, rare
-from pbrlsvr.serving.endpoint_options import EndpointOptions
-from pbrlsvr.serving.options import MOVED_TO_SERVING, ServingOptions
+from pbrlsvr.serving.options import MOVED_TO_SERVING
 
 EngineName = Literal["seq2seq", "ctranslate2"]
 _SERVER = "serving.place=endpoint, with the servers in serving.endpoint.urls"
@@ -61,30 +58,3 @@ class TranslationOptions(Options):
         if prompt is not None and "{text}" not in prompt:
             raise ValueError("the prompt has no place for the text; put {text} into it")
         return prompt
-
-
-@dataclass(frozen=True)
-class TranslatorSpec:
-    """All that translations depend on: the options of the model, and those of the place where it runs. With an
-    endpoint, a chat model behind it translates."""
-
-    model: str
-    engine: str
-    revision: str | None
-    tokenizer: str | None
-    device: str
-    dtype: str
-    compute_type: str
-    beam_size: int
-    max_tokens: int
-    length_ratio: float
-    batch_tokens: int
-    prompt: str | None
-    endpoint: EndpointOptions | None = None
-
-    @classmethod
-    def of(cls, options: TranslationOptions, serving: ServingOptions | None = None) -> Self:
-        """This model in this place."""
-        serving = serving or ServingOptions()
-        model: dict[str, Any] = {name: getattr(options, name) for name in TranslationOptions.model_fields}
-        return cls(**model, device=serving.device, dtype=serving.dtype, batch_tokens=serving.batch_tokens or 4096)

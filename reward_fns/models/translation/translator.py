@@ -17,13 +17,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from pbrlsvr.languages import base, parse, surely_in
 from pbrlsvr.models.files import require_model
 from pbrlsvr.models.pieces import split_steps
 from pbrlsvr.models.translation.engines import Engine, Request
 from pbrlsvr.models.translation.language_codes import model_languages
-from pbrlsvr.models.translation.options import TranslationOptions, TranslatorSpec
+from pbrlsvr.models.translation.options import TranslationOptions
 from pbrlsvr.models.translation.protect import BLOCK, INLINE, ascii_digits, protect
 from pbrlsvr.models.translation.sentence import Sentence, fit, is_prose, without_loop
 from pbrlsvr.serving.batcher import Failure
@@ -44,8 +45,30 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class TranslatorLoader(TranslatorSpec):
-    """Loads the translator where it is to run."""
+class TranslatorLoader:
+    """All that translations depend on: the options of the model, and those of the place where it is loaded. With an
+    endpoint, a chat model behind it translates."""
+
+    model: str
+    engine: str
+    revision: str | None
+    tokenizer: str | None
+    device: str
+    dtype: str
+    compute_type: str
+    beam_size: int
+    max_tokens: int
+    length_ratio: float
+    batch_tokens: int
+    prompt: str | None
+    endpoint: EndpointOptions | None = None
+
+    @classmethod
+    def of(cls, options: TranslationOptions, serving: ServingOptions | None = None) -> "TranslatorLoader":
+        """This model in this place."""
+        serving = serving or ServingOptions()
+        model: dict[str, Any] = {name: getattr(options, name) for name in TranslationOptions.model_fields}
+        return cls(**model, device=serving.device, dtype=serving.dtype, batch_tokens=serving.batch_tokens or 4096)
 
     def load(self) -> "TranslationModel":
         """The loaded model; see `ModelOptions.load`."""
@@ -56,7 +79,7 @@ class TranslatorLoader(TranslatorSpec):
         return replace(self, endpoint=endpoint)
 
 
-def _engine(options: TranslatorSpec) -> Engine:
+def _engine(options: TranslatorLoader) -> Engine:
     if options.endpoint is not None:
         from pbrlsvr.models.translation.engines.chat_endpoint import ChatEngine
 
@@ -73,7 +96,7 @@ def _engine(options: TranslatorSpec) -> Engine:
 class TranslationModel:
     """A loaded engine, and the sentences that it has translated."""
 
-    def __init__(self, engine: Engine, options: TranslatorSpec):
+    def __init__(self, engine: Engine, options: TranslatorLoader):
         self._engine = engine
         self._options = options
         self._cache: LruCache[Request, str] = LruCache(_CACHE_BYTES)

@@ -13,7 +13,7 @@ from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, until
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.translation.options import TranslatorSpec
+    from pbrlsvr.models.translation.translator import TranslatorLoader
 
 #: The default prompt. `{text}`, `{source}` and `{target}` are filled in, the languages by their English names.
 PROMPT = (
@@ -34,7 +34,7 @@ class ChatEngine:
 
     takes_lines = True
 
-    def __init__(self, options: "TranslatorSpec", endpoint: EndpointOptions):
+    def __init__(self, options: "TranslatorLoader", endpoint: EndpointOptions):
         self._endpoint = Endpoint(endpoint)
         self._model = endpoint.served_model or options.model
         self._prompt = options.prompt or PROMPT

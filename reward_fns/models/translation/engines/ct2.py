@@ -19,13 +19,13 @@ from pbrlsvr.models.translation.engines.seq2seq import with_its_embeddings
 from pbrlsvr.models.translation.engines.tokens import Row, TokenEngine, load_tokenizer, missing
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.translation.options import TranslatorSpec
+    from pbrlsvr.models.translation.translator import TranslatorLoader
 
 
 class CTranslate2Engine(TokenEngine):
     """`ctranslate2.Translator.translate_batch`."""
 
-    def __init__(self, options: "TranslatorSpec"):
+    def __init__(self, options: "TranslatorLoader"):
         self._model = _load(options)
         super().__init__(options)
 
@@ -45,7 +45,7 @@ class CTranslate2Engine(TokenEngine):
         return [self.tokenizer.convert_tokens_to_ids(result.hypotheses[0][prefix:]) for result in results]
 
 
-def _load(options: "TranslatorSpec") -> Any:
+def _load(options: "TranslatorLoader") -> Any:
     try:
         import ctranslate2
     except ImportError as error:

@@ -9,13 +9,13 @@ from pbrlsvr.models.files import check_model, clip
 from pbrlsvr.models.translation.engines.tokens import Row, TokenEngine, missing
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.translation.options import TranslatorSpec
+    from pbrlsvr.models.translation.translator import TranslatorLoader
 
 
 class Seq2SeqEngine(TokenEngine):
     """`generate` of transformers."""
 
-    def __init__(self, options: "TranslatorSpec"):
+    def __init__(self, options: "TranslatorLoader"):
         super().__init__(options)
         self._model, self._device = _load(options)
         defaults = self._model.generation_config
@@ -64,7 +64,7 @@ class _NotANumber:
         return scores
 
 
-def _load(options: "TranslatorSpec") -> tuple[Any, str]:
+def _load(options: "TranslatorLoader") -> tuple[Any, str]:
     try:
         import torch
         from transformers import AutoModelForSeq2SeqLM

@@ -12,7 +12,7 @@ from pbrlsvr.models.translation.language_codes import model_languages
 from pbrlsvr.serving.token_budget import TokenBudget
 
 if TYPE_CHECKING:
-    from pbrlsvr.models.translation.options import TranslatorSpec
+    from pbrlsvr.models.translation.translator import TranslatorLoader
 
 #: New tokens that even the shortest sentence may take: a word in one script is many tokens in another.
 SLACK = 16
@@ -33,7 +33,7 @@ class TokenEngine(ABC):
 
     takes_lines = False
 
-    def __init__(self, options: "TranslatorSpec"):
+    def __init__(self, options: "TranslatorLoader"):
         tokenizer = load_tokenizer(options.tokenizer or options.model, options.revision)
         self.tokenizer = tokenizer
         self.languages = model_languages(tokenizer, options.model)
