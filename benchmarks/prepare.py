@@ -62,7 +62,6 @@ def run_prepare(folder: Path, stages: tuple[str, ...]) -> None:
     from rich.console import Console
 
     from pbrlsvr_plugin.prepare.config import read_config
-    from pbrlsvr_plugin.prepare.progress import Progress
     from pbrlsvr_plugin.prepare.runner import Runner
 
     flags = {
@@ -77,7 +76,7 @@ def run_prepare(folder: Path, stages: tuple[str, ...]) -> None:
         "check.originals": "all",
         "export.formats": ["verl", "trl", "openrlhf", "sft"],
     }
-    with Runner(read_config(None, (), flags), lambda line: None, Progress(Console(quiet=True))) as runner:
+    with Runner(read_config(None, (), flags), lambda line: None, Console(quiet=True)) as runner:
         for stage in stages:
             runner.run([stage])
             print(f"{stage} {_used()}", flush=True)

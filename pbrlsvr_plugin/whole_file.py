@@ -36,23 +36,26 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def lock_out_others(file: Path, command: str, option: str) -> int:
-    """The descriptor of a lock, which holds until it is closed or the process has ended, in whatever way.
+@contextmanager
+def others_locked_out(file: Path, command: str, option: str) -> Iterator[None]:
+    """Holds a lock within the block, or until the process has ended, in whatever way.
 
     Raises:
         ConfigError: another process has it.
     """
     # Neither through somebody's link, nor readable by others.
     descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    os.fchmod(descriptor, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        os.fchmod(descriptor, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"another `pbrlsvr {command}` is at work in {str(file.parent)!r}; wait for it, or give another {option}"
+            ) from error
+        yield
+    finally:
         os.close(descriptor)
-        raise ConfigError(
-            f"another `pbrlsvr {command}` is at work in {str(file.parent)!r}; wait for it, or give another {option}"
-        ) from error
-    return descriptor
 
 
 @contextmanager

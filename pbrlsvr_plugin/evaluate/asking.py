@@ -20,15 +20,9 @@ from pbrlsvr_plugin.evaluate.benchmarks import Question
 from pbrlsvr_plugin.evaluate.reading import Response
 from pbrlsvr_plugin.evaluate.settings import Settings
 from pbrlsvr_plugin.prepare.export.instructions import PromptOptions, Prompts
-from pbrlsvr_plugin.prepare.requests.asking import (
-    Asker,
-    ChatOptions,
-    EmptyAnswer,
-    chat_request,
-    check_server,
-    tokens_of,
-)
+from pbrlsvr_plugin.prepare.requests.asking import Asker, ChatOptions, EmptyAnswer, chat_request, check_server
 from pbrlsvr_plugin.prepare.requests.concurrent import Failures, RefusedAnswer, in_order
+from pbrlsvr_plugin.prepare.requests.cost import tokens_of
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.progress import counted
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.languages import parse
+from pbrlsvr.languages import known_tag, parse
 from pbrlsvr.tables import ENDINGS, Malformed, ending, records, shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import lookup, options_of, text_of, with_options
 
@@ -91,7 +91,7 @@ def language_files(folder: Path) -> list[tuple[str, str, Path]]:
     """
     found = []
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and (language := _tag(path.name)):
+        if path.is_dir() and (language := known_tag(path.name)):
             files = [file for file in sorted(path.iterdir()) if ending(file)]
             found += [(language, file.name.partition(".")[0] if len(files) > 1 else "", file) for file in files]
         elif path.is_file() and ending(path) and (language := _language_in(path.name)):
@@ -175,11 +175,4 @@ def _first(questions: list[Question], limit: int | None) -> list[Question]:
 def _language_in(name: str) -> str:
     """The language in the name of a file: "mgsm_sw.tsv", "sw.jsonl"; "" for none."""
     stem = name.partition(".")[0]
-    return _tag(stem) or _tag(stem.rpartition("_")[2]) or _tag(stem.rpartition("-")[2])
-
-
-def _tag(text: str) -> str:
-    try:
-        return parse(text) if len(text) >= 2 else ""
-    except DataError:
-        return ""
+    return known_tag(stem) or known_tag(stem.rpartition("_")[2]) or known_tag(stem.rpartition("-")[2])

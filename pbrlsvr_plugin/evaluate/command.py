@@ -3,12 +3,10 @@
 Exit codes: 0; 2 for an error; 3 where samples have no answer (they are in no figure); 130 for Ctrl-C.
 """
 
-import os
 import platform
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from pbrlsvr_plugin.json_lines import json_line
 from pbrlsvr_plugin.prepare.requests.journal import Journal
 from pbrlsvr_plugin.progress import counted
 from pbrlsvr_plugin.terminal import Screen, say, say_error
-from pbrlsvr_plugin.whole_file import lock_out_others, whole_file
+from pbrlsvr_plugin.whole_file import others_locked_out, whole_file
 
 FINE, ERROR, MISSING, STOPPED = 0, 2, 3, 130
 
@@ -35,7 +33,8 @@ FINE, ERROR, MISSING, STOPPED = 0, 2, 3, 130
 def run(settings: Settings, out: Path, name: str | None = None) -> int:
     """`eval` for the command line; see `pbrlsvr_plugin.evaluate.results` for what is in `out`."""
     try:
-        with _alone(out), Journal(out / JOURNAL) as journal:
+        _make(out)
+        with others_locked_out(out / ".lock", "eval", "--out"), Journal(out / JOURNAL) as journal:
             return _run(settings, out, name or Path(settings.model.rstrip("/")).name, journal)
     except (PbrlsvrError, OSError, sqlite3.Error) as error:
         say_error(error)
@@ -144,19 +143,8 @@ def _figures(
     )
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Makes the folder, and keeps other runs out of it.
-
-    Raises:
-        ConfigError: another run is at work there, or it cannot be made.
-    """
+def _make(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {str(out)!r} cannot be made: {error}") from error
-    descriptor = lock_out_others(out / ".lock", "eval", "--out")
-    try:
-        yield
-    finally:
-        os.close(descriptor)

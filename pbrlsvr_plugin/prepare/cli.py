@@ -187,7 +187,6 @@ def _with_runner(
     yes: bool = True,
 ) -> int:
     from pbrlsvr_plugin.prepare.config import read_config
-    from pbrlsvr_plugin.prepare.progress import Progress
     from pbrlsvr_plugin.prepare.runner import Runner
 
     first, *rest = arguments or [""]
@@ -202,7 +201,7 @@ def _with_runner(
         def confirm() -> bool:
             return yes or not sys.stdin.isatty() or typer.confirm("ask for these now?", default=True)
 
-        with Runner(config, say, Progress(Screen()), lock=lock, confirm=confirm) as runner:
+        with Runner(config, say, Screen(), lock=lock, confirm=confirm) as runner:
             work(runner)
     except PbrlsvrError as error:
         say(f"error: {error}", err=True)

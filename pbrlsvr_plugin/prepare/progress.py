@@ -29,23 +29,18 @@ class Tracked:
             yield row
 
 
-class Progress:
-    """Shows progress on `console`. Where that is no terminal, a line every `every_s` seconds."""
+def stage_shown(
+    console: Console, name: str, rows: Tracked, writer: StageWriter, every_s: float = LINE_S
+) -> AbstractContextManager[None]:
+    """Shows how far a stage is while the block runs. Where the console is no terminal, a line every `every_s`."""
 
-    def __init__(self, console: Console, every_s: float = LINE_S):
-        self._console, self._every_s = console, every_s
+    def done() -> int:
+        return rows.read if len(rows) else writer.rows_out
 
-    def stage(self, name: str, rows: Tracked, writer: StageWriter) -> AbstractContextManager[None]:
-        """Shows a stage while the block runs."""
-        return shown(
-            self._console,
-            name,
-            len(rows) or None,
-            lambda: rows.read if len(rows) else writer.rows_out,
-            " rows",
-            lambda: f"{writer.rows_out:,} out, {sum(writer.rejected.values()):,} rejected",
-            self._every_s,
-        )
+    def note() -> str:
+        return f"{writer.rows_out:,} out, {sum(writer.rejected.values()):,} rejected"
+
+    return shown(console, name, len(rows) or None, done, " rows", note, every_s)
 
 
 def table(reports: Sequence[dict[str, Any]]) -> Table:

@@ -5,23 +5,24 @@ that it was made with. The input counts by content: a stage that is redone and g
 after it alone.
 """
 
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.prepare.config import STAGES, Config
-from pbrlsvr_plugin.prepare.progress import Progress, Tracked
+from pbrlsvr_plugin.prepare.progress import Tracked, stage_shown
 from pbrlsvr_plugin.prepare.requests.journal import Journal
-from pbrlsvr_plugin.prepare.stage import Context, Stage, fingerprint
-from pbrlsvr_plugin.prepare.store import NoRows, PartRows, StageWriter, read_report, storage_errors
-from pbrlsvr_plugin.whole_file import lock_out_others
+from pbrlsvr_plugin.prepare.stage import Context, Rows, Stage, fingerprint
+from pbrlsvr_plugin.prepare.store import PartRows, StageWriter, read_report, storage_errors
+from pbrlsvr_plugin.whole_file import others_locked_out
 
 Say = Callable[[str], None]
 _LEAST_FREE = 32 << 20
@@ -41,25 +42,24 @@ class Runner:
         self,
         config: Config,
         say: Say,
-        progress: Progress,
+        console: Console,
         *,
         lock: bool = True,
         confirm: Callable[[], bool] = lambda: True,
     ):
-        self.config, self._locks, self._confirm = config, lock, confirm
-        self._lock: int | None = None
-        self._say, self._progress = say, progress
+        self.config, self._say, self._console = config, say, console
+        self._locks, self._confirm = lock, confirm
 
     def __enter__(self) -> "Runner":
-        with storage_errors(self.config.work_folder):
-            self._lock = _lock(self.config.work_folder) if self._locks else None
-            self._journal = Journal(self.config.journal_file)
+        with storage_errors(self.config.work_folder), ExitStack() as held:
+            if self._locks:
+                held.enter_context(_alone(self.config.work_folder))
+            self._journal = held.enter_context(Journal(self.config.journal_file))
+            self._held = held.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._journal.close()
-        if self._lock is not None:
-            os.close(self._lock)
+        self._held.close()
 
     def run(self, names: Sequence[str], redo: Sequence[str] = (), *, alone: bool = False) -> list[dict[str, Any]]:
         """Runs these stages, in order. Returns their reports.
@@ -77,7 +77,8 @@ class Runner:
             raise ConfigError(f"there is no stage {unknown[0]!r}; the stages are {list(STAGES)}")
         # All options are checked before the first stage starts: a typo in `export` must not show after a night.
         for name in names:
-            self._check_options(name)
+            with self._stage(name) as (stage, context):
+                fingerprint(stage, context)
         with storage_errors(self.config.work_folder):
             _try_to_write(Path(self.config.out))
             return self._run(names, redo, alone)
@@ -126,9 +127,9 @@ class Runner:
         rows = Tracked(self._rows(name))
         with self._stage(name) as (stage, context), StageWriter(folder, name) as writer:
             # What the old output says would be wrong from the first new file in `out` on.
-            _remove_report(folder)
+            (folder / "stage.json").unlink(missing_ok=True)
             expected, made_from = fingerprint(stage, context), self._input(name)
-            with self._progress.stage(name, rows, writer):
+            with stage_shown(self._console, name, rows, writer):
                 for row in stage.run(rows, writer.reject):
                     writer.write(row)
             if not writer.rows_out:
@@ -172,10 +173,6 @@ class Runner:
                     "another folder with `out` or `work`"
                 )
 
-    def _check_options(self, name: str) -> None:
-        with self._stage(name) as (stage, context):
-            fingerprint(stage, context)
-
     def _check_input(self, name: str) -> None:
         for before in self._before(name):
             why = self.why_not_good(before)
@@ -187,9 +184,9 @@ class Runner:
         stages = [*STAGES]
         return stages[: stages.index(name)]
 
-    def _rows(self, name: str) -> NoRows | PartRows:
+    def _rows(self, name: str) -> Rows:
         before = self._before(name)
-        return PartRows(self.config.folder(before[-1])) if before else NoRows()
+        return PartRows(self.config.folder(before[-1])) if before else []
 
     def _input(self, name: str) -> str:
         """The digest of the rows that a stage gets."""
@@ -241,11 +238,6 @@ def _empty(name: str, rows_in: int, writer: StageWriter) -> str:
     )
 
 
-def _remove_report(folder: Path) -> None:
-    with suppress(FileNotFoundError):
-        (folder / "stage.json").unlink()
-
-
 def _try_to_write(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out) as file:
@@ -253,10 +245,12 @@ def _try_to_write(out: Path) -> None:
         file.flush()
 
 
-def _lock(work: Path) -> int:
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other runs out of it."""
     work.parent.mkdir(parents=True, exist_ok=True)
     work.mkdir(mode=0o700, exist_ok=True)
-    descriptor = lock_out_others(work / "lock", "prepare", "out")
-    for left in work.glob("*.scratch-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    return descriptor
+    with others_locked_out(work / "lock", "prepare", "out"):
+        for left in work.glob("*.scratch-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield

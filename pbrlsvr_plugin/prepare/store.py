@@ -86,16 +86,6 @@ class PartRows:
                     yield from batch.to_pylist(maps_as_pydicts="strict")
 
 
-class NoRows:
-    """The input of the first stage."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(())
-
-
 class StageWriter:
     """Writes the folder of one stage. Use as a context manager; `finish` makes it count, an error leaves no trace."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError, PbrlsvrError
-from pbrlsvr.languages import english_name
+from pbrlsvr.languages import english_name, known_tag
 from pbrlsvr_plugin.report.curves import MOST_VALUES, as_page, read_part
 from pbrlsvr_plugin.report.evaluations import read_evaluation
 from pbrlsvr_plugin.report.folders import find, folders
@@ -122,10 +122,4 @@ def _names(runs: Sequence[Any], evaluations: Sequence[Any], samples: Sequence[An
     codes = {code for run in runs for part in run["parts"].values() for code in part["languages"]}
     codes |= {code for each in evaluations for data in each["data"].values() for code in data["languages"]}
     codes |= {sample["language"] for sample in samples}
-    names = {}
-    for code in sorted(codes):
-        try:
-            names[code] = english_name(code)
-        except DataError:
-            continue
-    return names
+    return {code: english_name(code) for code in sorted(codes) if known_tag(code)}

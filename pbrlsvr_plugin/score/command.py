@@ -18,7 +18,7 @@ from typing import Any
 
 import pbrlsvr
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
-from pbrlsvr.languages import parse
+from pbrlsvr.languages import known_tag
 from pbrlsvr.tables import COMPRESSED, Malformed, Record, ending, records
 from pbrlsvr.yaml_files import read_yaml
 from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE
@@ -290,10 +290,7 @@ async def _entry(job: Job, number: int, row: Record, about: About) -> dict[str, 
 
 def _language(about: About) -> str:
     said = str(about[0].get("language") or "")
-    try:
-        return parse(said) if said else "?"
-    except DataError:
-        return said[:64]
+    return known_tag(said) or said[:64] or "?"
 
 
 def _finish(job: Job, found: Found, json_out: Path | None) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pbrlsvr.languages import english_name
+from pbrlsvr.languages import english_name, known_tag
 
 #: What a reward returns for veRL's sake, beside the value itself.
 _BESIDE = ("_reward", "_missing", "_undetermined")
@@ -78,7 +78,7 @@ class Summary:
         made = Table("language", box=None, header_style="bold", pad_edge=False)
         for column in ("rows", "no score", "score", "sd", *shown):
             made.add_column(column, justify="right")
-        lines = [(f"{tag} {_name(tag)}".strip(), tally) for tag, tally in self._sorted()]
+        lines = [(f"{tag} {english_name(tag)}" if known_tag(tag) else tag, tally) for tag, tally in self._sorted()]
         for name, tally in [*lines, *([("all", self.all)] if len(lines) > 1 else [])]:
             score = tally.values.get("score", Moments())
             cells = [f"{score.mean:.3f}", f"{score.sd:.3f}"] if score.count else ["-", "-"]
@@ -105,10 +105,3 @@ def _as_json(tally: Tally) -> dict[str, Any]:
         "mean": {name: moments.mean for name, moments in tally.values.items()},
         "sd": {name: moments.sd for name, moments in tally.values.items()},
     }
-
-
-def _name(tag: str) -> str:
-    try:
-        return english_name(tag)
-    except ValueError:
-        return ""

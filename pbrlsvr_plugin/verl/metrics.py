@@ -28,14 +28,12 @@ With a schedule (`combine.schedule`), `pbrlsvr/overall/weight/<name>` is what a 
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pbrlsvr.errors import DataError
-from pbrlsvr.languages import parse
+from pbrlsvr.languages import known_tag
 
 Array = NDArray[np.float64]
 #: (metric, language) -> sum of the values, and how many there are; `overall` is a language here.
@@ -48,8 +46,6 @@ PREFIX = "pbrlsvr"
 #: What a standard deviation is compared with in GRPO, where it is added to it (verl/trainer/ppo/core_algos.py:326).
 NO_SPREAD = 1e-6
 
-# No language's code is longer; a row may hold anything.
-_LONGEST_CODE = 64
 
 # Beyond it, as for NaN, sums and squares are no numbers any more.
 _LARGEST = 1e100
@@ -104,17 +100,9 @@ def language_of(language: Any, data_source: str) -> str:
     ('sw', 'pt-BR', 'unknown')
     """
     for code in (language, data_source.rpartition("/")[2] if "/" in data_source else ""):
-        if isinstance(code, str) and len(code) <= _LONGEST_CODE and (tag := _tag(code)):
+        if tag := known_tag(code):
             return tag
     return UNKNOWN
-
-
-@lru_cache(maxsize=4096)
-def _tag(code: str) -> str:
-    try:
-        return parse(code)
-    except DataError:
-        return ""
 
 
 def language_metrics(responses: Iterable[Response]) -> dict[str, float]:

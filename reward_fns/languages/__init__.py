@@ -1,6 +1,6 @@
 """Which languages and scripts a text is in, and what a reward does about it.
 
-    parse, base      a language code -> its canonical BCP-47 tag
+    parse, base, known_tag    a language code -> its canonical BCP-47 tag
     locale, english_name, likely_script    a language code -> what CLDR knows of it
     profile          a text -> shares of its letters by language and by script
     check            a text and the language it should be in -> a share in [0, 1] and a factor for the score
@@ -29,7 +29,7 @@ text counts as right unless its script is wrong or it is surely (>= 0.8) in one 
 
 from pbrlsvr.languages.identify import LanguageProfile, profile
 from pbrlsvr.languages.policy import LanguageCheck, LanguageOptions, LanguagePolicy, check, surely_in
-from pbrlsvr.languages.tags import base, english_name, likely_script, locale, parse
+from pbrlsvr.languages.tags import base, english_name, known_tag, likely_script, locale, parse
 
 __all__ = [
     "LanguageCheck",
@@ -39,6 +39,7 @@ __all__ = [
     "base",
     "check",
     "english_name",
+    "known_tag",
     "likely_script",
     "locale",
     "parse",

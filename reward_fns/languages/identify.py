@@ -3,15 +3,14 @@
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from pbrlsvr.errors import DataError, MissingDependencyError
+from pbrlsvr.errors import MissingDependencyError
 from pbrlsvr.languages import tables
-from pbrlsvr.languages.tags import base, likely_script, parse, subtags
+from pbrlsvr.languages.tags import known_tag, likely_script, parse, subtags
 from pbrlsvr.languages.text import Word, prose, segments
 
 #: The tag of text that is long enough to judge and in no language that is known.
@@ -122,8 +121,8 @@ def scripts_of(tag: str) -> frozenset[str]:
 @lru_cache(maxsize=1024)
 def reported_as(code: str) -> str:
     """The language as which text in `code` is reported: `reported_as("pcm") == "en"`."""
-    with suppress(DataError):  # some labels of py3langid are in no list of codes
-        code = base(code)
+    # Some labels of py3langid are in no list of codes.
+    code = known_tag(code).partition("-")[0] or code
     return tables.REPORTED_AS.get(code, code)
 
 

@@ -70,13 +70,17 @@ def parse(code: str, *, error: type[DataError] | type[ConfigError] = DataError) 
     >>> parse("SW"), parse("zh_CN"), parse("sr-latn"), parse("swh_Latn")
     ('sw', 'zh-CN', 'sr-Latn', 'sw-Latn')
     """
-    tag = _canonical(code) if isinstance(code, str) and len(code) <= 64 else None
-    if tag is not None:
+    if tag := known_tag(code):
         return tag
     fix = "write a BCP-47 code such as 'en', 'sw' or 'zh-Hant'"
     if isinstance(code, str) and code.strip() and len(code) <= 64 and (near := _closest(code)):
         fix = "did you mean " + " or ".join(repr(tag) for tag in near) + "?"
     raise error(f"no language has the code {code if not isinstance(code, str) else code[:64]!r}; {fix}")
+
+
+def known_tag(code: object) -> str:
+    """As `parse`, with "" for what is no language code: `known_tag("swh") == "sw"`, `known_tag("questions") == ""`."""
+    return (_canonical(code) or "") if isinstance(code, str) and len(code) <= 64 else ""
 
 
 def base(code: str, *, error: type[DataError] | type[ConfigError] = DataError) -> str:

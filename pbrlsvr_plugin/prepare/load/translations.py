@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.languages import parse
+from pbrlsvr.languages import known_tag, parse
 from pbrlsvr_plugin.prepare.load.by_id import ById
 from pbrlsvr_plugin.prepare.load.mapping import lookup, text_of
 from pbrlsvr_plugin.prepare.load.sources import Malformed, Record, Source, find_sources
@@ -112,10 +112,7 @@ def configs_by_language(
     names = _configs(source)
     found: dict[str, list[Source]] = {}
     for name in names:
-        try:
-            language = parse(name)
-        except DataError:
-            continue
+        language = known_tag(name)
         if language in ("en", *languages):
             path = Path(source) / name
             if path.is_dir():

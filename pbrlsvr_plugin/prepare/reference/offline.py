@@ -6,6 +6,7 @@ of the model; each batch of answers goes into the journal as it comes back. So a
 
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from pbrlsvr.errors import MissingDependencyError, ModelError
 from pbrlsvr.models.files import check_model
 from pbrlsvr.serving.chat import split_thinking
 from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions
-from pbrlsvr_plugin.prepare.requests.asking import chat_request, fill, is_empty, read_prompt, tokens_of
+from pbrlsvr_plugin.prepare.requests.asking import chat_request, fill, is_empty, read_prompt, user_turn
+from pbrlsvr_plugin.prepare.requests.cost import TOKENS, Cost
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.stage import Row
 
@@ -70,9 +72,7 @@ class TransformersEngine:
         answers = [
             self._answer(str(text), int(seed)) for text, seed in zip(batch["prompt"], batch["seed"], strict=True)
         ]
-        columns = {
-            name: np.array([answer[name] for answer in answers]) for name in ("prompt_tokens", "completion_tokens")
-        }
+        columns = {name: np.array([answer[name] for answer in answers]) for name in TOKENS}
         texts = {
             name: np.array([answer[name] for answer in answers], dtype=object) for name in ("text", "finish_reason")
         }
@@ -133,23 +133,16 @@ class Offline:
     def __init__(self, options: ReferenceOptions, journal: Journal, seed: int):
         self._options, self._journal, self._seed = options, journal, seed
         self._prompt = read_prompt(options.prompt, "{question}")
-        #: What the answers have cost, also those of earlier runs; each once.
-        self.tokens = {"answers": 0, "prompt_tokens": 0, "completion_tokens": 0}
-        self._counted: set[int] = set()
+        self.cost = Cost()
 
     def answers(self, row: Row) -> list[dict[str, Any]]:
         """The answers to a row's question that the journal has, one for each candidate at most. After `answer_all`."""
         found = []
         for candidate in range(self._options.candidates):
             request, answer = self._last(row, candidate)
-            if answer is None:
-                continue
-            found.append(answer)
-            if hash(request["key"]) not in self._counted:
-                self._counted.add(hash(request["key"]))
-                self.tokens["answers"] += 1
-                for name in ("prompt_tokens", "completion_tokens"):
-                    self.tokens[name] += tokens_of(answer["usage"], name)
+            if answer is not None:
+                found.append(answer)
+                self.cost.add(request["key"], answer)
         return found
 
     def answer_all(self, rows: Iterable[Row]) -> int:
@@ -175,8 +168,7 @@ class Offline:
 
     def _request(self, row: Row, candidate: int, attempt: int) -> dict[str, Any]:
         prompt = fill(self._prompt, question=row["english"])
-        messages = [{"role": "user", "content": prompt}]
-        request = chat_request(self._options, messages, self._seed, candidate, attempt)
+        request = chat_request(self._options, user_turn(prompt), self._seed, candidate, attempt)
         return {
             "key": request_key(self._options.engine, **request, engine_kwargs=self._options.engine_kwargs),
             "prompt": prompt,
@@ -239,19 +231,13 @@ class Offline:
 
 def _as_answer(answer: dict[str, Any]) -> dict[str, Any]:
     thinking, text = split_thinking(answer["text"])
-    usage = {name: int(answer[name]) for name in ("prompt_tokens", "completion_tokens")}
+    usage = {name: int(answer[name]) for name in TOKENS}
     return {"text": text, "thinking": thinking, "finish_reason": answer["finish_reason"], "usage": usage}
 
 
 def _blocks(requests: Iterator[dict[str, Any]], size: int) -> Iterator[pa.Table]:
     # A block of Ray is what an actor gets and gives back at once: as large as a batch, so that answers come early.
-    block: list[dict[str, Any]] = []
-    for request in requests:
-        block.append(request)
-        if len(block) == size:
-            yield pa.Table.from_pylist(block)
-            block = []
-    if block:
+    while block := list(islice(requests, size)):
         yield pa.Table.from_pylist(block)
 
 

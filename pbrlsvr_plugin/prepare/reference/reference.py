@@ -135,7 +135,7 @@ class Reference(Stage):
                 reject(row, UNANSWERED, f"the model {self.options.model!r} has answered with nothing")
                 continue
             yield from self._checked(row, [self._candidate(answer) for answer in answers], reject)
-        self._facts |= offline.tokens
+        self._facts |= offline.cost.facts
 
     def _from_dataset(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         references = (

@@ -12,6 +12,7 @@ from pbrlsvr.errors import ConfigError, ServiceError
 from pbrlsvr.serving.chat import FILTERED, Completion, chat, is_filtered
 from pbrlsvr.serving.endpoint import BusyError, Endpoint, RejectedError
 from pbrlsvr_plugin.prepare.requests.concurrent import Answers, RateLimit, RefusedAnswer
+from pbrlsvr_plugin.prepare.requests.cost import TOKENS, Cost, tokens_of
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.requests.options import ChatOptions
 from pbrlsvr_plugin.prepare.stage import Estimate
@@ -22,8 +23,6 @@ log = logging.getLogger(__name__)
 _EMPTY_TRIES = 3
 _CHARACTERS_OF_A_TOKEN = 4
 _LONGEST_PAUSE_S = 86_400.0
-#: No answer has more tokens than this.
-_MOST_TOKENS = 100_000_000
 PROMPTS = Path(__file__).with_name("prompts")
 
 
@@ -49,24 +48,12 @@ def is_asked_again(answer: Mapping[str, Any], options: ChatOptions) -> bool:
     return is_empty(answer, options.takes_thoughts) or (refused and options.again_if_refused)
 
 
-def tokens_of(usage: Mapping[str, Any], name: str) -> int:
-    """A count of tokens that a server states; 0 for what cannot be one.
-
-    >>> [tokens_of({"t": stated}, "t") for stated in (7, "n/a", 1e999, -3, 10**18, None)]
-    [7, 0, 0, 0, 0, 0]
-    """
-    stated = usage.get(name)
-    return stated if isinstance(stated, int) and 0 <= stated <= _MOST_TOKENS else 0
-
-
 class Asker:
     """Asks a chat model, each request once and for good."""
 
     def __init__(self, options: ChatOptions, journal: Journal):
         self.answers = Answers(journal)
-        #: What the answers have cost, also those of earlier runs; each once.
-        self.tokens = {"prompt_tokens": 0, "completion_tokens": 0}
-        self._counted: set[int] = set()
+        self._cost = Cost()
         self._journal = journal
         self._said_until = 0.0
         self._options = options
@@ -95,10 +82,7 @@ class Asker:
         key, length = request_key("chat", **request), sum(len(message["content"]) for message in messages)
         asked = partial(self._ask_again, key, request, length)
         answer: dict[str, Any] = await self.answers.get(key, asked, partial(self._is_useless, key))
-        if hash(key) not in self._counted:
-            self._counted.add(hash(key))
-            for name in self.tokens:
-                self.tokens[name] += tokens_of(answer["usage"], name)
+        self._cost.add(key, answer)
         if answer["finish_reason"] == FILTERED:
             raise RefusedAnswer(
                 f"the server's filter has refused it: the model {self._options.model!r} gave "
@@ -113,12 +97,7 @@ class Asker:
 
     def facts(self) -> dict[str, int]:
         """How many requests this run has made, and what all answers cost that it used, also those of earlier runs."""
-        return {
-            "asked": self.answers.asked,
-            "from_journal": self.answers.kept,
-            "answers": len(self._counted),
-            **self.tokens,
-        }
+        return {"asked": self.answers.asked, "from_journal": self.answers.kept, **self._cost.facts}
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
@@ -136,7 +115,7 @@ class Asker:
 
     def _is_useless(self, key: str, answer: Mapping[str, Any]) -> bool:
         """Whether what the journal has is asked for again; a refusal where that is wanted, once a run."""
-        return is_asked_again(answer, self._options) and (self._is_empty(answer) or hash(key) not in self._counted)
+        return is_asked_again(answer, self._options) and (self._is_empty(answer) or key not in self._cost)
 
     def _is_empty(self, answer: Mapping[str, Any]) -> bool:
         return is_empty(answer, self._options.takes_thoughts)
@@ -151,7 +130,7 @@ class Asker:
                 if not is_filtered(error):
                     raise
                 completion = Completion("", "", FILTERED, {})
-        usage = {name: tokens_of(completion.usage, name) for name in self.tokens}
+        usage = {name: tokens_of(completion.usage, name) for name in TOKENS}
         self._limit.used(estimate, sum(usage.values()), usage["completion_tokens"])
         return {
             "text": completion.text,

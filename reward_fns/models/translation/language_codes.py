@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pbrlsvr.errors import DataError, ModelError
-from pbrlsvr.languages.tags import likely_script, parse, subtags
+from pbrlsvr.languages.tags import known_tag, likely_script, parse, subtags
 
 # A code in a family's token. The order counts: the codes of mBART-50 are also well-formed as tokens of no other family.
 _TOKENS = {
@@ -180,12 +180,7 @@ def _index(words: list[str], pattern: re.Pattern[str]) -> dict[str, list[_Own]]:
 
 def _single(code: str | None) -> str | None:
     """The tag of one language; None for a group of them ("mul", "ROMANCE") and what CLDR does not know."""
-    if not code:
-        return None
-    try:
-        return parse(_CODE.get(code, code).removesuffix("_XX"))
-    except DataError:
-        return None
+    return known_tag(_CODE.get(code, code).removesuffix("_XX")) or None if code else None
 
 
 def _split(tag: str) -> tuple[str, str | None, str | None]:

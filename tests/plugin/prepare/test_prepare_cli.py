@@ -15,7 +15,7 @@ from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.cli import app
 from pbrlsvr_plugin.prepare.cli import STARTER
 from pbrlsvr_plugin.prepare.config import STAGES, read_config
-from pbrlsvr_plugin.prepare.progress import Progress, Tracked, table
+from pbrlsvr_plugin.prepare.progress import Tracked, stage_shown, table
 from pbrlsvr_plugin.prepare.requests.asking import chat_request, user_turn
 from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.requests.options import ChatOptions
@@ -237,9 +237,8 @@ def test_reports_leave_out_a_stage_that_is_being_written(tmp_path):
 def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(tmp_path):
     console = Console(file=io.StringIO(), width=200)
     rows = [new_row(id=f"a:{i}") for i in range(20)]
-    progress = Progress(console, every_s=0.05)
     tracked = Tracked(rows)
-    with StageWriter(tmp_path / "1-load", "verify") as writer, progress.stage("verify", tracked, writer):
+    with StageWriter(tmp_path / "1-load", "verify") as writer, stage_shown(console, "verify", tracked, writer, 0.05):
         for i, row in enumerate(tracked):
             writer.reject(row, "odd") if i % 2 else writer.write(row)
             time.sleep(0.02)
@@ -250,9 +249,8 @@ def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(tmp_path):
 
 def test_the_bar_of_a_terminal_ends_with_all_rows(tmp_path):
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
-    progress = Progress(console)
     tracked = Tracked([new_row(id=f"a:{i}") for i in range(7)])
-    with StageWriter(tmp_path / "1-load", "verify") as writer, progress.stage("verify", tracked, writer):
+    with StageWriter(tmp_path / "1-load", "verify") as writer, stage_shown(console, "verify", tracked, writer):
         for row in tracked:
             writer.write(row)
     assert "7/7" in console.file.getvalue()
@@ -272,7 +270,7 @@ def test_another_language_or_name_leaves_the_references_alone(tmp_path, problems
     said = []
     for values in ({"languages": "en"}, {"languages": "en,sw", "name": "other"}):
         config = read_config(None, (), {**flags, **values})
-        with Runner(config, said.append, Progress(Console(quiet=True))) as runner:
+        with Runner(config, said.append, Console(quiet=True)) as runner:
             runner.run(["load", "reference", "verify"])
     assert "load: done again, because languages was ['en'] and is ['en', 'sw']" in said
     assert {"reference: finished before, nothing has changed", "verify: finished before, nothing has changed"} <= {

@@ -98,7 +98,6 @@ DRIVER = textwrap.dedent(
     from rich.console import Console
     from pbrlsvr_plugin.prepare import runner as run, store
     from pbrlsvr_plugin.prepare.config import STAGES, read_config
-    from pbrlsvr_plugin.prepare.progress import Progress
 
     source, folder = sys.argv[1:3]
     overrides = [f"load.source={source}", "languages=[en]", "reference.engine=dataset"]
@@ -123,7 +122,7 @@ DRIVER = textwrap.dedent(
         global count, kill_at
         count, kill_at = 0, die_at
         config = read_config(None, [*overrides, f"out={out}"], {"load.columns": columns})
-        with run.Runner(config, lambda line: None, Progress(Console(quiet=True))) as runner:
+        with run.Runner(config, lambda line: None, Console(quiet=True)) as runner:
             runner.run(["load", "reference"])
         return count
 

@@ -12,7 +12,6 @@ from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr_plugin.prepare.load.load import Load, LoadOptions
 from pbrlsvr_plugin.prepare.load.mapping import built_in, guess_mapping, read_mapping
 from pbrlsvr_plugin.prepare.load.sources import Source
-from pbrlsvr_plugin.prepare.store import NoRows
 
 MGSM = Path(__file__).parents[4] / "shared" / "data" / "mgsm"
 GSM = {"question": "Ann has 1,000 and spends 1. Left?", "answer": "She has <<1000-1=999>>999 left.\n#### 999"}
@@ -20,7 +19,7 @@ GSM = {"question": "Ann has 1,000 and spends 1. Left?", "answer": "She has <<100
 
 def load(context, rejects, *languages, **options):
     stage = Load(LoadOptions(**options), context(*languages or ("sw",)))
-    return list(stage.run(NoRows(), rejects))
+    return list(stage.run([], rejects))
 
 
 def write_lines(path, *lines):
@@ -171,7 +170,7 @@ def test_malformed_rows_are_rejected_with_their_line_and_the_rest_goes_on(tmp_pa
     )
     seen = []
     stage = Load(LoadOptions(source=str(path), columns={"answer": "answer"}), context("sw"))
-    rows = list(stage.run(NoRows(), lambda row, reason, detail="": seen.append((row["line"], reason))))
+    rows = list(stage.run([], lambda row, reason, detail="": seen.append((row["line"], reason))))
     assert [(row["line"], row["answer"]) for row in rows] == [(1, "2"), (10, "2")]
     assert seen == [
         (2, "not_json"),
