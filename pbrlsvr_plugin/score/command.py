@@ -7,25 +7,19 @@ does not grow with the file. Exit codes: 0; 1 where rows have no score; 2 for an
 
 import asyncio
 import json
-import re
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pbrlsvr
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
-from pbrlsvr.languages import known_tag
 from pbrlsvr.tables import COMPRESSED, Malformed, Record, ending, records
-from pbrlsvr.yaml_files import read_yaml
-from pbrlsvr_plugin.check.findings import NEEDS, REFERENCE
-from pbrlsvr_plugin.last_wins import last_pairs, note_twice
 from pbrlsvr_plugin.prepare.load.mapping import names
 from pbrlsvr_plugin.progress import counted
-from pbrlsvr_plugin.score.columns import Columns, columns_of
+from pbrlsvr_plugin.score.job import PEEK, About, Job, job_of, row_language
 from pbrlsvr_plugin.score.kept import Kept
 from pbrlsvr_plugin.score.summary import Summary
 from pbrlsvr_plugin.score.writing import write_copy
@@ -34,33 +28,7 @@ from pbrlsvr_plugin.verl import chosen_reward
 from pbrlsvr_plugin.whole_file import require_writable
 
 FINE, UNSCORED, ERROR, STOPPED = 0, 1, 2, 130
-#: Rows that are looked at to find the columns.
-_PEEK = 100
 _NAMED_ERRORS = 10
-
-
-#: A row's `extra_info` and `data_source`.
-About = tuple[dict[str, Any], str]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is scored, and how."""
-
-    file: Path
-    function: chosen_reward.Function
-    described: str
-    columns: Columns
-    limit: int | None
-    window: int
-
-    def rows(self, skip: int = 0) -> Iterator[tuple[int, Record]]:
-        """Number and record of each row, behind the first `skip`."""
-        return islice(records(self.file), skip, self.limit)
-
-    def about(self, number: int, row: Record) -> About:
-        """What the row says of itself; nothing where it cannot be read."""
-        return ({}, "") if isinstance(row, Malformed) else self.columns.about(row, number)
 
 
 def run(
@@ -81,7 +49,7 @@ def run(
     try:
         if json_out is not None:
             require_writable(json_out, "--json")
-        job, short = _job(file, arguments, reward, config, column, language, limit, window)
+        job, short = job_of(file, arguments, reward, config, column, language, limit, window)
         prefix = f"{short}_" if prefix is None else prefix
         say(f"{job.described} on {file.name!r}: {job.columns.described()}")
         total, digest = _measured(file)
@@ -109,77 +77,6 @@ def run(
         return STOPPED
 
 
-def _job(
-    file: Path,
-    arguments: Sequence[str],
-    reward: str,
-    config: Path | None,
-    column: Sequence[str],
-    language: str | None,
-    limit: int | None,
-    window: int,
-) -> tuple[Job, str]:
-    """What to do, and the reward's short name."""
-    if not file.is_file():
-        raise ConfigError(f"there is no file {str(file)!r}")
-    for name, value in (("limit", limit), ("window", window)):
-        if value is not None and value < 1:
-            raise ConfigError(f"--{name} {value} must be 1 or more")
-    options, more = _options(arguments)
-    if config is not None:
-        if more:
-            raise ConfigError("a YAML file of options cannot stand beside --config; set them as key=value")
-        function, described = chosen_reward.of_config(config, options)
-        short = config.stem
-    else:
-        function, described = chosen_reward.named(reward, options, more, plain=True)
-        described += f" with {json.dumps(more, sort_keys=True, default=str)}" if more else ""
-        short = re.split(r"[.:]", reward)[-1]
-    given = _pairs(column)
-    peeked = list(islice(records(file), _PEEK))
-    first = [row for _, row in peeked if not isinstance(row, Malformed)]
-    if not peeked:
-        raise DataError(f"{file.name!r} is empty: it has no row")
-    if not first:
-        number, row = peeked[0]
-        why = row.detail if isinstance(row, Malformed) else ""
-        raise DataError(f"{file.name!r} has no row that can be read in its first {len(peeked)}; row {number}: {why}")
-    ours = short in pbrlsvr.REWARD_FUNCTIONS and ":" not in reward and config is None
-    columns = columns_of(first, given, language, NEEDS.get(short, REFERENCE) if ours else "")
-    return Job(file, function, described, columns, limit, window), short
-
-
-def _options(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """`key=value` pairs, and the options of YAML files."""
-    pairs: list[str] = []
-    more: dict[str, Any] = {}
-    for argument in arguments:
-        if "=" in argument:
-            pairs.append(argument)
-            continue
-        if not argument.endswith((".yaml", ".yml")):
-            raise ConfigError(f"{argument!r} is neither key=value nor a .yaml file of the reward's options")
-        found = read_yaml(Path(argument), f"the options {argument!r}")
-        if not isinstance(found, Mapping):
-            raise ConfigError(f"the options {argument!r} must be `option: value` pairs, found {found!r:.80}")
-        if {"reward_fn", "reward", "defaults"} & found.keys():
-            raise ConfigError(f"{argument!r} is a config of veRL; give it as --config {argument}")
-        for key in more.keys() & found.keys():
-            note_twice(str(key), [more[key], found[key]])
-        more |= found
-    return last_pairs(pairs, merges=True), more
-
-
-def _pairs(column: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for pair in last_pairs(column, before="--column "):
-        name, equals, value = pair.partition("=")
-        if not (name and equals and value):
-            raise ConfigError(f"--column {pair!r} is not <name>=<column>, as in --column response=completion")
-        found[name] = value
-    return found
-
-
 def _require_out(job: Job, out: Path, prefix: str) -> None:
     kinds = [".jsonl", ".jsonl.gz", *([".parquet"] if ending(job.file) == ".parquet" else [])]
     if not str(out).endswith(tuple(kinds)):
@@ -187,7 +84,7 @@ def _require_out(job: Job, out: Path, prefix: str) -> None:
     require_writable(out, "--out")
     if out.exists():
         raise ConfigError(f"--out {str(out)!r} exists; move it away, or give another name")
-    first = (row for _, row in islice(records(job.file), _PEEK) if not isinstance(row, Malformed))
+    first = (row for _, row in islice(records(job.file), PEEK) if not isinstance(row, Malformed))
     present = dict.fromkeys(name for row in first for name in names(row) if "." not in name)
     if taken := [name for name in present if name in (f"{prefix}score", f"{prefix}error")]:
         raise ConfigError(f"{job.file.name!r} has a column {taken[0]!r} already; give another --prefix than {prefix!r}")
@@ -234,7 +131,7 @@ def _score(job: Job, kept: Kept | None, total: int | None) -> Found:
     done = kept.rows if kept else 0
     if kept:
         for (number, row), entry in zip(job.rows(), kept.entries(), strict=False):
-            found.add(job, _language(job.about(number, row)), entry)
+            found.add(job, row_language(job.about(number, row)), entry)
     total = total if job.limit is None or total is None else min(total, job.limit)
 
     async def go() -> None:
@@ -256,7 +153,7 @@ async def _in_order(job: Job, skip: int) -> AsyncIterator[tuple[int, str, dict[s
         for number, row in job.rows(skip):
             about = job.about(number, row)
             task = asyncio.ensure_future(_entry(job, number, row, about))
-            waiting.append((number, _language(about), task))
+            waiting.append((number, row_language(about), task))
             while len(waiting) >= job.window or (waiting and waiting[0][2].done()):
                 number, language, task = waiting.popleft()
                 yield number, language, await task
@@ -283,14 +180,10 @@ async def _entry(job: Job, number: int, row: Record, about: About) -> dict[str, 
     except (DataError, chosen_reward.NoScore) as error:
         return {"error": str(error)}
     except (ConfigError, ModelError, ServiceError, MissingDependencyError) as error:
-        raise type(error)(f"{job.file.name}:{number}: {error}") from error
+        kind = ServiceError if isinstance(error, ServiceError) else type(error)
+        raise kind(f"{job.file.name}:{number}: {error}") from error
     except Exception as error:  # the reward may be the user's own
         return {"error": f"{type(error).__name__}: {error}"[:1_000]}
-
-
-def _language(about: About) -> str:
-    said = str(about[0].get("language") or "")
-    return known_tag(said) or said[:64] or "?"
 
 
 def _finish(job: Job, found: Found, json_out: Path | None) -> int:
