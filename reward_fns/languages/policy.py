@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import field_validator
 
 from pbrlsvr.errors import ConfigError
-from pbrlsvr.languages.identify import LanguageProfile, known_languages, profile, reported_as, scripts_of, shared_credit
+from pbrlsvr.languages.identifier import known_languages, reported_as, scripts_of, shared_credit
+from pbrlsvr.languages.identify import LanguageProfile, profile
 from pbrlsvr.languages.short_text import english_sentences, english_share, in_another_language, likely_in
 from pbrlsvr.languages.tags import base, parse
 from pbrlsvr.languages.text import read

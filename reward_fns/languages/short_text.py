@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pbrlsvr.languages.identify import _probabilities, known_languages, reported_as, scripts_of, shared_credit
+from pbrlsvr.languages.identifier import known_languages, probabilities, reported_as, scripts_of, shared_credit
 from pbrlsvr.languages.tables import ENGLISH_PARTICLES, ENGLISH_WORDS, LANGUAGE_OF_SCRIPT
 from pbrlsvr.languages.text import Word, prose, segments
 from pbrlsvr.remembered import remembered
@@ -89,9 +89,9 @@ def _likelihood(words: Sequence[Word], expected: str) -> float | None:
     spoken_in = reported_as(expected)
     if script is None or spoken_in not in known_languages():
         return None
-    probabilities = _probabilities(" ".join(word.text for word in words if word.script == script), script)
-    likely = sum(probabilities.get(name, 0.0) for name in shared_credit(spoken_in))
-    return likely / max(probabilities.values(), default=1.0)
+    found = probabilities(" ".join(word.text for word in words if word.script == script), script)
+    likely = sum(found.get(name, 0.0) for name in shared_credit(spoken_in))
+    return likely / max(found.values(), default=1.0)
 
 
 def english_sentences(words: Sequence[str]) -> bool:

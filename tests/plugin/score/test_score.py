@@ -38,6 +38,10 @@ def large(data_source, solution_str, ground_truth, extra_info):
 def infinite(data_source, solution_str, ground_truth, extra_info):
     return 10**400
 
+def busy(data_source, solution_str, ground_truth, extra_info):
+    from pbrlsvr.serving.endpoint import BusyError
+    raise BusyError("the judge asks for a pause", 3.0)
+
 async def slow(data_source, solution_str, ground_truth, extra_info):
     time.sleep(0.02)
     return {"score": float(extra_info["index"])}
@@ -220,6 +224,12 @@ def test_a_service_that_is_down_stops_the_run_and_what_was_scored_is_kept(tmp_pa
     assert "ServiceError: r.jsonl:1:" in said
     assert "out.jsonl.partial" in said
     assert not out.exists()
+
+
+def test_a_server_that_asks_for_a_pause_is_an_error_as_one_that_is_down_is(tmp_path, own, capsys):
+    file = write(tmp_path / "r.jsonl", [{"response": "ok", "language": "sw"}])
+    assert run(file, reward="mine.py:busy") == 2
+    assert "ServiceError: r.jsonl:1: the judge asks for a pause" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
