@@ -311,6 +311,7 @@ def test_the_public_names() -> None:
         "base",
         "check",
         "english_name",
+        "known_tag",
         "likely_script",
         "locale",
         "parse",
