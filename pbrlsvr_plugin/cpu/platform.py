@@ -12,15 +12,9 @@ from verl.plugin.platform import PlatformBase
 # What veRL calls on `torch.cuda` and `torch.cpu` lacks.
 _ZERO = ("memory_allocated", "memory_reserved", "max_memory_allocated", "max_memory_reserved")
 _NOTHING = (
-    "empty_cache",
-    "ipc_collect",
-    "manual_seed",
-    "manual_seed_all",
-    "reset_peak_memory_stats",
-    "set_device",
-    "set_per_process_memory_fraction",
-    "synchronize",
-)
+    "empty_cache", "ipc_collect", "manual_seed", "manual_seed_all", "reset_peak_memory_stats", "set_device",
+    "set_per_process_memory_fraction", "synchronize",
+)  # fmt: skip
 
 
 def _device_module() -> ModuleType:

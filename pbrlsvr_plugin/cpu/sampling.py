@@ -106,17 +106,9 @@ def penalise(logits: Tensor, ids: Tensor, mask: Tensor, penalty: Tensor) -> Tens
 
 
 _KNOWN = {
-    "ignore_eos",
-    "logprobs",
-    "max_new_tokens",
-    "max_tokens",
-    "repetition_penalty",
-    "seed",
-    "stop_token_ids",
-    "temperature",
-    "top_k",
-    "top_p",
-}
+    "ignore_eos", "logprobs", "max_new_tokens", "max_tokens", "repetition_penalty", "seed", "stop_token_ids",
+    "temperature", "top_k", "top_p",
+}  # fmt: skip
 
 
 def from_verl(

@@ -18,15 +18,8 @@ from pbrlsvr_plugin.plan.settings import Engine, Rollout, Settings, engines
 
 GIB = 2**30
 SYNC, ROLLOUT, LOG_PROB, REFERENCE, CRITIC, CRITIC_STEP, UPDATE, STEP = PHASES = (
-    "weight sync",
-    "rollout",
-    "log-prob",
-    "reference",
-    "critic",
-    "critic step",
-    "update",
-    "update step",
-)
+    "weight sync", "rollout", "log-prob", "reference", "critic", "critic step", "update", "update step",
+)  # fmt: skip
 # The passes of an engine, and its optimiser's step after them.
 PASSES = {"actor": (LOG_PROB, UPDATE), "ref": (REFERENCE,), "critic": (CRITIC,)}
 STEPS = {"actor": (STEP,), "ref": (), "critic": (CRITIC_STEP,)}

@@ -7,67 +7,23 @@ import keyword
 
 #: First word of a letter's Unicode name -> its script. Letters whose name begins otherwise are in script "Zyyy".
 SCRIPT_OF_NAME = {
-    "LATIN": "Latn",
-    "FEMININE": "Latn",
-    "MASCULINE": "Latn",
-    "CYRILLIC": "Cyrl",
-    "GREEK": "Grek",
-    "ARABIC": "Arab",
-    "HEBREW": "Hebr",
-    "ARMENIAN": "Armn",
-    "GEORGIAN": "Geor",
-    "DEVANAGARI": "Deva",
-    "BENGALI": "Beng",
-    "GURMUKHI": "Guru",
-    "GUJARATI": "Gujr",
-    "ORIYA": "Orya",
-    "TAMIL": "Taml",
-    "TELUGU": "Telu",
-    "KANNADA": "Knda",
-    "MALAYALAM": "Mlym",
-    "SINHALA": "Sinh",
-    "THAI": "Thai",
-    "LAO": "Laoo",
-    "TIBETAN": "Tibt",
-    "MYANMAR": "Mymr",
-    "KHMER": "Khmr",
-    "ETHIOPIC": "Ethi",
-    "HANGUL": "Hang",
-    "HIRAGANA": "Hrkt",
-    "KATAKANA": "Hrkt",
-    "KATAKANA-HIRAGANA": "Hrkt",
-    "CJK": "Hani",
-    "IDEOGRAPHIC": "Hani",
-}
+    "LATIN": "Latn", "FEMININE": "Latn", "MASCULINE": "Latn", "CYRILLIC": "Cyrl", "GREEK": "Grek", "ARABIC": "Arab",
+    "HEBREW": "Hebr", "ARMENIAN": "Armn", "GEORGIAN": "Geor", "DEVANAGARI": "Deva", "BENGALI": "Beng",
+    "GURMUKHI": "Guru", "GUJARATI": "Gujr", "ORIYA": "Orya", "TAMIL": "Taml", "TELUGU": "Telu", "KANNADA": "Knda",
+    "MALAYALAM": "Mlym", "SINHALA": "Sinh", "THAI": "Thai", "LAO": "Laoo", "TIBETAN": "Tibt", "MYANMAR": "Mymr",
+    "KHMER": "Khmr", "ETHIOPIC": "Ethi", "HANGUL": "Hang", "HIRAGANA": "Hrkt", "KATAKANA": "Hrkt",
+    "KATAKANA-HIRAGANA": "Hrkt", "CJK": "Hani", "IDEOGRAPHIC": "Hani",
+}  # fmt: skip
 
 #: Letters of an alphabet that one sign stands for. MGSM's English questions have 2.8 times the letters of the Chinese.
 LETTERS_PER_SIGN = {"Hani": 3, "Hang": 2, "Hrkt": 2}
 
 #: Scripts that decide the language alone: no model can be wrong about them, and none is asked.
 LANGUAGE_OF_SCRIPT = {
-    "Thai": "th",
-    "Telu": "te",
-    "Beng": "bn",
-    "Hang": "ko",
-    "Hrkt": "ja",
-    "Hani": "zh",
-    "Grek": "el",
-    "Hebr": "he",
-    "Armn": "hy",
-    "Geor": "ka",
-    "Guru": "pa",
-    "Gujr": "gu",
-    "Orya": "or",
-    "Taml": "ta",
-    "Knda": "kn",
-    "Mlym": "ml",
-    "Sinh": "si",
-    "Laoo": "lo",
-    "Tibt": "bo",
-    "Mymr": "my",
-    "Khmr": "km",
-    "Ethi": "am",
-}
+    "Thai": "th", "Telu": "te", "Beng": "bn", "Hang": "ko", "Hrkt": "ja", "Hani": "zh", "Grek": "el", "Hebr": "he",
+    "Armn": "hy", "Geor": "ka", "Guru": "pa", "Gujr": "gu", "Orya": "or", "Taml": "ta", "Knda": "kn", "Mlym": "ml",
+    "Sinh": "si", "Laoo": "lo", "Tibt": "bo", "Mymr": "my", "Khmr": "km", "Ethi": "am",
+}  # fmt: skip
 
 #: What CLDR calls the script of a language -> the scripts its letters are in.
 LETTERS_OF_SCRIPT = {
@@ -100,19 +56,9 @@ SHARED_CREDIT = (
 
 #: Labels of py3langid that are reported as another language: creoles, and old or regional forms of it.
 REPORTED_AS = {
-    "arz": "ar",
-    "ary": "ar",
-    "fuv": "ff",
-    "gcf": "ht",
-    "gcr": "ht",
-    "grc": "el",
-    "gug": "gn",
-    "hbo": "he",
-    "pcm": "en",
-    "uzs": "uz",
-    "wuu": "zh",
-    "yue": "zh",
-}
+    "arz": "ar", "ary": "ar", "fuv": "ff", "gcf": "ht", "gcr": "ht", "grc": "el", "gug": "gn", "hbo": "he",
+    "pcm": "en", "uzs": "uz", "wuu": "zh", "yue": "zh",
+}  # fmt: skip
 
 #: Neighbours that short text mixes up. A neighbour of the expected language, found in a short segment, proves nothing:
 #: the segment is put with the other doubtful ones, and the longer text is judged.

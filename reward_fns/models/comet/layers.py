@@ -16,21 +16,9 @@ from pbrlsvr.models.files import brief
 # "ReLU" and "GELU" were never possible.
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     name: getattr(nn, name)
-    for name in (
-        "Hardshrink",
-        "Hardsigmoid",
-        "Hardswish",
-        "Hardtanh",
-        "Identity",
-        "Mish",
-        "Sigmoid",
-        "Softplus",
-        "Softshrink",
-        "Softsign",
-        "Tanh",
-        "Tanhshrink",
-    )
-}
+    for name in ("Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "Mish", "Sigmoid", "Softplus",
+                 "Softshrink", "Softsign", "Tanh", "Tanhshrink")
+}  # fmt: skip
 
 _EPSILON = 1e-12
 

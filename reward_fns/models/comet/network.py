@@ -11,16 +11,9 @@ from pbrlsvr.models.files import brief, clip
 
 # In checkpoints, but not needed for a score: buffers that transformers once stored, poolers, metrics and losses.
 _UNUSED = (
-    "encoder.model.embeddings.position_ids",
-    "encoder.model.embeddings.token_type_ids",
-    "encoder.model.pooler.",
-    "layerwise_attention.dropout_",
-    "train_",
-    "val_",
-    "loss.",
-    "sentloss.",
-    "wordloss.",
-)
+    "encoder.model.embeddings.position_ids", "encoder.model.embeddings.token_type_ids", "encoder.model.pooler.",
+    "layerwise_attention.dropout_", "train_", "val_", "loss.", "sentloss.", "wordloss.",
+)  # fmt: skip
 
 
 class CometNetwork:

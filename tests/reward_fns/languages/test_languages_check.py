@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pbrlsvr import languages
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError
-from pbrlsvr.languages import LanguagePolicy, check, identify, profile
+from pbrlsvr.languages import LanguagePolicy, check, identifier, profile
 
 EN = "First we compute the number of eggs that are left after breakfast, then we multiply by the price of each egg."
 ES = "Primero calculamos cuántos huevos quedan después del desayuno, y luego multiplicamos por el precio de cada huevo."
@@ -253,23 +253,23 @@ def test_an_unknown_expected_language_is_a_data_error_even_when_off() -> None:
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    identify._model.cache_clear()
+    identifier._model.cache_clear()
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
     try:
         with pytest.raises(MissingDependencyError, match="pip install 'py3langid"):
             check(TH, "th")
         assert check(TH, "th", "off").factor == 1.0
     finally:
-        identify._model.cache_clear()
+        identifier._model.cache_clear()
 
 
 def test_threads_agree_with_one_thread_and_load_one_model() -> None:
     texts = [text for _, text in sentences()]
     alone = [profile(text, "es") for text in texts]
-    identify._model.cache_clear()
+    identifier._model.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda text: profile(text, "es"), texts)) == alone
-    assert identify._model.cache_info().misses == 1
+    assert identifier._model.cache_info().misses == 1
 
 
 @pytest.mark.parametrize("text", [EN * 900, ZH * 3300, "Next one.\n" * 10_000, "a б ก 中 " * 12_500])
