@@ -100,8 +100,8 @@ def _announced(noun: Noun) -> Announced | None:
         return None
     end = value.end() if _is_letter_alone(noun, value, begin) else reason.start() if reason else end
     # "18, which is divisible by 3"
-    if said := noun.scope.property.search(noun.lower, value.end(), end):
-        comma = _COMMA.search(text, value.end(), said.start())
+    if what := noun.scope.property.search(noun.lower, value.end(), end):
+        comma = _COMMA.search(text, value.end(), what.start())
         end = comma.start() if comma else end
     bold = [match for match in BOLD.finditer(text, max(0, begin - 2), end) if has_value(match[1])]
     is_first = value_first(text[begin:end])
