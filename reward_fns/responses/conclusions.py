@@ -1,7 +1,8 @@
 """The last sentence where it concludes: "So she earns 18 dollars a day.", "Insgesamt sind es 18 Euro."
 
 It opens with a word of `[therefore]` in `scopes.txt`, or holds one that is no other word, or names what is asked ("The
-value of x is 4."), and has one number. Since nothing in it says "answer", any reason not to read it counts: a word that
+value of x is 4."), or is a plain statement (`plain.py`: "63 / 7 = 9. Each cousin gets 9 marbles."), and has one
+number. Since nothing in it says "answer", any reason not to read it counts: a word that
 denies, bounds or rounds, a condition, a question, somebody else's words, a next step, an end without a full stop, and a
 number behind it.
 """
@@ -14,6 +15,7 @@ from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
+from pbrlsvr.responses.plain import repeats_the_result, says_what_it_is
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
 from pbrlsvr.responses.therefore import any_therefore, therefores
@@ -78,8 +80,10 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
         sentence = sentence[: aside.start()]
     lead = len(sentence) - len(sentence.lstrip(MARKUP))
     lower = lower_case(sentence)
-    concluded = _concludes(lower, lead) if len(sentence) <= LONG else None
-    if concluded is None or is_question(text, stop):
+    if len(sentence) > LONG or is_question(text, stop):
+        return None
+    concluded = _concludes(lower, lead) or _states_plainly(sentence, lower, lead, text[:begin])
+    if concluded is None:
         return None
     codes, after = concluded
     value = _only_number(sentence, lower, after, codes)
@@ -156,6 +160,11 @@ def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
         if words.anywhere.search(lower) or _asked((code,)).search(lower, lead)
     )
     return (inside, lead) if inside else None
+
+
+def _states_plainly(sentence: str, lower: str, lead: int, before: str) -> tuple[tuple[str, ...], int] | None:
+    codes = says_what_it_is(lower) or (tuple(CUES) if repeats_the_result(sentence, before) else ())
+    return (codes, lead) if codes else None
 
 
 @cache

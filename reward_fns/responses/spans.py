@@ -7,15 +7,16 @@ The search narrows the text, step by step, and `Spans.rule` names the last step 
     A `<think>` that is never closed leaves no answer (`none`).
 2.  *Answer tag*. The last `<answer>`, up to its `</answer>`, or to the end (generation may stop on that tag).
 3.  *Mark*. The last one there that its own sentence does not deny ("\\boxed{18} is wrong"): `boxed`, a closed
-    `\\boxed{...}`, of nested boxes the inner; `hash`, a line `#### 42`; `cue`, "the answer is 42", a heading "Answer"
-    above it, "42 is the answer" or `{"answer": 42}`, in the languages of `pbrlsvr.responses.cues`, up to the end of its
-    sentence. A cue goes before an earlier box or `####` only if its noun is "answer" and the value follows at once;
-    words for "result" count only where no value comes after them but in a check.
+    `\\boxed{...}` that is not on the way ("Step 2: \\boxed{5}. Step 3: ..."), of nested boxes the inner; `hash`, a line
+    `#### 42`; `cue`, "the answer is 42", a heading "Answer" above it, "42 is the answer" or `{"answer": 42}`, in the
+    languages of `pbrlsvr.responses.cues`, up to the end of its sentence. A cue goes before an earlier box or `####`
+    only if its noun is "answer" and the value follows at once; words for "result" count only where no value comes after
+    them but in a check.
 4.  With no mark: `bold`, the one value in bold in the last sentence; `choice`, the one letter in a last sentence such
-    as "Therefore, C."; `conclusion`, a last sentence that concludes with one number or opens with yes or no, such as
-    "So she earns $18.", "So no, it is not."; else what the tags left (`answer_tag`, `after_think`), or a response that
-    is nothing but one short line with a number, or an option letter, first (`bare`). Otherwise `none`, and all of the
-    text is reasoning.
+    as "Therefore, C."; `conclusion`, a last sentence that concludes with one number, repeats the last result, or opens
+    with yes or no, such as "So she earns $18.", "9 * 2 = 18. She earns $18.", "So no, it is not."; else what the tags
+    left (`answer_tag`, `after_think`), or a response that is nothing but one short line with a number, or an option
+    letter, first (`bare`). Otherwise `none`, and all of the text is reasoning.
 
 Tags and marks in fenced code are text, and so is a tag directly between quotes or backticks. The reasoning is what
 stands before the answer, without the tags; what follows the answer belongs to neither. Time is linear in the length.
@@ -34,6 +35,7 @@ from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.sentences import is_denied
 from pbrlsvr.responses.shapes import last_bold, last_choice
+from pbrlsvr.responses.steps import is_on_the_way
 from pbrlsvr.responses.values import TOKEN, has_value, numbers_in, value_first
 from pbrlsvr.responses.verdicts import last_verdict
 
@@ -172,7 +174,10 @@ def _not_denied(text: str, place: _Found, in_code: _InCode, find: _Find) -> _Fou
         # A line behind #### is its own sentence.
         after = value.end() if find is _last_hash and value else found.end + 1
         taken_back = is_denied(text, found.mark, after) or is_superseded(text, found.start, found.end, place.end)
-        if not taken_back and not (find is _last_boxed and is_example(text, found.mark, found.end + 1)):
+        is_other = find is _last_boxed and (
+            is_example(text, found.mark, found.end + 1) or is_on_the_way(text, *found, place.end)
+        )
+        if not taken_back and not is_other:
             return found
         end = found.mark
     return None

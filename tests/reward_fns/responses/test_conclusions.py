@@ -158,7 +158,7 @@ def test_the_other_options_may_be_called_wrong_behind_the_one_that_is_right() ->
     [
         ("At first I got \\boxed{18}, but I forgot the discount; the right value is 20.", ""),
         ("Najpierw wyszło mi \\boxed{18}, ale pomyliłem się – poprawny wynik to 20.", "20"),
-        ("最初は \\boxed{18} としましたが、休憩を忘れていました。正しくは 20 分です。", ""),
+        ("最初は \\boxed{18} としましたが、休憩を忘れていました。正しくは 20 分です。", "正しくは 20 分です"),
         ("\\boxed{18} dollars, but she had 9 eggs and 9 * 2 = 18.", "18"),
         ("\\boxed{18} dollars. Check: 9 * 2 = 18 is right.", "18"),
         ("\\boxed{18} dollars, since the others buy 9 eggs.", "18"),
@@ -221,3 +221,102 @@ def test_a_word_for_is_in_one_language_denies_nothing_in_another() -> None:
     # Slovenian "ni" is "is not", Swahili "ni" is "is".
     assert split("3 + 4 = 7\n\nJumla ya gharama zote ni **shilingi 450**.").answer == "shilingi 450"
     assert any_language().no.search("ni") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("63 ÷ 7 = 9\n\nEach cousin gets 9 marbles.", "9"),
+        ("Jede Packung: 3 · 4 = 12 Eier.\nSie verkauft 12 Eier.", "12"),
+        ("1,000 + 250 = 1,250\nThe school has 1,250 pupils.", "1,250"),
+        ("56 ÷ 8 = 7\n每个小朋友分到7颗糖。", "7"),
+        ("42 ÷ 7 = 6\n\nКаждому внуку досталось по 6 пирожков. Если есть вопросы — пишите!", "6"),
+        # Another number, none, two of them, or no calculation.
+        ("63 ÷ 7 = 9\nEach cousin gets 8 marbles.", ""),
+        ("63 ÷ 7 = 9\nThe bag holds 63 marbles.", ""),
+        ("63 ÷ 7 = 9\nThe 7 cousins get 9 marbles each.", ""),
+        ("Each cousin gets 9 marbles.", ""),
+        # What leaves it open.
+        ("3 × 4 = 12\nShe has 12 eggs and", ""),
+        ("3 × 4 = 12\nIs it 12?", ""),
+        ("3 × 4 = 12\nNext, we use the 12 eggs.", ""),
+        ("3 × 4 = 12\nThe price is at least 12 dollars.", ""),
+        ("3 × 4 = 12\nHer brother says it is 12.", ""),
+        ("3 × 4 = 12\nAhora resta los 12 huevos.", ""),
+        ("3 × 4 = 12\n接下来计算12个鸡蛋的价格。", ""),
+    ],
+)
+def test_a_last_sentence_that_repeats_the_last_result_is_the_answer(text: str, answer: str) -> None:
+    found = split("We calculate.\n" + text).answer
+    assert equal(found, answer) if answer else found == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"Step 2: the side is $\boxed{5}$ cm." + "\n\nStep 3: the volume is 5^3 = 125 cm³.",
+        r"चरण 1: ब्याज = $\boxed{5}$ रुपये" + "\n\nचरण 2: 3 वर्ष का ब्याज = 5 × 3 = 15 रुपये",
+        r"Seja $\boxed{5}$ o menor lado. Então o maior é $5 + 4 = 9$.",
+        r"设 $AB=\boxed{5}$，则 $AC=15$，由勾股定理得 $BC=25$。",
+        r"$r^2 = \boxed{5}$, stąd $r = 7$.",
+        r"Điều kiện xác định: $x \neq \boxed{5}$. Ta được phương trình bậc hai:",
+        r"I'll put the result in a box at the end, for example \boxed{5}. First, we count",
+    ],
+)
+def test_a_box_on_the_way_is_no_answer(text: str) -> None:
+    assert not equal(split(text).answer, "5")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"So, $x = \boxed{5}$. Check: 2·5 + 3 = 13 ✓",
+        r"The final answer is $\boxed{5}$. So she has 16 - 7 = 9 eggs to sell.",
+        r"$\boxed{5}$" + "\n\nTherefore, Janet makes $5 every day.",
+        r"Step 3: The total is $\boxed{5}$ dollars." + "\n\nStep 4: Check: 9 × 2 = 18.",
+        r"The depth of the sea is $\boxed{5}$ m.",
+        r"Let $x$ be the number of eggs. Then $2x = 10$, so $x = \boxed{5}$.",
+        r"设鸡蛋有 $x$ 个，则 $2x=10$，所以 $x=\boxed{5}$。",
+        r"The result is $\boxed{5}$. Also, note that 16 - 3 = 13 eggs are laid.",
+        r"The number of possible arrangements is $\boxed{5}$.",
+        r"最大可能值为 $\boxed{5}$。",
+        r"Number of whole boxes: $\boxed{5}$. That means 4 apples remain.",
+        r"예, $\boxed{5}$입니다.",
+    ],
+)
+def test_a_box_that_is_explained_or_checked_stays_the_answer(text: str) -> None:
+    found = split("16 - 7 = 9\n\n" + text)
+    assert (found.rule, found.answer) == ("boxed", "5")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "The measure of angle ACB is 18 degrees.",
+        "Die gesuchte Geschwindigkeit beträgt 18 m/s.",
+        "O produto dos dois números é 18.",
+        "Площадь квадрата равна 18 см².",
+        "इस कोण का माप 18 डिग्री है।",
+        "电车的速度是18千米。",
+    ],
+)
+def test_a_last_sentence_that_says_what_something_is_is_the_answer(end: str) -> None:
+    assert equal(split(f"16 - 7 = 9\n\n{end}").answer, "18")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "The book says that the angle is 18 degrees.",
+        "Das Zwischenergebnis ist 18.",
+        "Volgens de opgave staan er 18 schapen in de wei.",
+        "The price is at least 18 dollars.",
+        "The price of one is 18 dollars. Next, we add the tax.",
+        "Würde sie noch fünf Karten mehr verkaufen, wären es 18.",
+        "If the width is 18, the area is 36.",
+        "The ratio of boys to girls is 18 : 5.",
+        "कोण 18 डिग्री नहीं है।",
+    ],
+)
+def test_a_last_sentence_that_reports_bounds_or_goes_on_is_none(end: str) -> None:
+    assert not equal(split(f"16 - 7 = 9\n\n{end}").answer, "18")

@@ -48,8 +48,8 @@ MMLU_PROX = {
     ("text", "expected"),
     [
         ("steps\n#### 42", Spans("steps", "42", "hash")),
-        ("<think>steps</think>\n\nIt is 42 dollars.", Spans("steps", "It is 42 dollars.", "after_think")),
-        ("steps</think>It is 42 dollars.", Spans("steps", "It is 42 dollars.", "after_think")),
+        ("<think>steps</think>\n\nIt is 42 dollars.", Spans("steps", "It is 42 dollars", "conclusion")),
+        ("steps</think>It is 42 dollars.", Spans("steps", "It is 42 dollars", "conclusion")),
         ("<think>a</think><answer>42</answer>", Spans("a", "42", "answer_tag")),
         ("<think>a</think>\n<answer>42", Spans("a", "42", "answer_tag")),
         ("<THINK>a</THINK><Answer>42</Answer>", Spans("a", "42", "answer_tag")),

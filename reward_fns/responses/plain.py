@@ -1,0 +1,58 @@
+"""Last sentences that state a value without a word that concludes: they repeat the last result, or say what something
+is."""
+
+import re
+from functools import cache
+
+from pbrlsvr.responses.cue_patterns import any_of
+from pbrlsvr.responses.cues import CUES
+from pbrlsvr.responses.nouns import outermost
+from pbrlsvr.responses.values import NUMBER_RUN, SIGNS, numbers_in
+from pbrlsvr.responses.word_sections import word_sections
+
+_BEFORE = 240
+# "63 / 7 = 9 marbles" at the end of what stands before a sentence.
+_LAST_EQUATION = re.compile(r"\d[^\n=]{0,40}=\s{0,2}[$€£₹¥]?\s?(-?\d[\d.,]{0,20})[^\d\n=]{0,24}\s*\Z")
+_SIGNS = r"[\s*$\\(€£₹¥-]{0,4}"
+_UNIT = rf"(?:[\s*$\\)°%²³/'’.]{{0,4}}(?:[^\W\d_]|[{SIGNS}]){{0,12}}){{0,2}}[\s*$\\)°%²³.]{{0,4}}"
+# "Is" in one language, and another short word in its neighbours': German "es" and "er", French "on" and "la".
+_THE = re.compile(r"\bthe\b")
+_AMBIGUOUS = frozenset(("es", "er", "on", "la", "ne", "da", "ce", "to", "az"))
+
+
+def repeats_the_result(sentence: str, before: str) -> bool:
+    """Whether a sentence has one number, and it is what the last calculation before it comes to.
+
+    >>> repeats_the_result("Each cousin gets 9 marbles.", "63 / 7 = 9\\n"), repeats_the_result("All 7.", "3 * 7 = 21")
+    (True, False)
+    """
+    equation = _LAST_EQUATION.search(before[-_BEFORE:])
+    return equation is not None and numbers_in(equation[1].rstrip(".,")) == numbers_in(sentence)
+
+
+def says_what_it_is(lower: str) -> tuple[str, ...]:
+    """The languages in which a sentence in lower case says "is", a number and a unit at its end, and none of the nouns
+    that `find_cue` has read.
+
+    >>> says_what_it_is("der winkel beträgt 36 grad"), says_what_it_is("she has 18 eggs")
+    (('de',), ())
+    """
+    if not _is(tuple(CUES)).search(lower) or outermost(lower):
+        return ()
+    codes = tuple(code for code in CUES if _is((code,)).search(lower))
+    if "en" in codes and _THE.search(lower):
+        # Not Dutch, where "of" is a doubt.
+        return ("en",)
+    return tuple(CUES) if any(_AMBIGUOUS.intersection(CUES[code].copulas) for code in codes) else codes
+
+
+@cache
+def _is(codes: tuple[str, ...]) -> re.Pattern[str]:
+    # A single letter is "is" in few languages: é, è, е, 是; "a", "o" and は are other words.
+    copulas = {word for code in codes for word in CUES[code].copulas if len(word) > 1 or word in "éèе是为為"}
+    last = (word for code in codes for word in word_sections("scopes")["is"].get(code, ()))
+    number = NUMBER_RUN.pattern
+    return re.compile(
+        rf"(?<=[^\s\d])\s?(?:{any_of(copulas - {'', '…'}).pattern}){_SIGNS}(?:{number}){_UNIT}\Z"
+        rf"|(?<=[^\s\d])\s?(?:{number}){_UNIT}(?:{any_of(last).pattern})[\s.]*\Z"
+    )
