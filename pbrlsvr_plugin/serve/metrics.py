@@ -1,17 +1,23 @@
 """What Prometheus is told: requests, samples, scores, what waits, and what the models do."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-if TYPE_CHECKING:
-    from pbrlsvr_plugin.serve.door import Door
-
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
 _SCORES = tuple(step / 10 for step in range(11))
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class InFlight(Protocol):
+    """What is shown of the door as it is at the moment of the question."""
+
+    requests: int
+    waiting: int
+    why_not_ready: str
+    draining: bool
 
 
 class Metrics:
@@ -29,7 +35,7 @@ class Metrics:
         self._left = Counter("pbrlsvr_clients_left", "Requests whose client left before the answer.", registry=here)
         ProcessCollector(registry=here)
 
-    def watch(self, door: "Door") -> None:
+    def watch(self, door: InFlight) -> None:
         """Shows what is in flight, and the scorers of the reward's models."""
         for name, text, value in (
             ("pbrlsvr_requests_in_flight", "Requests without an answer.", lambda: door.requests),
