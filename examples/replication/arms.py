@@ -200,10 +200,18 @@ def pivot_stage(
 ) -> dict[int, pivot.Reference]:
     """What a pivot that is a model says of the problems, by their places."""
     english = replace(toy.world, languages=(PIVOT,), unseen=())
-    learns = replace(toy.policy, english=settings.english, steps=settings.steps, batch_other=0, seed=0)
+    learns = replace(
+        toy.policy,
+        english=settings.english,
+        batch_english=settings.batch,
+        batch_other=0,
+        steps=settings.steps,
+        seed=0,
+    )
     # The same model for all that ask it.
-    name = f"pivots/{toy.world.name}-{settings.english}-{settings.steps}"
+    name = f"pivots/{toy.world.name}-{settings.english}-{settings.batch}-{settings.steps}"
     model = toys.make_policy(stages, english, learns, name)
+    problems = problems[: settings.problems]
     folder = stages.run(
         f"{world}/references",
         "References: written by the pivot, through pbrlsvr prepare",

@@ -33,14 +33,18 @@ class PivotSettings:
 
     Attributes:
         english: worked examples that it learns from.
+        batch: of them in an update.
         steps: updates; fewer make it err more often.
+        problems: how many of the training problems it is asked.
         verified: keep a problem if at least half of the candidates agree, and then one of those; otherwise a single
             candidate is each problem's reference.
         candidates: references that it writes for each problem, at temperature 1, for them to be verified.
     """
 
     english: int = 6000
-    steps: int = 300
+    batch: int = 48
+    steps: int = 800
+    problems: int = 1000
     verified: bool = True
     candidates: int = 4
 
