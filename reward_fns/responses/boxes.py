@@ -1,17 +1,33 @@
-"""Boxes that hold no answer: an example of the form, a guess, a condition that is then denied."""
+"""Boxes that hold no answer: an example of the form, a guess, a condition that is then denied, a value on the way.
+
+Models box the final answer, and some of them box more. What is on the way is told by what stands before the box in its
+sentence, or by what comes after it: a next step, or "so" with other numbers. A sentence with a word for "answer" is
+never on the way.
+"""
 
 import re
 from functools import cache
 
+from pbrlsvr.responses.checks import checks
 from pbrlsvr.responses.cue_patterns import any_language, any_of
+from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import FULL_STOP, sentence_begin
-from pbrlsvr.responses.sentences import lower_case
+from pbrlsvr.responses.sentences import CLAUSE, SENTENCE_BEGIN, lower_case, opening, sentences
+from pbrlsvr.responses.therefore import therefores
+from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
 from pbrlsvr.responses.word_sections import word_sections
 
 _EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{[\s.…]{0,3}\}")
 _DIGIT = re.compile(r"\d")
 _HEAD = 160
 _NEXT = 32
+_FOLLOWING = 300
+_UNEQUAL = re.compile(r"(?:\\neq?|\\not\s?=|≠|!=)\s?\$?\s?\Z")
+# "Step 2:", "1. adımda", at the beginning of a line or a sentence.
+_STEP = re.compile(r"(?:\A|[\n.。।])[\s*_#]{0,6}(?:(?P<word>[^\W\d_]{2,12}\S{0,3})\s?)?(?P<number>\d{1,2})\s?[.:：)]")
+_MARKUP = re.compile(r"[\s*_$\\(\[]*")
+# English for "too", German for "so".
+_AMBIGUOUS = ("also",)
 
 
 def is_example(text: str, begin: int, end: int) -> bool:
@@ -62,3 +78,69 @@ def _conditions() -> re.Pattern[str]:
 @cache
 def _turns() -> re.Pattern[str]:
     return any_of(word for words in word_sections("scopes")["but"].values() for word in words if len(word) > 1)
+
+
+def is_on_the_way(text: str, mark: int, start: int, end: int, stop: int) -> bool:
+    """Whether the box that begins at `mark`, with its value at `[start, end)`, is no final answer of `text[:stop]`.
+
+    >>> said = "Step 2: the side is \\\\boxed{5} cm. Step 3: the volume is 125."
+    >>> is_on_the_way(said, 20, 27, 28, len(said))
+    True
+    """
+    head = lower_case(text[opening(text, mark, SENTENCE_BEGIN, 160) : mark])
+    own = {found[0] for found in NUMBER_RUN.finditer(text, start, end)}
+    if not own or any(number[0] == "\\" for number in own) or names_an_answer(head):
+        return False
+    if _UNEQUAL.search(head) or _lets().search(head):
+        return True
+    rest = text[end + 1 : min(stop, end + _FOLLOWING)]
+    return _has_a_next_step(text, mark, rest) or _concludes_otherwise(rest, own)
+
+
+def _has_a_next_step(text: str, mark: int, rest: str) -> bool:
+    steps = list(_STEP.finditer(text, max(0, mark - 160), mark))
+    if not steps:
+        return False
+    last = steps[-1]
+    following = (step for step in _STEP.finditer(rest) if int(step["number"]) == int(last["number"]) + 1)
+    return any(
+        step["word"] == last["word"] and NUMBER.search(rest, step.end()) and not checks(_line(rest, step.end()), "")
+        for step in following
+    )
+
+
+def _line(text: str, begin: int) -> str:
+    return text[begin:].lstrip().split("\n", 1)[0]
+
+
+def _concludes_otherwise(rest: str, own: set[str]) -> bool:
+    """Whether a sentence behind a box says "so" and comes to another number: "= 5"."""
+    for begin, stop in list(sentences(rest, 0, len(rest)))[:3]:
+        sentence = rest[begin:stop]
+        after = _behind_so(lower_case(sentence))
+        if after < 0 or "=" not in sentence or checks(sentence.strip(), ""):
+            continue
+        numbers = {found[0] for found in NUMBER_RUN.finditer(sentence, after)}
+        if numbers and not numbers & own:
+            return True
+    return False
+
+
+def _behind_so(lower: str) -> int:
+    """Where a sentence goes on behind the "so" that one of its clauses begins with; -1 without one."""
+    for clause in (0, *(match.end() for match in CLAUSE.finditer(lower))):
+        if so := _so().match(lower, clause + len(_MARKUP.match(lower, clause)[0])):  # type: ignore[index]
+            return so.end()
+    return -1
+
+
+@cache
+def _so() -> re.Pattern[str]:
+    words = (word for code in therefores() for word in word_sections("scopes")["therefore"].get(code, ()))
+    return any_of(word.rstrip("~") for word in words if word not in _AMBIGUOUS and (len(word) > 3 or word >= "\u0370"))
+
+
+@cache
+def _lets() -> re.Pattern[str]:
+    words = any_of(word for words in word_sections("scopes")["let"].values() for word in words)
+    return re.compile(rf"(?:{words.pattern})[\s,]{{0,2}}\$?\s?(?:[a-z]{{1,2}}\s?=\s?)?\Z")
