@@ -94,8 +94,9 @@ def any_language() -> Words:
 
 
 def _is_clear(word: str) -> bool:
-    """Whether "not" can be no other word: Slovenian "ni" is the Swahili "is", Romanian "nu" is the Dutch "now"."""
-    return len(word) > 2 or word >= "\u0250" or word in ("no", "ne", "ei", "ej")
+    """Whether "not" can be no other word: Slovenian "ni" is the Swahili "is", Romanian "nu" is the Dutch "now", and
+    French "soit" is "that is" beside a value."""
+    return (len(word) > 2 and word != "soit") or word >= "\u0250" or word in ("no", "ne", "ei", "ej")
 
 
 @cache

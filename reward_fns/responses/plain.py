@@ -32,24 +32,24 @@ def repeats_the_result(sentence: str, before: str) -> bool:
 
 def says_what_it_is(lower: str) -> tuple[str, ...]:
     """The languages in which a sentence in lower case says "is", a number and a unit at its end, and none of the nouns
-    that `find_cue` has read.
+    that `find_cue` has read; all of them where the word is another one's, too.
 
     >>> says_what_it_is("der winkel beträgt 36 grad"), says_what_it_is("she has 18 eggs")
     (('de',), ())
     """
     if not _is(tuple(CUES)).search(lower) or outermost(lower):
         return ()
-    codes = tuple(code for code in CUES if _is((code,)).search(lower))
+    codes = tuple(code for code in CUES if _is((code,), _AMBIGUOUS).search(lower))
     if "en" in codes and _THE.search(lower):
         # Not Dutch, where "of" is a doubt.
         return ("en",)
-    return tuple(CUES) if any(_AMBIGUOUS.intersection(CUES[code].copulas) for code in codes) else codes
+    return codes or tuple(CUES)
 
 
 @cache
-def _is(codes: tuple[str, ...]) -> re.Pattern[str]:
+def _is(codes: tuple[str, ...], without: frozenset[str] = frozenset()) -> re.Pattern[str]:
     # A single letter is "is" in few languages: é, è, е, 是; "a", "o" and は are other words.
-    copulas = {word for code in codes for word in CUES[code].copulas if len(word) > 1 or word in "éèе是为為"}
+    copulas = {word for code in codes for word in CUES[code].copulas if len(word) > 1 or word in "éèе是为為"} - without
     last = (word for code in codes for word in word_sections("scopes")["is"].get(code, ()))
     number = NUMBER_RUN.pattern
     return re.compile(

@@ -282,6 +282,7 @@ def test_a_box_on_the_way_is_no_answer(text: str) -> None:
         r"最大可能值为 $\boxed{5}$。",
         r"Number of whole boxes: $\boxed{5}$. That means 4 apples remain.",
         r"예, $\boxed{5}$입니다.",
+        r"La hausse représente 5 € de plus, soit $\boxed{5}$ euros.",
     ],
 )
 def test_a_box_that_is_explained_or_checked_stays_the_answer(text: str) -> None:
@@ -298,6 +299,7 @@ def test_a_box_that_is_explained_or_checked_stays_the_answer(text: str) -> None:
         "Площадь квадрата равна 18 см².",
         "इस कोण का माप 18 डिग्री है।",
         "电车的速度是18千米。",
+        "Pole trójkąta jest równe 18 cm².",
     ],
 )
 def test_a_last_sentence_that_says_what_something_is_is_the_answer(end: str) -> None:

@@ -56,6 +56,7 @@ MMLU_PROX = {
         ("a = \\boxed{42}$. Done.", Spans("a =", "42", "boxed")),
         ("<think></think>steps, so $$\\boxed{\\frac{1}{2}}$$", Spans("steps, so", "\\frac{1}{2}", "boxed")),
         ("9 * 2 = 18. The answer is 18.", Spans("9 * 2 = 18.", "18", "cue")),
+        ("steps\n**Answer:** 5! = 120", Spans("steps", "5! = 120", "cue")),
         ("steps\n**Final Answer:**\n\n42", Spans("steps", "42", "cue")),
         ("steps. **The answer is 42.**<|im_end|>", Spans("steps.", "42", "cue")),
         ("42", Spans("", "42", "bare")),
