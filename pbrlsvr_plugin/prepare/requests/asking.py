@@ -52,14 +52,13 @@ class Asker:
     """Asks a chat model, each request once and for good."""
 
     def __init__(self, options: ChatOptions, journal: Journal):
-        self.answers = Answers(journal)
+        self.answers = Answers(journal, options.max_concurrency)
         self._cost = Cost()
         self._journal = journal
         self._said_until = 0.0
         self._options = options
         self._endpoint = Endpoint(options.endpoint())
         self._limit = RateLimit(options.requests_per_minute, options.tokens_per_minute)
-        self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
     async def ask(
         self, prompt: str | list[dict[str, str]], seed: int, candidate: int = 0, attempt: int = 0
@@ -122,14 +121,13 @@ class Asker:
 
     async def _ask(self, request: Mapping[str, Any], characters: int) -> dict[str, Any]:
         fields = {name: value for name, value in request.items() if name not in ("candidate", "attempt")}
-        async with self._slot():
-            estimate = await self._limit.wait(characters)
-            try:
-                completion = (await self._when_open(fields))[0]
-            except RejectedError as error:
-                if not is_filtered(error):
-                    raise
-                completion = Completion("", "", FILTERED, {})
+        estimate = await self._limit.wait(characters)
+        try:
+            completion = (await self._when_open(fields))[0]
+        except RejectedError as error:
+            if not is_filtered(error):
+                raise
+            completion = Completion("", "", FILTERED, {})
         usage = {name: tokens_of(completion.usage, name) for name in TOKENS}
         self._limit.used(estimate, sum(usage.values()), usage["completion_tokens"])
         return {
@@ -153,13 +151,6 @@ class Asker:
                     self._said_until = time.monotonic() + error.seconds
                 # A second at least: "Retry-After: 0" for ever would be asked as fast as it answers.
                 await asyncio.sleep(max(error.seconds, 1.0))
-
-    def _slot(self) -> asyncio.Semaphore:
-        # Here and not in the endpoint alone: a turn of the rate limit must not be used up while waiting for a slot.
-        loop = asyncio.get_running_loop()
-        if loop not in self._slots:
-            self._slots = {loop: asyncio.Semaphore(self._options.max_concurrency)}
-        return self._slots[loop]
 
 
 def chat_request(

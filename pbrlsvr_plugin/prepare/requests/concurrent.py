@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import AbstractAsyncContextManager, nullcontext
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
@@ -163,13 +164,20 @@ def _end(loop: asyncio.AbstractEventLoop, thread: Thread, close: Callable[[], Aw
 
 
 class Answers:
-    """Asks each request once: what is in the journal, or in flight for another row, is not asked again."""
+    """Asks each request once: what is in the journal, or in flight for another row, is not asked again.
 
-    def __init__(self, journal: Journal):
+    Args:
+        journal: where answers are kept.
+        at_once: so many requests at once, each until its answer is on the disk: a kill loses no more. None is no limit.
+    """
+
+    def __init__(self, journal: Journal, at_once: int | None = None):
         #: Requests that went to the service, and those that were answered from the journal.
         self.asked = self.kept = 0
         self._journal = journal
         self._in_flight: dict[str, asyncio.Task[Any]] = {}
+        self._at_once = at_once
+        self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
     async def get(
         self, key: str, ask: Callable[[], Awaitable[Any]], useless: Callable[[Any], bool] = lambda found: False
@@ -189,10 +197,20 @@ class Answers:
         return await asyncio.shield(task)
 
     async def _ask(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:
-        answer = await ask()
-        await asyncio.wrap_future(self._journal.put_soon(key, answer))
+        async with self._slot():
+            answer = await ask()
+            await asyncio.wrap_future(self._journal.put_soon(key, answer))
         self.asked += 1
         return answer
+
+    def _slot(self) -> AbstractAsyncContextManager[Any]:
+        # Here and not in the endpoint alone: a turn of the rate limit must not be used up while waiting for a slot.
+        if self._at_once is None:
+            return nullcontext()
+        loop = asyncio.get_running_loop()
+        if loop not in self._slots:
+            self._slots = {loop: asyncio.Semaphore(self._at_once)}
+        return self._slots[loop]
 
 
 class RateLimit:
