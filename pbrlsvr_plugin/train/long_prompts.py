@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pbrlsvr.errors import PbrlsvrError
-from pbrlsvr.models.files import check_model
+from pbrlsvr.models.files import cached_file, check_model
 from pbrlsvr_plugin.check.columns import batches
 
 
@@ -73,12 +73,5 @@ def _tokenizer(config: DictConfig) -> Any:
 
 def _is_here(model: str) -> bool:
     """Whether there is such a folder, or files of a tokenizer in the hub's cache."""
-    if Path(model).expanduser().is_dir():
-        return True
-    try:
-        from huggingface_hub import try_to_load_from_cache
-
-        files = ("tokenizer_config.json", "tokenizer.json", "config.json")
-        return any(isinstance(try_to_load_from_cache(model, file), str) for file in files)
-    except (ImportError, ValueError):  # no name of the hub
-        return False
+    files = ("tokenizer_config.json", "tokenizer.json", "config.json")
+    return Path(model).expanduser().is_dir() or any(cached_file(model, file) for file in files)

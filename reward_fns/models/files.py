@@ -186,13 +186,19 @@ def _folder(model: str, revision: str | None) -> Path | None:
     folder = Path(model).expanduser()
     if model and folder.is_dir():
         return folder
+    found = cached_file(model, "config.json", revision)
+    return found.parent if found else None
+
+
+def cached_file(model: str, name: str, revision: str | None = None) -> Path | None:
+    """A file of a model in the hub's cache; None where it is not there, or the model is no name of the hub."""
     try:
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(model, "config.json", revision=revision)
-    except (ImportError, ValueError):  # no name of the hub: the loader says so
+        found = try_to_load_from_cache(model, name, revision=revision)
+    except (ImportError, ValueError):  # the loader says so
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    return Path(found) if isinstance(found, str) else None
 
 
 def _check_classes(file: Path, content: Any) -> None:

@@ -10,12 +10,12 @@ from functools import cache
 
 from pbrlsvr.responses.checks import checks
 from pbrlsvr.responses.cue_patterns import any_language, any_of
+from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import FULL_STOP, sentence_begin
 from pbrlsvr.responses.sentences import CLAUSE, SENTENCE_BEGIN, lower_case, opening, sentences
-from pbrlsvr.responses.therefore import therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.responses.word_sections import scope_words
 
 _EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{[\s.…]{0,3}\}")
 _DIGIT = re.compile(r"\d")
@@ -60,24 +60,24 @@ def is_example(text: str, begin: int, end: int) -> bool:
 
 @cache
 def _shows() -> re.Pattern[str]:
-    shows = any_of(word for words in word_sections("scopes")["example"].values() for word in words if len(word) > 2)
+    shows = any_of(word for word in scope_words("example") if len(word) > 2)
     # Nothing but a word or two between: "come in", "e.g. as".
     return re.compile(rf"(?:{shows.pattern})[\s,:：、*$]{{0,3}}(?:[^\W\d_]{{1,8}}[\s,:]){{0,2}}[\s$*(]{{0,3}}\Z")
 
 
 @cache
 def _guesses() -> re.Pattern[str]:
-    return any_of(word for words in word_sections("scopes")["guess_first"].values() for word in words)
+    return any_of(scope_words("guess_first"))
 
 
 @cache
 def _conditions() -> re.Pattern[str]:
-    return any_of(word.rstrip("~") for words in word_sections("scopes")["if"].values() for word in words)
+    return any_of(word.rstrip("~") for word in scope_words("if"))
 
 
 @cache
 def _turns() -> re.Pattern[str]:
-    return any_of(word for words in word_sections("scopes")["but"].values() for word in words if len(word) > 1)
+    return any_of(word for word in scope_words("but") if len(word) > 1)
 
 
 def is_on_the_way(text: str, mark: int, start: int, end: int, stop: int) -> bool:
@@ -87,18 +87,23 @@ def is_on_the_way(text: str, mark: int, start: int, end: int, stop: int) -> bool
     >>> is_on_the_way(said, 20, 27, 28, len(said))
     True
     """
-    head = lower_case(text[opening(text, mark, SENTENCE_BEGIN, 160) : mark])
+    head = lower_case(text[opening(text, mark, SENTENCE_BEGIN, _HEAD) : mark])
     own = {found[0] for found in NUMBER_RUN.finditer(text, start, end)}
-    if not own or any(number[0] == "\\" for number in own) or names_an_answer(head):
+    if not own or any(number[0] == "\\" for number in own):
         return False
-    if _UNEQUAL.search(head) or _lets().search(head):
-        return True
     rest = text[end + 1 : min(stop, end + _FOLLOWING)]
-    return _has_a_next_step(text, mark, rest) or _concludes_otherwise(rest, own)
+    goes_on = (
+        _UNEQUAL.search(head)
+        or _lets().search(head)
+        or _has_a_next_step(text, mark, rest)
+        or _concludes_otherwise(rest, own)
+    )
+    # Last, as it looks for the nouns of all languages: few boxes come so far.
+    return bool(goes_on) and not names_an_answer(head)
 
 
 def _has_a_next_step(text: str, mark: int, rest: str) -> bool:
-    steps = list(_STEP.finditer(text, max(0, mark - 160), mark))
+    steps = list(_STEP.finditer(text, max(0, mark - _HEAD), mark))
     if not steps:
         return False
     last = steps[-1]
@@ -136,11 +141,10 @@ def _behind_so(lower: str) -> int:
 
 @cache
 def _so() -> re.Pattern[str]:
-    words = (word for code in therefores() for word in word_sections("scopes")["therefore"].get(code, ()))
+    words = scope_words("therefore", CUES)
     return any_of(word.rstrip("~") for word in words if word not in _AMBIGUOUS and (len(word) > 3 or word >= "\u0370"))
 
 
 @cache
 def _lets() -> re.Pattern[str]:
-    words = any_of(word for words in word_sections("scopes")["let"].values() for word in words)
-    return re.compile(rf"(?:{words.pattern})[\s,]{{0,2}}\$?\s?(?:[a-z]{{1,2}}\s?=\s?)?\Z")
+    return re.compile(rf"(?:{any_of(scope_words('let')).pattern})[\s,]{{0,2}}\$?\s?(?:[a-z]{{1,2}}\s?=\s?)?\Z")

@@ -6,7 +6,7 @@ from functools import cache
 from pbrlsvr.responses.cue_patterns import any_language, any_of
 from pbrlsvr.responses.sentences import lower_case, sentences
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.responses.word_sections import scope_words
 
 # An equation, and its right side.
 _EQUATION = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n×·*+/÷−-]{0,12}\Z")
@@ -79,10 +79,9 @@ def is_superseded(text: str, start: int, end: int, stop: int) -> bool:
 @cache
 def _but() -> re.Pattern[str]:
     # Hungarian "de", Norwegian "men": short ones are other words elsewhere.
-    words = (word for words in word_sections("scopes")["but"].values() for word in words)
-    return any_of(word for word in words if len(word) > 2 or word >= "\u0590")
+    return any_of(word for word in scope_words("but") if len(word) > 2 or word >= "\u0590")
 
 
 @cache
 def _names() -> re.Pattern[str]:
-    return any_of(word for words in word_sections("scopes")["check"].values() for word in words)
+    return any_of(scope_words("check"))

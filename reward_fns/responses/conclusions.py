@@ -20,7 +20,7 @@ from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
 from pbrlsvr.responses.therefore import any_therefore, therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.responses.word_sections import scope_words
 
 #: A sentence with more characters is no short conclusion; what may follow it is as long.
 LONG = 240
@@ -170,7 +170,7 @@ def _states_plainly(sentence: str, lower: str, lead: int, before: str) -> tuple[
 @cache
 def _asked(codes: tuple[str, ...]) -> re.Pattern[str]:
     """What problems ask for, in some languages: "total cost", "value of x"."""
-    return any_of(word for code in codes for word in word_sections("scopes")["asked"].get(code, ()))
+    return any_of(scope_words("asked", codes))
 
 
 def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -> bool:
@@ -249,7 +249,7 @@ def closes(rest: str, next_step: re.Pattern[str]) -> bool:
 
 @cache
 def _offers() -> re.Pattern[str]:
-    return any_of(word for words in word_sections("scopes")["offer"].values() for word in words)
+    return any_of(scope_words("offer"))
 
 
 def _asks(rest: str) -> bool:

@@ -9,7 +9,7 @@ from babel import UnknownLocaleError
 from babel.units import UnknownUnitError, format_unit
 
 from pbrlsvr.responses.cue_patterns import any_of
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.responses.word_sections import scope_words
 
 _UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
 # Endings that CLDR's forms do not have: "po 4 godzinach".
@@ -51,7 +51,7 @@ def _words(codes: tuple[str, ...]) -> _Words:
     # Endings change: what is common to all forms of a unit is enough, where it is long enough.
     stems = {_common([word for _, word in _forms(code, unit) if word]) for code in codes for unit in _UNITS}
     behind = {word for _, word in forms} | {f"{stem}*" for stem in stems if len(stem) > _SHORTEST}
-    within = [word for code in codes for word in word_sections("scopes")["within"].get(code, ())]
+    within = scope_words("within", codes)
     after = any_of(word for word in within if word[0] != "~").pattern
     later = any_of(word[1:] for word in within if word[0] == "~").pattern
     return _Words(

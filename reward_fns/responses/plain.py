@@ -8,7 +8,7 @@ from pbrlsvr.responses.cue_patterns import any_of
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import outermost
 from pbrlsvr.responses.values import NUMBER_RUN, SIGNS, numbers_in
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.responses.word_sections import scope_words
 
 _BEFORE = 240
 # "63 / 7 = 9 marbles" at the end of what stands before a sentence.
@@ -50,9 +50,8 @@ def says_what_it_is(lower: str) -> tuple[str, ...]:
 def _is(codes: tuple[str, ...], without: frozenset[str] = frozenset()) -> re.Pattern[str]:
     # A single letter is "is" in few languages: é, è, е, 是; "a", "o" and は are other words.
     copulas = {word for code in codes for word in CUES[code].copulas if len(word) > 1 or word in "éèе是为為"} - without
-    last = (word for code in codes for word in word_sections("scopes")["is"].get(code, ()))
-    number = NUMBER_RUN.pattern
+    last, number = any_of(scope_words("is", codes)), NUMBER_RUN.pattern
     return re.compile(
         rf"(?<=[^\s\d])\s?(?:{any_of(copulas - {'', '…'}).pattern}){_SIGNS}(?:{number}){_UNIT}\Z"
-        rf"|(?<=[^\s\d])\s?(?:{number}){_UNIT}(?:{any_of(last).pattern})[\s.]*\Z"
+        rf"|(?<=[^\s\d])\s?(?:{number}){_UNIT}(?:{last.pattern})[\s.]*\Z"
     )

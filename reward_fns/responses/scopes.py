@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import any_of, codes_of, is_unspaced
 from pbrlsvr.responses.cues import CUES
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.responses.word_sections import scope_words
 
 #: The end of a sentence, not of its clauses.
 FULL_STOP = re.compile(r"[\n!?。！？।॥؟|]|\.(?=\s)")
@@ -196,23 +196,21 @@ def scope_in(codes: tuple[str, ...]) -> Scope:
     return Scope(**made, **{name: _words(name, codes) for name in Scope._fields if name not in made})
 
 
-def _of(section: str, codes: tuple[str, ...]) -> list[str]:
-    return [word for code in codes for word in word_sections("scopes")[section].get(code, ())]
-
-
 def _words(section: str, codes: tuple[str, ...]) -> re.Pattern[str]:
-    return any_of(word.rstrip("~") for word in _of(section, codes))
+    return any_of(word.rstrip("~") for word in scope_words(section, codes))
 
 
 def _marked(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
     """Sections in which a "~" tells two kinds of words apart, and what several sections make together."""
-    if_, next_ = _of("if", codes), _of("next", codes)
+    if_, next_ = scope_words("if", codes), scope_words("next", codes)
     return {
         "if_": any_of(word for word in if_ if word[-1] != "~"),
         "if_would": any_of(word.rstrip("~") for word in if_),
         "now": any_of(word.rstrip("~") for word in next_ if word[-1] == "~"),
-        "next": any_of(word.rstrip("~") for word in (*next_, *_of("must", codes))),
-        "concludes": any_of(word.rstrip("~") for name in ("concludes", "therefore") for word in _of(name, codes)),
+        "next": any_of(word.rstrip("~") for word in (*next_, *scope_words("must", codes))),
+        "concludes": any_of(
+            word.rstrip("~") for word in (*scope_words("concludes", codes), *scope_words("therefore", codes))
+        ),
     }
 
 
@@ -238,7 +236,7 @@ def _clauses(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
 
 def _sources(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
     """Who else may state an answer, and how a sentence follows them."""
-    according, all_people = _of("according", codes), _of("people", codes)
+    according, all_people = scope_words("according", codes), scope_words("people", codes)
     to, people = any_of(according).pattern, any_of(all_people).pattern
     sources = any_of(word for word in all_people if len(word.rstrip("*")) > 3 or is_unspaced(word[0]))
     owned = rf"(?:{sources.pattern})(?:['’]s)?[^\s\d,.:;，、：]{{0,4}}\s?(?:[^\s\d,.:;]{{1,4}}\s)?\Z"
@@ -248,7 +246,7 @@ def _sources(codes: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
         "according": re.compile(rf"(?:{to})[^,，、\n]{{0,20}}?(?:{people})|(?:{people})[^,，、\n]{{0,12}}?(?:{to})"),
         "to": any_of(word for word in according if len(word) > 3),
         # In "Each friend thus pays 12" the friend says nothing, and "so when all are sold" doubts nothing.
-        "doubts": any_of(word for word in _of("doubt", codes) if word not in all_people and word[-1] != "~"),
+        "doubts": any_of(word for word in scope_words("doubt", codes) if word not in all_people and word[-1] != "~"),
     }
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import any_of
 from pbrlsvr.responses.cues import CUES
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.responses.word_sections import scope_words, word_sections
 
 # "Luego, la", "Получаем, что": with or without a comma between the words.
 _COMMA = ",? "
@@ -34,8 +34,7 @@ def therefores() -> dict[str, Therefore]:
 @cache
 def any_therefore() -> re.Pattern[str]:
     """A word for "therefore" of any language: most sentences have none, and are not looked at for each language."""
-    table = word_sections("scopes")["therefore"]
-    return any_of((word.rstrip("~") for code in CUES for word in table.get(code, ())), _COMMA)
+    return any_of((word.rstrip("~") for word in scope_words("therefore", CUES)), _COMMA)
 
 
 class Choosing(NamedTuple):
