@@ -13,6 +13,8 @@ fits. Hence a response cannot gain by giving several answers, or an answer with 
 The **ground truth** is data, so it is read as data sets write it (1,234.5), and by the language only if that fails.
 """
 
+from functools import lru_cache
+
 from pbrlsvr.answers.choices import read_choice, spell_circled
 from pbrlsvr.answers.expressions import equal_expressions
 from pbrlsvr.answers.locales import ENGLISH, conventions
@@ -69,6 +71,7 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     return equal_expressions(answer, ground_truth, is_number=True) if value is None else value.equals(gold)
 
 
+@lru_cache(maxsize=4096)
 def is_verifiable(ground_truth: str) -> bool:
     """Whether a ground truth says the same in every language: a choice A-J, a number with or without unit, a formula.
 

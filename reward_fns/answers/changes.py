@@ -8,6 +8,7 @@ only in answers of their own language; all others in every answer, since a model
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 from pbrlsvr.answers.word_tables import word_table
@@ -22,15 +23,15 @@ _WORD = re.compile(r"[^\s\d_.;:!?。；：！？।؟،,、\n'\"()\[\]{}<>«»�
 
 
 @lru_cache(maxsize=512)
-def _phrases(language: str) -> dict[str, list[tuple[str, ...]]]:
-    """Phrases by their first word; those of every language, and the short ones of this."""
-    found: dict[str, list[tuple[str, ...]]] = {}
+def _phrases(language: str) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """Phrases by their first two words; those of every language, and the short ones of this."""
+    found: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for code, phrases in word_table("changes").items():
         for phrase in phrases if code != _GLUED else ():
             words = tuple(unicodedata.normalize("NFKC", phrase.rstrip("~")).casefold().replace("#", _MARK).split())
             short = all(len(word) <= _SHORT and (word < "\u0250" or word == _MARK) for word in words)
             if code == language or not (short or phrase.endswith("~")) or (phrase == "no" and language not in _IN_THE):
-                found.setdefault(words[0], []).append(words)
+                found.setdefault(words[:2], []).append(words)
     return found
 
 
@@ -57,18 +58,18 @@ def is_changed(text: str, numbers: list[tuple[int, int]], language: str) -> bool
     marked = "".join([*pieces, text[position:]]).casefold()
     if not marked.isascii() and _glued().search(re.sub(rf" ?{_MARK} ?", _MARK, marked)):
         return True
-    phrases = _phrases(language)
-    beside = _words(marked)
-    if any(_MARK in phrase and beside[at : at + len(phrase)] == list(phrase)
-           for at, word in enumerate(beside) for phrase in phrases.get(word, ())):  # fmt: skip
+    if any(_MARK in phrase for phrase in _said(marked, language)):
         return True
-    for clause in _CLAUSE.split(marked):
-        words = _words(clause) if _MARK in clause else []
-        for at, word in enumerate(words):
-            if any(tuple(words[at : at + len(phrase)]) == phrase for phrase in phrases.get(word, ())):
-                return True
-    return False
+    return any(_MARK in clause and any(_said(clause, language)) for clause in _CLAUSE.split(marked))
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.replace(_MARK, f" {_MARK} "))
+def _said(text: str, language: str) -> Iterator[tuple[str, ...]]:
+    """The phrases in a text with marks for its numbers; no punctuation parts their words."""
+    words, phrases = _words(text), _phrases(language)
+    for at in range(len(words)):
+        for beginning in {words[at : at + 1], words[at : at + 2]}:
+            yield from (phrase for phrase in phrases.get(beginning, ()) if words[at : at + len(phrase)] == phrase)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.replace(_MARK, f" {_MARK} ")))

@@ -1,6 +1,7 @@
 """The words for "answer" in a text: where they stand, and the patterns that go with each."""
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import Words, nouns_of_all, words_of
@@ -48,7 +49,8 @@ def names_an_answer(text: str) -> bool:
 def outermost(lower: str) -> list[tuple[int, str]]:
     """The nouns in the text that are no part of a longer one ("答" in "答案") or of another word, the last first."""
     candidates: list[tuple[int, int, str]] = []
-    for noun in nouns_of_all():
+    begun = {lower[place : place + 2] for place in range(len(lower))}.union(lower)
+    for noun in (noun for pair in begun & _by_beginning().keys() for noun in _by_beginning()[pair]):
         position = lower.rfind(noun)
         for _ in range(_CANDIDATES):
             if position < 0:
@@ -67,6 +69,15 @@ def outermost(lower: str) -> list[tuple[int, str]]:
             kept.append((position, noun))
             reach = position - size
     return kept[::-1]
+
+
+@cache
+def _by_beginning() -> dict[str, list[str]]:
+    """The nouns by their first two letters: of some 1,300, a text has few that could stand in it."""
+    found: dict[str, list[str]] = {}
+    for noun in nouns_of_all():
+        found.setdefault(noun[:2], []).append(noun)
+    return found
 
 
 def _is_inside_word(lower: str, position: int, noun: str) -> bool:
