@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,7 @@ class Recipe:
 
     @property
     def defaults(self) -> list[Any]:
-        tree = yaml.safe_load(self.text)
-        return list(tree.get("defaults") or []) if isinstance(tree, dict) else []
+        return list(_defaults(self.text))
 
     def chain(self) -> Iterator[Any]:
         """The entries of the defaults lists, bases first: names of veRL's configs, choices, and `Recipe`s."""
@@ -91,6 +90,12 @@ class Recipe:
             f"{self.path}: its defaults list leads to none of veRL's {list(TRAINERS)}; begin it with\n"
             f"defaults:\n  - ppo_trainer\n  - _self_"
         )
+
+
+@lru_cache(maxsize=64)
+def _defaults(text: str) -> tuple[Any, ...]:
+    tree = yaml.safe_load(text)
+    return tuple(tree.get("defaults") or ()) if isinstance(tree, dict) else ()
 
 
 def folder() -> Path:
