@@ -44,9 +44,14 @@ def read_time(text: str, language: str = "en") -> tuple[int, int] | None:
         for match in _TIME.finditer(text)
         if any(match[part] for part in ("before", "at", "minute", "after", "clock"))
     ]
-    if len(found) != 1 or len(re.findall(r"\d+", text)) > 3:
+    if not found or len(re.findall(r"\d+", text)) > 3 * len(found):
         return None
-    time = found[0]
+    # "4:20 PM (16:20)" says it twice.
+    times = {_read(time, text, language) for time in found}
+    return times.pop() if len(times) == 1 else None
+
+
+def _read(time: re.Match[str], text: str, language: str) -> tuple[int, int] | None:
     half = (time["before"] or time["after"] or "").lower()
     if time["dot"] and not (half or time["at"] or time["clock"] or time["near"] or time["beside"]):
         return None

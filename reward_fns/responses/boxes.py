@@ -19,6 +19,7 @@ from pbrlsvr.responses.word_sections import scope_words
 
 _EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{[\s.…]{0,3}\}")
 _DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W\d_]")
 _HEAD = 160
 _NEXT = 32
 _FOLLOWING = 300
@@ -93,13 +94,29 @@ def is_on_the_way(text: str, mark: int, start: int, end: int, stop: int) -> bool
         return False
     rest = text[end + 1 : min(stop, end + _FOLLOWING)]
     goes_on = (
-        _UNEQUAL.search(head)
+        # "Let us solve it now:"
+        (_LETTER.search(rest) and text[:stop].rstrip("* \n")[-1] in ":：")
+        or _UNEQUAL.search(head)
         or _lets().search(head)
         or _has_a_next_step(text, mark, rest)
         or _concludes_otherwise(rest, own)
     )
     # Last, as it looks for the nouns of all languages: few boxes come so far.
     return bool(goes_on) and not names_an_answer(head)
+
+
+def is_title(text: str, start: int, end: int) -> bool:
+    """Whether a line behind #### is the title of what the next line calculates: "#### 7 days\\n7 * 20 = 140".
+
+    >>> said = "#### 7 days\\n7 * 20 = 140 rupees"
+    >>> is_title(said, 5, 11), is_title(said.replace("140", "7"), 5, 11)
+    (True, False)
+    """
+    own = {found[0] for found in NUMBER_RUN.finditer(text, start, end)}
+    line = _line(text, end)
+    result = NUMBER_RUN.search(line, line.rfind("=") + 1) if "=" in line else None
+    is_named = _LETTER.search(text, start, end) is not None
+    return bool(is_named and result and result[0] not in own and not checks(line, text[start:end]))
 
 
 def _has_a_next_step(text: str, mark: int, rest: str) -> bool:
@@ -119,11 +136,11 @@ def _line(text: str, begin: int) -> str:
 
 
 def _concludes_otherwise(rest: str, own: set[str]) -> bool:
-    """Whether a sentence behind a box says "so" and comes to another number: "= 5"."""
-    for begin, stop in list(sentences(rest, 0, len(rest)))[:3]:
+    """Whether a sentence behind a box says "so" and comes to another number: "= 5", or any in its own sentence."""
+    for place, (begin, stop) in enumerate(list(sentences(rest, 0, len(rest)))[:3]):
         sentence = rest[begin:stop]
         after = _behind_so(lower_case(sentence))
-        if after < 0 or "=" not in sentence or checks(sentence.strip(), ""):
+        if after < 0 or (place and "=" not in sentence) or checks(sentence.strip(), ""):
             continue
         numbers = {found[0] for found in NUMBER_RUN.finditer(sentence, after)}
         if numbers and not numbers & own:

@@ -70,7 +70,9 @@ def is_superseded(text: str, start: int, end: int, stop: int) -> bool:
     for at, (begin, finish) in enumerate(following):
         lower = lower_case(text[begin:finish])
         turn = any_language().right.search(lower) if at else _but().search(lower)
-        others = {found[0] for found in NUMBER_RUN.finditer(lower, turn.end())} if turn else set()
+        # "\\boxed{6}, but the area is asked for: 6 * 6 = 36"
+        since = max(turn.end(), lower.rfind("=")) if turn else len(lower)
+        others = {found[0] for found in NUMBER_RUN.finditer(lower, since)}
         if others and not others & own:
             return True
     return False

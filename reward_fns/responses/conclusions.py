@@ -15,7 +15,7 @@ from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
-from pbrlsvr.responses.plain import repeats_the_result, says_what_it_is
+from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
 from pbrlsvr.responses.therefore import any_therefore, therefores
@@ -26,10 +26,12 @@ from pbrlsvr.responses.word_sections import scope_words
 LONG = 240
 MARKUP = " \t*_#>\"'-–—•(（∎■✅👉🎯"
 _THEREFORE_SIGN = "∴"
+# What belongs to a number and stands before it: "-$5", "$-5", "− 5".
+_SIGN = re.compile(rf"(?:(?<![^\s(*:])[-−–]\s?)?(?:[{CURRENCY}]\s?)?[-−–]?\Z")
 # "(check: 12 + 7 = 19)" at the end of a sentence.
 _ASIDE = re.compile(r"\s?[(（][^()（）\n]{0,80}=[^()（）\n]{0,40}[)）]\s?\Z")
 # A formula without an equation, which is one number: "$\\frac{3}{5}$".
-_IN_MATH = re.compile(r"\$[^$\n=]{1,60}\$|\\\([^\n=]{1,60}?\\\)")
+_IN_MATH = re.compile(r"\$(?=\S)[^$\n=]{1,60}(?<=\S)\$(?!\d)|\\\([^\n=]{1,60}?\\\)")
 # Scripts whose sentences end without a mark; a unit there, or nothing.
 _UNMARKED = ("th", "lo", "km", "my")
 _UNMARKED_LETTER = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
@@ -39,6 +41,8 @@ _UNIT = 12
 _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
 _FULL_STOPS = ".。।॥۔።။។։"
 _STOPS = _FULL_STOPS + "!！"
+# The left side of "28 + 32 + 36 = 96".
+_SUM = re.compile(r"\d[^\n=;]{0,40}?[-+*/×·÷−–][^\n=;]{0,80}=")
 _POLITE = "!！?？؟✓✅😊🙂"
 # "There are now 18": verbs of a state, beside which "now" is no next step.
 _HAS = re.compile(
@@ -82,13 +86,10 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     lower = lower_case(sentence)
     if len(sentence) > LONG or is_question(text, stop):
         return None
-    concluded = _concludes(lower, lead) or _states_plainly(sentence, lower, lead, text[:begin])
+    concluded = _concluded(sentence, lower, lead, text[:begin])
     if concluded is None:
         return None
-    codes, after = concluded
-    value = _only_number(sentence, lower, after, codes)
-    if value is None:
-        return None
+    codes, after, value, start = concluded
     # What says "answer" has been looked at, and is none.
     if names_an_answer(sentence) or _LABEL.match(sentence) or _COUNTS.match(sentence, value[1]):
         return None
@@ -96,20 +97,51 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
         return None
     if not _states(text[:end], begin, stop, value, codes, after):
         return None
-    # Words for numbers, or a formula, and what stands before it: only the value itself is read.
-    bare = _IN_MATH.match(sentence, value[0]) or NUMBER_RUN.search(sentence, after, value[0])
-    return begin + lead, begin + (value[0] if bare else after), begin + len(sentence)
+    # "She saves $12.50 by buying four"
+    is_written = sentence[value[0]].isdigit()
+    others = (found.start() for found in NUMBER_RUN.finditer(sentence, value[1]) if is_written)
+    stop = next((other for other in others if _LETTERS.search(sentence, value[1], other)), len(sentence))
+    return begin + lead, begin + start, begin + stop
+
+
+def _concluded(
+    sentence: str, lower: str, lead: int, before: str
+) -> tuple[tuple[str, ...], int, tuple[int, int], int] | None:
+    """The languages in which a sentence concludes, where it goes on behind "therefore", its number's place, and where
+    the answer begins: at the number if words for other numbers, a formula, or words that bound or deny stand before."""
+    number = None
+    if concludes := _concludes(lower, lead):
+        codes, after = concludes
+    elif plain := says_what_it_is(lower):
+        (codes, number), after = plain, lead
+    elif repeats_the_result(sentence, before):
+        codes, after = tuple(CUES), lead
+    else:
+        return None
+    number = number or _only_number(sentence, lower, after, codes)
+    if number is None:
+        return None
+    no = words_in(codes).no
+    is_bare = any(what.search(lower, after, number[0]) for what in (NUMBER_RUN, _between(), no))
+    is_bare = is_bare or _IN_MATH.match(sentence, number[0]) is not None
+    return codes, after, number, _signed(sentence, after, number[0]) if is_bare else after
+
+
+def _signed(sentence: str, begin: int, number: int) -> int:
+    """Where a number begins with the sign and the currency before it."""
+    return _SIGN.search(sentence, begin, number).start()  # type: ignore[union-attr]
 
 
 def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
-    """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others; of
-    several, the one that is no span of time ("After 4 hours he is 45 miles from home"), or the last, right behind a
-    word that concludes ("The 3 classes have in total 108 pupils")."""
+    """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others; what
+    an equation comes to ("In total they saved 28 + 32 = 60 dollars"); of several, the one that is no span of time
+    ("After 4 hours he is 45 miles off"), or the last, right behind a word that concludes ("They have in total 108")."""
     formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
+    sums = [found.span() for found in _SUM.finditer(sentence, after)]
     runs = [
         found
         for found in NUMBER_RUN.finditer(sentence, after)
-        if not any(begin <= found.start() < end for begin, end in formulas)
+        if not any(begin <= found.start() < end for begin, end in formulas + sums)
     ]
     written = formulas + [found.span() for found in runs if found[0][0].isdigit()]
     # The 一 of 一共 counts nothing.
@@ -162,15 +194,21 @@ def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
     return (inside, lead) if inside else None
 
 
-def _states_plainly(sentence: str, lower: str, lead: int, before: str) -> tuple[tuple[str, ...], int] | None:
-    codes = says_what_it_is(lower) or (tuple(CUES) if repeats_the_result(sentence, before) else ())
-    return (codes, lead) if codes else None
-
-
 @cache
 def _asked(codes: tuple[str, ...]) -> re.Pattern[str]:
     """What problems ask for, in some languages: "total cost", "value of x"."""
     return any_of(scope_words("asked", codes))
+
+
+@cache
+def _whose(codes: tuple[str, ...]) -> re.Pattern[str]:
+    """What a "not" stands behind that is of the subject: "the students who do not play"."""
+    return re.compile(rf"(?:{any_of(scope_words('whose', codes)).pattern})\s(?:[^\W\d_]{{1,5}}\s)?\Z")
+
+
+@cache
+def _between() -> re.Pattern[str]:
+    return any_of(scope_words("between"))
 
 
 def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -> bool:
@@ -199,12 +237,17 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
     sentence, rest = lower[begin:stop], lower[stop : stop + LONG]
     # "366 downloads over the three months", "7 Stunden, um die Schuhe zu kaufen" bound nothing.
-    bounded = words.bounds.search(sentence, 0, value[1]) or words.bounds_after.search(sentence, value[1])
+    # The distance between two towns is one number, and no bound.
+    apart = _between().sub(lambda found: " " * len(found[0]), sentence)
+    bounded = words.bounds.search(apart, 0, value[1]) or words.bounds_after.search(apart, value[1])
     if bounded or scope.about.search(sentence, 0, value[1] + _NEAR) or words.wrong.search(sentence):
         return False
     if _goes_on(sentence, value[0], is_state, scope) or _is_conditional(sentence, codes, scope):
         return False
-    if any(not scope.can.match(no[0]) for no in words.no.finditer(sentence)):
+    if any(
+        not (scope.can.match(no[0]) or _whose(codes).search(sentence, 0, no.start()))
+        for no in words.no.finditer(sentence)
+    ):
         return False
     if words.wrong.search(rest) or _asks(rest) or not closes(rest, scope.next):
         return False

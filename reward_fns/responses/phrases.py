@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pbrlsvr.responses.checks import checks_by_name, only_checks
 from pbrlsvr.responses.conclusions import last_conclusion
-from pbrlsvr.responses.cue_patterns import codes_of, nouns_of_all, reasons
+from pbrlsvr.responses.cue_patterns import codes_of, is_unspaced, nouns_of_all, reasons
 from pbrlsvr.responses.nouns import Noun, outermost
 from pbrlsvr.responses.places import lead, place_of
 from pbrlsvr.responses.scopes import cites, is_someones
@@ -24,6 +24,7 @@ from pbrlsvr.responses.sentences import (
     sentences,
 )
 from pbrlsvr.responses.shapes import BOLD, Announced, json_answer
+from pbrlsvr.responses.therefore import any_therefore
 from pbrlsvr.responses.values import LETTER, NUMBER, TOKEN, has_value, value_first
 from pbrlsvr.responses.verdicts import takes_it_back, verdict_behind, verdict_places
 
@@ -275,6 +276,9 @@ def _is_conditional(noun: Noun, begin: int, value: int) -> bool:
     """Whether the words up to the value deny it, doubt it, bound it, or make it depend on something."""
     words, lower = noun.words, noun.lower
     since = opening(noun.text, noun.begin)
+    # 37 หารด้วย 5 ไม่ลงตัว ดังนั้นคำตอบคือ **ไม่**: what "therefore" follows from.
+    if is_unspaced(noun.word[0]):
+        since = max([since, *(so.end() for so in any_therefore().finditer(lower, since, noun.begin))])
     if words.before.search(lower[since : noun.end] + " " + lower[noun.end : value]):
         return True
     # "The answer must be divisible by 18", "eine Zahl, die durch 18 teilbar ist"

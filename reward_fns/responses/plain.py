@@ -13,8 +13,10 @@ from pbrlsvr.responses.word_sections import scope_words
 _BEFORE = 240
 # "63 / 7 = 9 marbles" at the end of what stands before a sentence.
 _LAST_EQUATION = re.compile(r"\d[^\n=]{0,40}=\s{0,2}[$€£₹¥]?\s?(-?\d[\d.,]{0,20})[^\d\n=]{0,24}\s*\Z")
-_SIGNS = r"[\s*$\\(€£₹¥-]{0,4}"
-_UNIT = rf"(?:[\s*$\\)°%²³/'’.]{{0,4}}(?:[^\W\d_]|[{SIGNS}]){{0,12}}){{0,2}}[\s*$\\)°%²³.]{{0,4}}"
+#: Signs of currencies.
+CURRENCY = "$€£¥₹₽₩₫฿₪₺₴₦₱৳"
+_SIGNS = rf"[\s*\\({CURRENCY}−–-]{{0,4}}"
+_UNIT = rf"(?:[\s*\\)°%²³/'’.{CURRENCY}]{{0,4}}(?:[^\W\d_]|[{SIGNS}]){{0,12}}){{0,2}}[\s*\\)°%²³.{CURRENCY}]{{0,4}}"
 # "Is" in one language, and another short word in its neighbours': German "es" and "er", French "on" and "la".
 _THE = re.compile(r"\bthe\b")
 _AMBIGUOUS = frozenset(("es", "er", "on", "la", "ne", "da", "ce", "to", "az"))
@@ -30,20 +32,25 @@ def repeats_the_result(sentence: str, before: str) -> bool:
     return equation is not None and numbers_in(equation[1].rstrip(".,")) == numbers_in(sentence)
 
 
-def says_what_it_is(lower: str) -> tuple[str, ...]:
-    """The languages in which a sentence in lower case says "is", a number and a unit at its end, and none of the nouns
-    that `find_cue` has read; all of them where the word is another one's, too.
+def says_what_it_is(lower: str) -> tuple[tuple[str, ...], tuple[int, int]] | None:
+    """Whether a sentence in lower case says "is", a number and a unit at its end, and none of the nouns that `find_cue`
+    has read.
+
+    Returns:
+        The languages in which it does, all of them where the word is another one's, too; and the number's place.
 
     >>> says_what_it_is("der winkel beträgt 36 grad"), says_what_it_is("she has 18 eggs")
-    (('de',), ())
+    ((('de',), (19, 21)), None)
     """
-    if not _is(tuple(CUES)).search(lower) or outermost(lower):
-        return ()
+    found = _is(tuple(CUES)).search(lower)
+    if not found or outermost(lower):
+        return None
+    place = found.span("before" if found["before"] else "behind")
     codes = tuple(code for code in CUES if _is((code,), _AMBIGUOUS).search(lower))
     if "en" in codes and _THE.search(lower):
         # Not Dutch, where "of" is a doubt.
-        return ("en",)
-    return codes or tuple(CUES)
+        return ("en",), place
+    return codes or tuple(CUES), place
 
 
 @cache
@@ -52,6 +59,6 @@ def _is(codes: tuple[str, ...], without: frozenset[str] = frozenset()) -> re.Pat
     copulas = {word for code in codes for word in CUES[code].copulas if len(word) > 1 or word in "éèе是为為"} - without
     last, number = any_of(scope_words("is", codes)), NUMBER_RUN.pattern
     return re.compile(
-        rf"(?<=[^\s\d])\s?(?:{any_of(copulas - {'', '…'}).pattern}){_SIGNS}(?:{number}){_UNIT}\Z"
-        rf"|(?<=[^\s\d])\s?(?:{number}){_UNIT}(?:{last.pattern})[\s.]*\Z"
+        rf"(?<=[^\s\d])\s?(?:{any_of(copulas - {'', '…'}).pattern}){_SIGNS}(?P<behind>{number}){_UNIT}\Z"
+        rf"|(?<=[^\s\d])\s?(?P<before>{number}){_UNIT}(?:{last.pattern})[\s.]*\Z"
     )

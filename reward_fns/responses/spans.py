@@ -28,7 +28,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from pbrlsvr.responses.boxes import is_example, is_on_the_way
+from pbrlsvr.responses.boxes import is_example, is_on_the_way, is_title
 from pbrlsvr.responses.checks import is_superseded
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.markup import fences
@@ -173,8 +173,10 @@ def _not_denied(text: str, place: _Found, in_code: _InCode, find: _Find) -> _Fou
         # A line behind #### is its own sentence.
         after = value.end() if find is _last_hash and value else found.end + 1
         taken_back = is_denied(text, found.mark, after) or is_superseded(text, found.start, found.end, place.end)
-        is_other = find is _last_boxed and (
+        is_other = (
             is_example(text, found.mark, found.end + 1) or is_on_the_way(text, *found, place.end)
+            if find is _last_boxed
+            else is_title(text, found.start, found.end)
         )
         if not taken_back and not is_other:
             return found

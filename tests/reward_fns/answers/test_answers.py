@@ -326,6 +326,8 @@ def test_short_formulas_durations_and_ratios_do(truth):
         ("மாலை 3:45 மணிக்கு", "ta"),
         ("٣:٤٥ مساءً", "ar"),
         ("3:45 بعدازظهر", "fa"),
+        ("3:45 PM (15:45)", "en"),
+        ("3:45 ng hapon (15:45)", "tl"),
     ],
 )
 def test_a_time_of_day_equals_itself_however_it_is_said(answer, language):

@@ -163,9 +163,12 @@ def test_the_other_options_may_be_called_wrong_behind_the_one_that_is_right() ->
         ("\\boxed{18} dollars. Check: 9 * 2 = 18 is right.", "18"),
         ("\\boxed{18} dollars, since the others buy 9 eggs.", "18"),
         ("#### 3단계: 남은 색종이 18장", ""),
+        ("37 หารด้วย 5 ไม่ลงตัว ดังนั้นคำตอบคือ **ไม่**", "ไม่"),
+        ("박쥐는 새가 아니므로 정답은 “아니요”입니다.", "아니요"),
+        ("Para 3 bilete yetmiyor, bu yüzden cevap hayırdır.", "hayırdır"),
     ],
 )
-def test_a_marked_answer_that_the_text_goes_on_to_replace_is_none(text: str, answer: str) -> None:
+def test_of_a_marked_answer_and_what_follows_the_last_that_counts_is_read(text: str, answer: str) -> None:
     assert split(f"16 - 7 = 9\n\n{text}").answer == answer
 
 
@@ -261,6 +264,11 @@ def test_a_last_sentence_that_repeats_the_last_result_is_the_answer(text: str, a
         r"$r^2 = \boxed{5}$, stąd $r = 7$.",
         r"Điều kiện xác định: $x \neq \boxed{5}$. Ta được phương trình bậc hai:",
         r"I'll put the result in a box at the end, for example \boxed{5}. First, we count",
+        r"Am Ende schreibe ich es so: $\boxed{5}$. Rechnen wir nun Schritt für Schritt:",
+        r"Il y avait $\boxed{5}$ personnes ; 3 sont descendues, donc il y en a 2.",
+        r"El lado mide $\boxed{5}$ cm, pero se pide el área: 5 × 5 = 25 cm².",
+        "#### 5 days of rent\n5 × 20 = 100 dollars",
+        "#### 5日目\n30ページ + 15ページ = 45ページ",
     ],
 )
 def test_a_box_on_the_way_is_no_answer(text: str) -> None:
@@ -288,6 +296,7 @@ def test_a_box_on_the_way_is_no_answer(text: str) -> None:
 def test_a_box_that_is_explained_or_checked_stays_the_answer(text: str) -> None:
     found = split("16 - 7 = 9\n\n" + text)
     assert (found.rule, found.answer) == ("boxed", "5")
+    assert split("#### 5 dollars\nCheck: 30 / 6 = 5").answer == "5 dollars"
 
 
 @pytest.mark.parametrize(
@@ -300,10 +309,33 @@ def test_a_box_that_is_explained_or_checked_stays_the_answer(text: str) -> None:
         "इस कोण का माप 18 डिग्री है।",
         "电车的速度是18千米。",
         "Pole trójkąta jest równe 18 cm².",
+        "Der Preis pro Brötchen beträgt 18 €.",
+        "Ang natitirang pera ni Liza ay ₱18.",
+        "El porcentaje de alumnos que vienen en bici es del 18 %.",
+        "Le nombre de bougies restantes est de 18.",
+        "La percentuale di ragazzi è del 18%.",
+        # What bounds or denies in the subject, and other numbers there.
+        "The distance between the two towns is 18 km.",
+        "两个城市之间的距离是18公里。",
+        "두 도시 사이의 거리는 18km입니다.",
+        "İki şehir arasındaki mesafe 18 km'dir.",
+        "La distancia entre las dos ciudades es de 18 km.",
+        "The number of students who do not play is 18.",
+        "Persentase siswa yang tidak hadir adalah 18%.",
+        "The price of 3 apples is 18 dollars.",
+        "2人の年齢の差は18歳です。",
+        # What an equation comes to.
+        "So they saved $8 + $10 = $18.",
+        "En total, los tres hermanos ahorraron 8 + 4 + 6 = 18 dólares.",
     ],
 )
 def test_a_last_sentence_that_says_what_something_is_is_the_answer(end: str) -> None:
     assert equal(split(f"16 - 7 = 9\n\n{end}").answer, "18")
+
+
+def test_a_sign_before_a_number_stays_with_it() -> None:
+    for end in ("So after 3 hours the temperature is -18.", "The balance between the two is -$18.", "O saldo é −18 €."):
+        assert equal(split(f"16 - 7 = 9\n\n{end}").answer, "-18"), end
 
 
 @pytest.mark.parametrize(
@@ -318,6 +350,9 @@ def test_a_last_sentence_that_says_what_something_is_is_the_answer(end: str) -> 
         "If the width is 18, the area is 36.",
         "The ratio of boys to girls is 18 : 5.",
         "कोण 18 डिग्री नहीं है।",
+        "The value is between 18 and 20.",
+        "It would be a mistake to conclude that the total is 18.",
+        "So 18 = 9 × 2 and 7 are left.",
     ],
 )
 def test_a_last_sentence_that_reports_bounds_or_goes_on_is_none(end: str) -> None:
