@@ -19,7 +19,7 @@ from pbrlsvr.answers.choices import read_choice, spell_circled
 from pbrlsvr.answers.expressions import equal_expressions
 from pbrlsvr.answers.locales import ENGLISH, conventions
 from pbrlsvr.answers.numbers import MAX_LENGTH, read_number, read_numbers
-from pbrlsvr.answers.texts import clean, is_date, is_formula, same_words, words
+from pbrlsvr.answers.texts import clean, is_date, is_formula, same_words, without_unit, words
 from pbrlsvr.answers.times import read_time
 from pbrlsvr.answers.yes_no import reads_yes
 from pbrlsvr.responses.spans import split
@@ -57,17 +57,20 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
         return False
     if max(len(answer), len(ground_truth)) > MAX_LENGTH:
         return answer == ground_truth
-    written, answer, ground_truth = answer, clean(answer), clean(ground_truth)
+    written, gold_written, answer, ground_truth = answer, ground_truth, clean(answer), clean(ground_truth)
     if len(ground_truth) == 1 and ground_truth in "ABCDEFGHIJ":
-        return read_choice(clean(spell_circled(written)), speech.language) == ground_truth
+        return (
+            read_choice(clean(spell_circled(written)), speech.language) == ground_truth
+            or answer.upper() == ground_truth
+        )
     if (time := read_time(ground_truth)) is not None:
         return read_time(answer, speech.language) == time
     gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
     if gold is None:
         if words(ground_truth) in ("yes", "no") and (said := reads_yes(answer, speech.language)) is not None:
             return said == (words(ground_truth) == "yes")
-        return same_words(answer, ground_truth) or equal_expressions(answer, ground_truth)
-    value = read_number(answer, speech)
+        return same_words(answer, ground_truth) or equal_expressions(without_unit(written), without_unit(gold_written))
+    value = read_number(answer, speech, whole=False)
     return equal_expressions(answer, ground_truth, is_number=True) if value is None else value.equals(gold)
 
 

@@ -16,6 +16,7 @@ from pbrlsvr.answers.word_tables import word_table
 _SHORT = 2
 # "No total" is "in the total".
 _IN_THE = ("pt", "gl")
+_SAME = {"tl": "fil"}
 _GLUED = "*"
 _MARK = "\ufffc"
 _CLAUSE = re.compile(r"[.;:!?。；：！？।؟،,、\n]|\ufffd")
@@ -30,7 +31,11 @@ def _phrases(language: str) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
         for phrase in phrases if code != _GLUED else ():
             words = tuple(unicodedata.normalize("NFKC", phrase.rstrip("~")).casefold().replace("#", _MARK).split())
             short = all(len(word) <= _SHORT and (word < "\u0250" or word == _MARK) for word in words)
-            if code == language or not (short or phrase.endswith("~")) or (phrase == "no" and language not in _IN_THE):
+            if (
+                code == _SAME.get(language, language)
+                or not (short or phrase.endswith("~"))
+                or (phrase == "no" and language not in _IN_THE)
+            ):
                 found.setdefault(words[:2], []).append(words)
     return found
 

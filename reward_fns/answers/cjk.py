@@ -60,6 +60,7 @@ def with_fractions(text: str) -> str:
     >>> with_fractions("四分之三 3分の2 4분의 3 三又四分之一 十八点五")
     ' 3/4   2/3   3/4   3 1/4  18.5'
     """
+    text = text.replace("廿", "二十").replace("卅", "三十")
     if "点" in text or "點" in text:
         text = _POINT.sub(_with_point, text)
     if not re.search("分之|分の|분의", text):
@@ -111,6 +112,15 @@ def find_numbers(text: str) -> list[CJKNumber]:
         digits = any(part[0].isascii() or part in _DIGITS for part in parts)
         found.append(CJKNumber(run.start(), run.end(), value, weak=not arabic and (len(parts) == 1 or not digits)))
     return found
+
+
+def han_value(numeral: str) -> Fraction | None:
+    """The value of a numeral in Han digits and units alone; None where it is none.
+
+    >>> int(han_value("十二"))
+    12
+    """
+    return _evaluate(list(numeral))
 
 
 def _evaluate(parts: list[str]) -> Fraction | None:

@@ -212,12 +212,12 @@ class _Parser:
         closing = self._took(*_OPENING[opening])
         if not closing:
             raise NoFormulaError(f"no end of {opening}")
-        if opening == "\\{":
+        if opening == "\\{" or (opening == "{" and len(items) > 1):
             return ("set", items)
         if len(items) == 1 and "([{".index(opening) == ")]}".index(closing):
             return items[0]
-        if opening == "{" or len(items) == 1:
-            raise NoFormulaError("a list in braces")
+        if len(items) == 1:
+            raise NoFormulaError("a list of one")
         return ("list", opening, items, closing)
 
     def _absolute(self) -> Tree:

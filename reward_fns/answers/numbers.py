@@ -3,9 +3,10 @@
 Reading rules, beyond the digits themselves (`digits`):
 
 - Of an equation, what follows the last "=" or "≈" counts ("9 * 2 = 18"), or what stands before arithmetic that comes to
-  it: "18 = 9 * 2", "18 (9 * 2)". Other arithmetic ("9 * 2") and powers are no final answer.
-- Words and letters that multiply are read in whatever language (`scales`), and so are a sign in words ("minus 7",
-  マイナス7) and the fractions 四分之三 and 4분의 3. Where one may mean several things, there is no number.
+  it: "18 = 9 * 2", "18 (9 * 2)". Other arithmetic ("9 * 2") and powers, but those of ten, are no final answer.
+- Words and letters that multiply are read in whatever language (`scales`), and so are a sign in words ("minus 7"),
+  四分之三, 4분의 3, and what is said in parts (`parts`: "2 and a half"). Where one may mean several things, there is no
+  number. Number words are read in the answer's language and in English (`spelled`).
 - Words that negate, bound or change a number (`changes`: "not 18", "at least 18", 18以上) leave none. "About" and "≈"
   leave it as it is. Currencies, units and all other words are passed over.
 - A percent sign is a unit, since data sets write a percentage as a number: 50% is 50, not also 0.5.
@@ -26,8 +27,9 @@ from pbrlsvr.answers.cjk import find_numbers, with_fractions
 from pbrlsvr.answers.digits import MAX_DIGITS, read_digits
 from pbrlsvr.answers.expressions import evaluates_to
 from pbrlsvr.answers.locales import CURRENCY_SIGN, Conventions
+from pbrlsvr.answers.parts import AND, with_parts
 from pbrlsvr.answers.scales import scale
-from pbrlsvr.answers.spelled import read_spelled
+from pbrlsvr.answers.spelled import in_digits
 from pbrlsvr.answers.texts import PI
 
 #: Longer answers, in characters, state no single value; this bounds the time.
@@ -35,14 +37,15 @@ MAX_LENGTH = 1000
 _TOLERANCE = Fraction(1, 10**6)
 
 _RELATION = re.compile(r"(?<![<>!=\\])(?:=|≈|≃|≅|≡|\\approx|\\equiv)(?!=)")
-# Between two "=" signs, the end of one equation and the left side of another: "x = 18 or x = 20".
+# Between two "=" signs: "x = 18 or x = 20".
 _ANOTHER_EQUATION = re.compile(r"[,;،、，；](?![0-9])|[\s)](?<![-+*/×·^(]\s)[a-zA-Z]\s*\Z")
+# Not solved yet: "2x = 18", "x^2 = 18".
+_UNSOLVED = re.compile(r"[\s$]*(?:(?:-|[0-9]{1,9} ?)[xyzn]|[xyzn] ?(?:\^ ?\{?[0-9]{1,9}\}?|[-+*/] ?[0-9]{1,9}))\s*")
 # Inequalities, roots, other LaTeX than that of products and currencies; sets, intervals and tuples.
 _NO_VALUE = re.compile(
     rf"[<>±√\u0334-\u0338]|(?![∗∙⋅∴∵∶∼≃≅≈≡])[\u2200-\u22ff\u2a00-\u2aff]|{PI}|[0-9]!|\\(?!(?:times|cdot|div|euro|pounds|degree)(?![a-z]))[a-zA-Z]|\A\\?[(\[{{].*,.*[)\]}}]\Z",
     re.DOTALL,
 )
-# "18 (9 * 2)", "18 (= 9 * 2)"
 _WORKED = re.compile(
     r"([^()]+)\(\s*(?:[=≈]\s*)?([^()=≈]*[0-9)]\s*(?:[-+*/×x÷·⋅:]|\\times|\\cdot|\\div)\s*[0-9(][^()=≈]*)(?:[=≈][^()=]*)?\)\s*\.?"
 )
@@ -58,28 +61,30 @@ _POWER_OF_TEN = re.compile(
 _OPERATORS = re.compile(r"[\s()\[\]{}$€£¥₹]*(?:[-+*/×÷·⋅^:x%]|\\times|\\cdot|\\div)[\s()\[\]{}$€£¥₹]*\Z")
 # "5 ×", "80 -", "72 :", "18 = ?": cut off before the other half. "18/-", "18/=" and "18,-" are prices.
 _UNFINISHED = re.compile(r"(?:[+*×÷·⋅/^≈→⇒(]|(?<![/.,-])-|(?<!/)=|(?<=\s):|\\(?:times|cdot|div))[\s?_.…]*\Z|\A\s*[×÷/]")
-# A variable, a power, a root, a date: no number any more.
+# A variable, a power, a root, a date.
 _NO_NUMBER_AFTER = re.compile(
     r" ?(?:[xyz](?![^\W\d_]|\.[a-z])|i\Z|[CP]_?[0-9{]|pi(?![^\W\d_])|[eE][0-9]|[\^_]|\*\*|\\(?:sqrt|pi))"
     r"|[bfnqr](?![^\W\d_])|[/:hH][0-9]|-\Z| ?\+\Z|\+(?![0-9])"
     r"| ?[-+*/] ?(?:[a-zA-Z](?![^\W\d_])|\(|\\[a-z])"
 )
-# The same before one: "x + 5", "5 choose", "2^{5}".
-_NO_NUMBER_BEFORE = re.compile(r"(?:[\^_]\{|(?<![^\W\d_])[a-zA-Z](?: ?[-+*/]|\()|[)\]] ?[-+*/])\s*\Z")
+# Before one: "x + 5", "5 choose", "2^{5}", "x^2+1"; "--5", "-(-5)", "|-5|".
+_NO_NUMBER_BEFORE = re.compile(
+    r"(?:[\^_]\{|(?<![^\W\d_])[a-zA-Z](?: ?[-+*/]|\()|[)\]] ?[-+*/]|[\^_]\{?[0-9]+\}? ?[-+*/]|-[-(]{1,2}-?|\|-)\s*\Z"
+)
 _LETTERS = re.compile(r"[A-Za-z\u00C0-\u024F\u0370-\u03FF\u0400-\u052F]+\.?\Z")
 _BEFORE = re.compile(rf"(?:(?P<outer>[-+]) ?)?(?:[A-Za-z]{{0,3}}{CURRENCY_SIGN})? ?(?P<inner>[-+])?\Z")
 _PERCENT_AFTER = re.compile(
-    r" ?(?:%|\\%|per ?cento|percent|per cent|prozent|pour ?cent|por ciento|por cento|persen|procent|процент|százalék|"
-    r"प्रतिशत|শতাংশ|శాతం|فیصد|بالمئة|بالمائة|パーセント|퍼센트|phần trăm|เปอร์เซ็นต์)",
+    r" ?(?:%|\\%|per ?cento|percent|per cent|prozent|pour ?cent|por ciento|por cento|porsi?[ye]+nto|persen|procent|"
+    r"процент|százalék|प्रतिशत|শতাংশ|శాతం|فیصد|بالمئة|بالمائة|パーセント|퍼센트|phần trăm|เปอร์เซ็นต์)",
     re.IGNORECASE,
 )
-_PER_MILLE = re.compile(r" ?[‰‱]")
+_PER_MILLE = re.compile(r" ?(?:[‰‱]|permil|phần nghìn|(?:من|في) الألف)")
 _PERCENT_BEFORE = re.compile(r"(?:%|百分之|asilimia|ร้อยละ|yüzde) ?\Z", re.IGNORECASE)
 # A sign in words, before a number.
 _SIGN = re.compile(
     r"(?:(?<![^\W\d_])(?:minus|negative|negativ|négatif|negativo|negatif|moins|menos|meno|miinus|mínus[zs]?|mínusz|minusz|"
-    r"минус|мінус|eksi|mənfi|âm|hasi|πλην|μείον|μειον|سالب|ناقص|منفی|منفي|מינוס|माइनस|ऋण|ऋणात्मक|মাইনাস|ঋণাত্মক|మైనస్|ఋణ|ఋణాత్మక|"
-    r"மைனஸ்|ಮೈನಸ್|ഋണ|માઈનસ|ਮਨਫ਼ੀ)|ลบ|负的?|負[的の]?|マイナス|零下|氷点下|마이너스|음수|음의|영하)\s*\Z",
+    r"минус|мінус|eksi|mənfi|âm|trừ|negatibong?|hasi|πλην|μείον|μειον|سالب|ناقص|منفی|منفي|מינוס|माइनस|ऋण|ऋणात्मक|মাইনাস|ঋণাত্মক|మైనస్|ఋణ|రుణ|ఋణాత్మక|రుణాత్మక|"
+    r"மைனஸ்|கழித்தல்|ಮೈನಸ್|ഋണ|માઈનસ|ਮਨਫ਼ੀ)|ลบ|负的?|負[的の]?|マイナス|零下|氷点下|마이너스|음수|음의|영하)\s*\Z",
     re.IGNORECASE,
 )
 _CURRENCY_WORDS = frozenset(code.lower() for code in Locale("en").currencies) | frozenset(
@@ -132,30 +137,34 @@ def _close(value: Fraction, gold: Fraction) -> bool:
     return value == gold if gold.denominator == 1 else abs(value - gold) <= _TOLERANCE * scale
 
 
-def read_number(text: str, speech: Conventions) -> Number | None:
+def read_number(text: str, speech: Conventions, whole: bool = True) -> Number | None:
     """The number that a cleaned answer states, or None when there is none, or several, or an expression.
+
+    Unless it must be the `whole` answer, a number in words may have a few other words beside it ("eighteen eggs").
 
     >>> from pbrlsvr.answers.locales import conventions
     >>> str(read_number("9 × 2 = $18.50 per day", conventions("en")))
     '18.5'
     """
     numbers = read_numbers(text, speech)
+    if numbers == set() and not whole and (digits := in_digits(text, speech.language, False)):
+        numbers = read_numbers(digits, speech)
     return numbers.pop() if numbers is not None and len(numbers) == 1 else None
 
 
 def read_numbers(text: str, speech: Conventions) -> set[Number] | None:
     """The different numbers in a cleaned answer; None when it is too long, or an expression rather than a number."""
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_LENGTH or _UNFINISHED.search(text):
         return None
-    if _UNFINISHED.search(text):
-        return None
-    text = with_fractions(_FRAC.sub(r" \1/\2 ", text))
+    text = with_parts(with_fractions(_FRAC.sub(r" \1/\2 ", text)))
     if worked := _WORKED.fullmatch(text):
-        # "18 (9 * 2)"
+        # "18 (9 * 2)", "18 (= 9 * 2)"
         found = _read_part(worked[1], speech)
         return found if found and _comes_to(worked[2], found) else None
     parts = _RELATION.split(text)
     if any(_ANOTHER_EQUATION.search(part) for part in parts[1:-1]):
+        return None
+    if len(parts) == 2 and _UNSOLVED.fullmatch(parts[0]):
         return None
     found = _read_part(parts[-1], speech)
     if len(parts) > 1 and not found:
@@ -181,8 +190,8 @@ def _read_part(text: str, speech: Conventions) -> set[Number] | None:
     if tokens is None:
         return None
     if not tokens:
-        spelled = read_spelled(text)
-        return set() if spelled is None else {Number(spelled)}
+        digits = in_digits(text, speech.language)
+        return _read_part(digits, speech) if digits else set()
     numbers = {Number(token.value, token.percent) for token in tokens}
     if len(numbers) == 1 and is_changed(text, [(token.start, token.end) for token in tokens], speech.language):
         return None
@@ -228,7 +237,7 @@ def _is_glued(text: str, start: int) -> bool:
 def _read_run(text: str, run: re.Match[str], speech: Conventions) -> _Token | None:
     """The number that begins with a run of digits; None if it makes the text an expression, or is malformed."""
     value = read_digits(run[0], speech)
-    end, factor, is_fraction = run.end(), 1, False
+    end, is_fraction = run.end(), False
     before = text[max(0, run.start() - 12) : run.start()]
     if value is None or _NO_NUMBER_BEFORE.search(before):
         return None
@@ -240,10 +249,10 @@ def _read_run(text: str, run: re.Match[str], speech: Conventions) -> _Token | No
         value, end = value * Fraction(10) ** int(power[1] or power[2] or power[3]), power.end()
     if _NO_NUMBER_AFTER.match(text, end) or _PER_MILLE.match(text, end):
         return None
-    end, scaled = scale(text, run.start(), end, speech, bool(re.search(CURRENCY_SIGN + r"\s?\Z", before)), value)
-    if scaled is None:
+    is_money = bool(re.search(CURRENCY_SIGN + r"\s?\Z", before))
+    end, factor = scale(text, run.start(), end, speech, is_money, value)
+    if factor is None:
         return None
-    factor = scaled
     end, percent = _percent(text, run.start(), end)
     return _Token(run.start(), end, percent, value * factor, factor, is_fraction)
 
@@ -274,14 +283,14 @@ def _signed(text: str, token: _Token) -> _Token:
 
 
 def _joined(text: str, tokens: list[_Token]) -> list[_Token] | None:
-    """Adds up mixed numbers (3 1/2) and parts (2 million 500 thousand); None where operators stand between numbers."""
+    """Adds up mixed numbers (3 and 1/2) and parts (2 million 500 thousand); None where operators are between them."""
     joined = [tokens[0]]
     for token in tokens[1:]:
         last = joined[-1]
         gap = text[last.end : token.start]
         mixed = token.is_fraction and not last.is_fraction and last.value.denominator == 1 and 0 < token.value < 1
         part = last.factor > token.factor and 0 < token.value < last.factor
-        if gap in ("", " ") and (mixed or part):
+        if (mixed or part) and AND.fullmatch(gap):
             value = last.value + (token.value if last.value >= 0 else -token.value)
             joined[-1] = token._replace(start=last.start, value=value, factor=token.factor)
         elif _OPERATORS.match(gap):

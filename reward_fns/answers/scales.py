@@ -11,10 +11,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 from pbrlsvr.answers.locales import CURRENCY_SIGN, ENGLISH, Conventions
+from pbrlsvr.answers.parts import PARTS
 from pbrlsvr.answers.word_tables import word_table
 
-# "3 quarters" is less than one; "18 quarters" are coins.
-_QUARTERS = re.compile(r"quarters|cuartos|quartos|quarts|quarti|viertel|kwart|четверти|четвертей")
 _UNCLEAR = "?"
 # Scripts that leave no spaces between words.
 _SPACELESS = "[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u9fff]"
@@ -24,10 +23,13 @@ _MILES = ("az", "bs", "cs", "da", "hr", "id", "ms", "nb", "nn", "no", "pl", "sk"
 # Other words without their accents or in another language. Dutch "dozen" are boxes, Spanish "miles" are thousands.
 _EXACT: dict[tuple[str, str] | str, int | None] = {
     ("nl", "dozen"): 1, ("es", "miles"): None, ("pt", "mi"): 10**6, ("pt", "bi"): 10**9,
+    ("fr", "md"): 10**9, ("de", "tsd"): 1000, ("en", "bn"): 10**9, ("id", "jt"): 10**6, ("id", "rb"): 1000,
     "tá": 12, "vạn": 10_000, "tỉ": 10**9, **{(language, "mil"): 1 for language in _MILES},
 }  # fmt: skip
+# Where words that multiply stand before the number, and those that are something else elsewhere.
+_SCALE_FIRST = {"sw": {"mia": 100}, "yo": {}}
 _MONEY_LETTERS = re.compile(rf"[ ~]?([kKmMbBtT])(?:{CURRENCY_SIGN})")
-_NEXT = re.compile(r"[\s~-]*(?:(?:de|na)\s)?([^\W\d_](?:[^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$-]*)|[‰‱])")
+_NEXT = re.compile(r"[\s~-]*(?:(?:de|na)\s)?([^\W\d_](?:[^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$€£¥₹-]*)|[‰‱])")
 _BEFORE = re.compile(r"([^\W\d_][^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$-]*)\.?[\s~]*\Z")
 _MARKS = re.compile(r"[\u0300-\u036f]")
 
@@ -76,13 +78,20 @@ def scale(
         product *= factor
     before = text[max(0, start - 40) : start]
     lower = before.lower().rstrip(" ")
-    for word, factor in speech.before.items():
-        if lower.endswith(word) and not lower[: -len(word)][-1:].isalpha():
+    for first, factor in speech.before.items():
+        if lower.endswith(first) and not lower[: -len(first)][-1:].isalpha():
             return end, product * factor
     previous = _BEFORE.search(before)
+    if previous and product == 1 and speech.language in _SCALE_FIRST:
+        factor_before = _SCALE_FIRST[speech.language].get(previous[1].lower(), factor_of(previous[1])[0])
+        return end, factor_before
     if previous and product == 1 and len(previous[1]) > 2 and (factor_of(previous[1])[0] or 1) != 1:
         return end, None
-    if value < 4 and (quarters := _NEXT.match(text[end : end + 40])) and _QUARTERS.fullmatch(fold(quarters[1])):
+    following = _NEXT.match(text[end : end + 40])
+    word = following[1].lower() if following else ""
+    part = PARTS.get(word, 0)
+    # "3 quarters" is less than one; "18 quarters" are coins, and there may be 60 third graders.
+    if 2 < part > value or (part in (10, 100, 1000) and not word.endswith("th")):
         return end, None
     return end, product
 

@@ -1,62 +1,220 @@
-"""Numbers that are all words: "eighteen", "minus seven", "three quarters", "trois quarts".
+"""Numbers in words, as digits: "eighteen", "tres millones", "einundachtzig", "साढ़े तीन", "ยี่สิบห้า", "three quarters".
 
-Only an answer that is nothing but such a number is one: "no one", "seven years of war" and "one of them" are not.
+The words of the answer's language and of English stand in `spelled.txt`; a word may be several of them put together,
+and words that multiply come from `scales` too. The words become digits in their place, so that what stands beside
+them (a sign, a unit, "at least", "and a half") is read as beside digits.
 """
 
 import re
+import unicodedata
+from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
+from pbrlsvr.answers.parts import AND_A_HALF, PARTS, with_parts
+from pbrlsvr.answers.scales import factor_of
 from pbrlsvr.answers.word_tables import word_table
 
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-_TABLE = word_table("spelled")
-_WORDS = {word: value for key, words in _TABLE.items() if key.isalpha() for value, word in enumerate(words)}
-_PARTS = {word: int(key[2:]) for key, words in _TABLE.items() if key.startswith("1/") for word in words}
-_UNITS = {word: value for value, word in enumerate(_TABLE["en"])} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
-_MOST_WORDS = 16
-_SEPARATORS = re.compile(r"[\s.]+")
+_MOST_WORDS, _LONGEST_WORD, _MOST_OTHERS = 16, 60, 3
+_WORD = re.compile(r"[^\s\d.,٫;:!?()\[\]{}\"“”«»/\\|+*=<>^%$€£¥₹₽₩฿。，、।؟-]+(?:-[^\W\d_]+)*")
+_ARABIC = str.maketrans("أإآىة", "اااي" + "ه", "\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652")
+# Where the multiplier comes first, "elfu tano"; and words that are written together with what they count.
+_SCALE_FIRST, _SPACELESS = ("sw", "yo"), ("th",)
+# "einundzwanzig"
+_UNIT_FIRST = ("de", "nl", "cs", "ar")
+_COUNTERS = {"bn": ("টি", "টা", "জন", "খানা")}
+_PERCENT = re.compile(r"(?:per|por|pour) ?cento?\b|por s?c?i[ey]+nto\b|phần trăm", re.IGNORECASE)
+# "one-third"
+_BEFORE_PART = re.compile(rf"-(?=(?:{'|'.join(PARTS)})\Z)", re.IGNORECASE)
+_AN_HOUR_AND = re.compile(r"\Aan? (?=[a-z]+ and a half\b)", re.IGNORECASE)
+_AND_ONE_HALF = re.compile(r"(?<=\band )one[ -]half\b", re.IGNORECASE)
+_BESIDE, _ARTICLES, _ALONE, _APART = (frozenset(word_table("spelled")[key]) for key in "-1=!")
 
 
-def read_spelled(text: str) -> Fraction | None:
-    """The number that a whole cleaned text spells out; None where it is anything else.
+class _Part(NamedTuple):
+    """What a word adds to a number.
 
-    >>> [str(read_spelled(text)) for text in ("minus seven", "three quarters", "two hundred and five", "no one")]
-    ['-7', '3/4', '205', 'None']
+    Attributes:
+        kind: "n", a number; "x", it multiplies; "+", it adds to the unit before it; "h", a half of that; "~", it adds
+            to what follows; "&", it joins; "a", an article before a multiplier.
+        value: the number.
     """
-    words = [word for word in _SEPARATORS.split(text.casefold()) if word]
+
+    kind: str
+    value: Fraction
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().translate(_ARABIC)
+
+
+@lru_cache(maxsize=64)
+def _lexicon(language: str) -> dict[str, _Part]:
+    """The words of a language, without hyphens."""
+    found: dict[str, _Part] = {}
+    place = 0
+    for entry in word_table("spelled").get({"fil": "tl"}.get(language, language), ()):
+        key, _, words = entry.rpartition("=")
+        kind = key[:1] if key[:1] in tuple("x+h~&a") and key else "n"
+        value = Fraction((key.lstrip("x+h~&a") or 0) if key else place)
+        place += not key
+        found.update({_fold(word).replace("-", ""): _Part(kind, value) for word in words.split("/")})
+    return found
+
+
+def in_digits(text: str, language: str, whole: bool = True) -> str | None:
+    """A cleaned text without digits, with its number words as digits; None where it has none, or they make no number.
+
+    Args:
+        text: the text.
+        language: its language; English words are read too.
+        whole: whether nothing but a number, its sign and a percent sign may be there. Else a few other words may.
+
+    >>> in_digits("three quarters", "en"), in_digits("minus tres millones", "es"), in_digits("no one", "en")
+    ('3/4', 'minus 3000000', None)
+    >>> in_digits("at least eighteen eggs", "en", whole=False), in_digits("seven years of war", "en")
+    ('at least 18 eggs', None)
+    """
+    if any(character.isdecimal() for character in text):
+        return None
+    text = _BEFORE_PART.sub(" ", _PERCENT.sub("%", _AND_ONE_HALF.sub("a half", _AN_HOUR_AND.sub("one ", text))))
+    return next((found for code in dict.fromkeys((language, "en")) if (found := _rewritten(text, code, whole))), None)
+
+
+@lru_cache(maxsize=1024)
+def _rewritten(text: str, language: str, whole: bool) -> str | None:
+    words = list(_WORD.finditer(text))
     if not words or len(words) > _MOST_WORDS:
         return None
-    sign = -1 if words[0] in _TABLE["-"] else 1
-    words = words[1:] if sign < 0 else words
-    if len(words) == 1 and words[0] in _WORDS:
-        return Fraction(sign * _WORDS[words[0]])
-    if len(words) == 2 and words[1] in _PARTS and (words[0] in _WORDS or words[0] in _TABLE["1"]):
-        return Fraction(sign * _WORDS.get(words[0], 1), _PARTS[words[1]])
-    value = _english("-".join(words).split("-"))
-    return None if value is None else Fraction(sign * value)
-
-
-def _english(words: list[str]) -> int | None:
-    """An integer in English words, below a trillion."""
-    total = section = 0
-    last, largest = "", 10**12
-    for word in words:
-        value = _UNITS.get(word)
-        if word == "and" and last in _SCALES:
-            continue
-        if (
-            value is not None
-            and (not last or last in _SCALES or (last in _TENS and 0 < value < 10))
-            and not (section and section % 100 and last not in _TENS)
-        ):
-            section += value
-        elif word == "hundred" and 0 < section < 10 and last in _UNITS:
-            section *= 100
-        elif word in _SCALES and word != "hundred" and 0 < section < 1000 and _SCALES[word] < largest:
-            largest = _SCALES[word]
-            total, section = total + section * largest, 0
-        else:
+    if len(words) == 1 and words[0][0].casefold() in _ALONE:
+        return f"1/{PARTS.get(words[0][0].casefold(), 2)}"
+    pieces: list[str] = []
+    position, most = 0, 0 if whole else _MOST_OTHERS
+    for start, end, parts, rest in _runs(text, words, language):
+        if pieces and parts[0].kind == "x" and len(parts) == 1:
+            continue  # the thousand of "iki buçuk bin"
+        between, after = text[position:start], text[end:]
+        value = _evaluate(parts, language)
+        if value is None or (value < 1 and not whole):
             return None
-        last = word
-    return total + section if last and last != "and" else None
+        most = min(most, 1) if value == 1 else most
+        if parts[-1].kind == "x" and (half := AND_A_HALF.match(after)):
+            # "two million and a half": the half is that of the million.
+            value, end = value + parts[-1].value / 2, end + half.end()
+        pieces += [between, str(value) if value.denominator == 1 else f"{int(value)}٫{int(value % 1 * 100):02}"]
+        if (part := after.strip(" .").casefold()) in PARTS and value.denominator == 1:
+            return f"{''.join(pieces)}/{PARTS[part]}"
+        pieces += " " * bool(rest)
+        position = end - len(rest)
+    if not pieces:
+        return _article_and_part(text)
+    found = with_parts("".join([*pieces, text[position:]]).replace(" phần ", "/"))
+    others = [word for word in _WORD.findall(found) if word.casefold() not in _BESIDE and factor_of(word)[0] == 1]
+    return None if len(others) > most or not _APART.isdisjoint(others) else found
+
+
+def _article_and_part(text: str) -> str | None:
+    """ "a third", "un tercio" """
+    words = text.casefold().strip(" .").split()
+    if len(words) == 2 and words[0] in _ARTICLES and words[1] in PARTS:
+        return f"1/{PARTS[words[1]]}"
+    return None
+
+
+def _runs(text: str, words: list[re.Match[str]], language: str) -> Iterator[tuple[int, int, list[_Part], str]]:
+    """Where number words stand together, what they are, and what is written together with the last of them."""
+    lexicon = _lexicon(language)
+    start = end = last = 0
+    run: list[_Part] = []
+    pending: list[_Part] = []
+    for word in words:
+        parts, rest = _parts_of(word[0], language, lexicon)
+        gap = text[end : word.start()]
+        near = bool(run) and (not gap.strip(" ") or (gap.strip() == "," and run[-1].kind == "x"))
+        if near and all(part.kind in "&a" for part in parts) and parts:
+            pending += parts
+            end = word.end()
+            continue
+        if near and not parts:
+            scale, length = factor_of(word[0].casefold())
+            parts = [_Part("x", Fraction(scale))] if scale and scale >= 100 and length == len(word[0]) else []
+        if near and parts:
+            run += [*pending, *parts]
+        else:
+            if _is_number(run):
+                yield start, last, run, ""
+            run, start = list(parts) if any(part.kind != "&" for part in parts) else [], word.start()
+        end = last = word.end()
+        pending = []
+        if rest:
+            yield start, end, run, rest
+            run = []
+    if _is_number(run):
+        yield start, last, run, ""
+
+
+def _is_number(run: list[_Part]) -> bool:
+    """Whether it is more than "a" or "and"; a multiplier alone is "hundred" in some languages, and "dozen" is none."""
+    return any(kind == "n" or (kind == "x" and (value != 12 or run[0].kind == "a")) for kind, value in run)
+
+
+def _parts_of(word: str, language: str, lexicon: dict[str, _Part]) -> tuple[list[_Part], str]:
+    """What a word is put together of, and the rest of it where a language writes what is counted together with it."""
+    folded = _fold(word).replace("-", "")
+    if len(folded) > _LONGEST_WORD:
+        return [], ""
+    reach: dict[int, list[_Part]] = {0: []}
+    for start in range(len(folded)):
+        for end in range(len(folded), start, -1) if start in reach else ():
+            if end not in reach and folded[start:end] in lexicon:
+                reach[end] = [*reach[start], lexicon[folded[start:end]]]
+    if len(folded) in reach:
+        return reach[len(folded)], ""
+    longest = max(reach)
+    rest = folded[longest:]
+    is_apart = rest in _COUNTERS.get(language, ()) or (language in _SPACELESS and not any(w in rest for w in lexicon))
+    return (reach[longest], rest) if longest and is_apart and len(folded) == len(word) else ([], "")
+
+
+def _evaluate(parts: list[_Part], language: str) -> Fraction | None:
+    """The number that its parts make; None where their order makes none."""
+    scale_first = language in _SCALE_FIRST
+    items: list[tuple[Fraction, Fraction]] = []  # each with what it has room for
+    extra, before = Fraction(0), ""
+    for kind, value in parts:
+        if kind == "&" and (not items or before == "&"):
+            return None
+        if kind == "~":
+            extra += value
+        elif kind == "h" and items:
+            items[-1] = (items[-1][0] + value * (items[-1][1] if before == "x" else 1), Fraction(0))
+        elif kind == "+" and items and 0 < items[-1][0] < 10:
+            items[-1] = (items[-1][0] + value, Fraction(0))
+        elif kind in "na+":
+            value, extra = value + extra, Fraction(0)
+            last, room = items[-1] if items else (Fraction(0), value + 1)
+            if 0 < last < 10 and value in range(20, 100, 10) and before == "&" and language in _UNIT_FIRST:
+                items[-1] = (last + value, Fraction(0))
+            elif items and scale_first and before == "x":
+                items[-1] = (last * value, room)
+            elif items and not (0 < value < room and (not scale_first or last < 10 * room or value >= 10)):
+                return None  # "elfu ishirini na tano" is 25,000 or 20,005
+            else:
+                items.append((value, _room(value, language)))
+        elif kind == "x":
+            section, extra = extra + bool(extra and before == "~"), Fraction(0)
+            while items and items[-1][0] < value and not scale_first:
+                section += items.pop()[0]
+            if items and not value < items[-1][1]:
+                return None
+            items.append(((section or 1) * value, value))
+        before = kind
+    return sum((value for value, _ in items), Fraction(0)) if items and not extra and before not in ("&", "a") else None
+
+
+def _room(value: Fraction, language: str) -> Fraction:
+    """Numbers below this may follow: 7 after 20, 17 after the French soixante, 55 after 100."""
+    if value in (60, 80) and language == "fr":
+        return Fraction(20)
+    return Fraction(next((size for size in (10**6, 1000, 100, 10) if value >= size and value % size == 0), 0))

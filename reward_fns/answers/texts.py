@@ -23,6 +23,12 @@ _TAGS = re.compile(r"(?i)<br ?/?>|</?(?:b|strong|i|em|u|mark|big|center|code|fon
 # "84 \\text{ cm}^2": the space is none between a unit and its power.
 _POWER = re.compile(r"(?<=[^\W\d_])\s+(?=\^\s?\{?\s?[-\d])")
 _MATH_SHIFT = re.compile(r"\\[()\[\]]|\$\$|\\displaystyle|\\(?:left|right)(?![a-z])")
+_UNIT = re.compile(
+    r"(?<=[\w})])\s*(?:\\[,;! ]|~)*\\(?:text|mathrm)\s*\{\s*(?:sq(?:uare|\.)?|cubic)?\s*(?:[kcmd]?m|f(?:ee)?t|"
+    r"inch(?:es)?|yards?|miles?|units?|(?:centi|kilo|milli)?met(?:er|re)s?|degrees?|rad(?:ian)?s?|s|seconds?|h|hours?|min(?:ute)?s?|m/s|km/h)"
+    r"\s*\}(?:\^\{?[23]\}?)?(\$*)\Z"
+)
+_OVER = re.compile(r"\{? ?(\w+) ?\\over(?![a-z]) ?(\w+) ?\}?")
 _DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
 _THIN_SPACE = re.compile(r"\\[,;:! ]|~|\\q?quad(?![a-z])")
 #: The number, and no letter of a Greek word.
@@ -47,9 +53,17 @@ def clean(text: str) -> str:
     >>> clean("**\\\\text{৭০{,}০০০}\\\\,\\\\$**"), clean("$2½$")
     ('70,000 $', '2 1/2')
     """
-    text = text.replace("{,}", ",").replace("\\%", "%").replace("\\$", "＄").replace("**", " ").replace("__", " ")
+    text = (
+        text.replace("{,}", ",")
+        .replace("\\!", "")
+        .replace("\\%", "%")
+        .replace("\\$", "＄")
+        .replace("**", " ")
+        .replace("__", " ")
+    )
     if "\\" in text or "~" in text:
         text = _THIN_SPACE.sub(" ", _MATH_SHIFT.sub(" ", _DEGREE.sub("°", text)))
+        text = _OVER.sub(r"\\frac{\1}{\2}", text)
         # Text commands nest; deeper than this is no answer.
         for _ in range(3):
             text = _STYLES.sub(lambda found: f" {found[found.lastindex] if found.lastindex else ''} ", text)
@@ -64,6 +78,15 @@ def clean(text: str) -> str:
     text = _FRACTION.sub(lambda sign: " " + sign[0], text).replace("º", "°")
     text = unicodedata.normalize("NFKC", text).translate(_MARKS)
     return " ".join("".join(_ascii_digit(c) for c in text if unicodedata.category(c) != "Cf").split())
+
+
+def without_unit(text: str) -> str:
+    """A text as `clean` leaves it, without the unit in `\\text` at its end.
+
+    >>> without_unit("5\\\\pi\\\\text{ cm}^2"), without_unit("\\\\text{no}")
+    ('5\\\\pi', 'no')
+    """
+    return clean(_UNIT.sub(r"\1", text.strip()))
 
 
 def words(text: str) -> str:

@@ -14,7 +14,7 @@ _TIME = re.compile(
     r"(?:(?P<near>\b(?:kello|klo|at|um|om|alle|ore|à|às|as|o|godz\.|godzinie|ve|v|о|в|у|ob|saat|pukul|jam|lúc|saa)"
     r"|เวลา|ساعت|الساعة|בשעה|klukkan) ?)?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
     r"(?:(?:[:時时点點시h]|giờ|টা|টায়|बजकर|बजे|(?P<dot>\.))"
-    r"(?: ?(?P<minute>[0-5]\d)(?:[:.][0-5]\d)? ?(?:[分分m]|phút|মিনিট[^\s\d]*|मिनट)?)?)?(?![\d:,])"
+    r"(?: ?(?P<minute>[0-5]\d)(?:[:.]00)? ?(?:[分分m]|phút|মিনিট[^\s\d]*|मिनट)?)?)?(?![\d:,])"
     r" ?(?P<after>[ap]\.? ?m(?:\b\.?|\Z))?(?P<clock> ?(?:uhr|heures?|h|o'clock|час\w*|godz\.?|hodin))?"
     r"(?P<beside>['’][td][ea]\b| ?(?:uur|น\.?|ura|ч\.?)(?!\w))?",
     re.IGNORECASE,

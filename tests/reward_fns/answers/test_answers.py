@@ -340,12 +340,15 @@ def test_a_night_goes_over_midnight():
     assert equal("9:45 at night", "21:45", "en")
     assert equal("3:45 ночи", "3:45", "ru")
     assert equal("12:30 ночи", "0:30", "ru")
+    assert not equal("3:45:10 PM", "3:45 PM", "en")
 
 
 @pytest.mark.parametrize(
     ("answer", "gold", "language"),
     [
         ("(В)", "B", "ru"),
+        ("故选B", "B", "zh"),
+        ("b", "B", "en"),
         ("В", "B", "ru"),
         ("Б", "B", "ru"),
         ("(Γ)", "C", "el"),

@@ -40,6 +40,10 @@ from pbrlsvr.answers.expressions import equal_expressions
         ("2\\pm\\sqrt3", "2-\\sqrt3, 2+\\sqrt3"),
         ("(-\\infty,2]\\cup[3,\\infty)", "[3,\\infty)\\cup(-\\infty,2]"),
         ("x\\in[1,2]", "[1,2]"),
+        ("{1, 2}", "\\{2, 1\\}"),
+        ("2\\sqrt{3}\\text{ cm}^2", "2\\sqrt{3}"),
+        ("1\\over 2", "0.5"),
+        ("1 + x^2", "x^2+1"),
     ],
 )
 def test_the_same_expression_is_equal_however_it_is_written(answer: str, gold: str) -> None:
@@ -51,6 +55,8 @@ def test_the_same_expression_is_equal_however_it_is_written(answer: str, gold: s
     [
         ("Pairs", "Paris"),
         ("on", "no"),
+        ("x^2-1", "x^2+1"),
+        ("5\\pi\\text{ is wrong}", "5\\pi"),
         ("x\\le3", "x<3"),
         ("\\sqrt2", "-\\sqrt{2}"),
         ("\\sqrt{323.99999}", "18"),
