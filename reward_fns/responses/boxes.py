@@ -98,6 +98,7 @@ def is_on_the_way(text: str, mark: int, start: int, end: int, stop: int) -> bool
         (_LETTER.search(rest) and text[:stop].rstrip("* \n")[-1] in ":：")
         or _UNEQUAL.search(head)
         or _lets().search(head)
+        or _lets_behind().match(rest.lstrip("$ )\\"))
         or _has_a_next_step(text, mark, rest)
         or _concludes_otherwise(rest, own)
     )
@@ -160,6 +161,12 @@ def _behind_so(lower: str) -> int:
 def _so() -> re.Pattern[str]:
     words = scope_words("therefore", CUES)
     return any_of(word.rstrip("~") for word in words if word not in _AMBIGUOUS and (len(word) > 3 or word >= "\u0370"))
+
+
+@cache
+def _lets_behind() -> re.Pattern[str]:
+    """In languages in which the verb is last."""
+    return any_of(scope_words("let", ("ja", "ko", "tr", "hi", "te", "ta", "bn")))
 
 
 @cache

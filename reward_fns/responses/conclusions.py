@@ -43,6 +43,8 @@ _FULL_STOPS = ".。।॥۔።။។։"
 _STOPS = _FULL_STOPS + "!！"
 # The left side of "28 + 32 + 36 = 96".
 _SUM = re.compile(r"\d[^\n=;]{0,40}?[-+*/×·÷−–][^\n=;]{0,80}=")
+# "1人あたり8本": eight for each.
+_EACH = re.compile(r"[1１一]\s?[^\s\d]{1,3}(?:あたり|当たり|につき|당)|每[1１一]\w")
 _POLITE = "!！?？؟✓✅😊🙂"
 # "There are now 18": verbs of a state, beside which "now" is no next step.
 _HAS = re.compile(
@@ -137,7 +139,7 @@ def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) 
     an equation comes to ("In total they saved 28 + 32 = 60 dollars"); of several, the one that is no span of time
     ("After 4 hours he is 45 miles off"), or the last, right behind a word that concludes ("They have in total 108")."""
     formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
-    sums = [found.span() for found in _SUM.finditer(sentence, after)]
+    sums = [found.span() for what in (_SUM, _EACH) for found in what.finditer(sentence, after)]
     runs = [
         found
         for found in NUMBER_RUN.finditer(sentence, after)

@@ -36,6 +36,8 @@ _FEW_WORDS = 20
 _LONG_WORD = 5
 _EXPLAINED = re.compile(r"[:：,，—]\s|\s[-–—]\s")
 _TIME = re.compile(r"\d{1,2}\s?[:.h]\s?\d\d(?!\d)")
+# A list that breaks off: "(a) 12 cm", and below it "(b)".
+_CUT_OFF = re.compile(r"\n[\s*]{0,4}[(（]?[^\W_]{1,2}[)）]\s*\Z")
 # {"answer": 18} in the midst of a sentence.
 _IN_JSON = re.compile(r"\{\s?[\"'][^\n{}]{0,200}\}")
 _COMMA = re.compile(r"[,，،、](?!\d)")
@@ -93,6 +95,8 @@ def _announced(noun: Noun) -> Announced | None:
     if is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
         return None
     if checks_by_name(noun.lower, noun.begin) or (value and _is_form(text, value, end)):
+        return None
+    if _CUT_OFF.search(text):
         return None
     if value is None:
         return None if noun.kind == "options" else Announced(lead(text, noun.begin), begin, end, False)

@@ -15,9 +15,12 @@ _BEFORE = 240
 _LAST_EQUATION = re.compile(r"\d[^\n=]{0,40}=\s{0,2}[$€£₹¥]?\s?(-?\d[\d.,]{0,20})[^\d\n=]{0,24}\s*\Z")
 #: Signs of currencies.
 CURRENCY = "$€£¥₹₽₩₫฿₪₺₴₦₱৳"
-_SIGNS = rf"[\s*\\({CURRENCY}−–-]{{0,4}}"
+_SIGNS = rf"[\s*\\({CURRENCY}−–-]{{0,4}}(?:(?:rp|rs|r\$|usd|eur|inr|tl|k?e?sh|tsh|php|rm)\.?\s?)?"
+# "Umri wake ni miaka 16": the unit stands before the number.
+_UNIT_FIRST = ("sw", "yo", "ha", "rw", "zu", "xh", "sn", "mg")
 _UNIT = rf"(?:[\s*\\)°%²³/'’.{CURRENCY}]{{0,4}}(?:[^\W\d_]|[{SIGNS}]){{0,12}}){{0,2}}[\s*\\)°%²³.{CURRENCY}]{{0,4}}"
 # "Is" in one language, and another short word in its neighbours': German "es" and "er", French "on" and "la".
+_RATIO = re.compile(r"\d\s[^\W\d]{1,4}(?:\s[^\W\d]{1,3})?\s\Z")
 _THE = re.compile(r"\bthe\b")
 _AMBIGUOUS = frozenset(("es", "er", "on", "la", "ne", "da", "ce", "to", "az"))
 
@@ -42,8 +45,9 @@ def says_what_it_is(lower: str) -> tuple[tuple[str, ...], tuple[int, int]] | Non
     >>> says_what_it_is("der winkel beträgt 36 grad"), says_what_it_is("she has 18 eggs")
     ((('de',), (19, 21)), None)
     """
-    found = _is(tuple(CUES)).search(lower)
-    if not found or outermost(lower):
+    found = _is(tuple(CUES)).search(lower) or _is(_UNIT_FIRST, _AMBIGUOUS).search(lower)
+    # "3 out of 20"
+    if not found or (found["before"] and _RATIO.search(lower, 0, found.start("before"))) or outermost(lower):
         return None
     place = found.span("before" if found["before"] else "behind")
     codes = tuple(code for code in CUES if _is((code,), _AMBIGUOUS).search(lower))
@@ -56,9 +60,11 @@ def says_what_it_is(lower: str) -> tuple[tuple[str, ...], tuple[int, int]] | Non
 @cache
 def _is(codes: tuple[str, ...], without: frozenset[str] = frozenset()) -> re.Pattern[str]:
     # A single letter is "is" in few languages: é, è, е, 是; "a", "o" and は are other words.
+    codes = tuple(code for code in codes if code in CUES)
     copulas = {word for code in codes for word in CUES[code].copulas if len(word) > 1 or word in "éèе是为為"} - without
+    unit = r"(?:[^\W\d_]{2,12}\s){0,3}" if codes and set(codes) <= set(_UNIT_FIRST) else ""
     last, number = any_of(scope_words("is", codes)), NUMBER_RUN.pattern
     return re.compile(
-        rf"(?<=[^\s\d])\s?(?:{any_of(copulas - {'', '…'}).pattern}){_SIGNS}(?P<behind>{number}){_UNIT}\Z"
+        rf"(?<=[^\s\d])\s?(?:{any_of(copulas - {'', '…'}).pattern}){_SIGNS}{unit}(?P<behind>{number}){_UNIT}\Z"
         rf"|(?<=[^\s\d])\s?(?P<before>{number}){_UNIT}(?:{last.pattern})[\s.]*\Z"
     )

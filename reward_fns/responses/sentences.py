@@ -15,8 +15,13 @@ CLAUSE = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|።။។։៖፦
 SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|።။។։៖፦]")
 # "150 கி.மீ" before its own full stop.
 _ABBREVIATED = re.compile(r"[^\s\d.]{1,4}\.[^\s\d.]{1,4}\Z")
+# "Mr. Alvarez"; "56 кв. м", "6. satır": a word in lower case goes on, and a letter alone may be a formula's.
+_TITLE = r"(?<!\b[MDS]r)(?<!\bMrs)(?<!\b[MS]s)(?<!\bSra)(?<!\bDra)(?<!\bHr)(?<!\bSt)(?<!\bProf)"
+_GOES_ON = r"(?!\s(?:[a-zß-öø-ÿ]{2}|[а-яѐ-џα-ώ]))"
 _END = re.compile(
-    r"\n|[。！？।॥۔؟።။។։]|[!?](?=[\s*_]|\Z)(?!\s?=)|(?<=\d)\.(?=[*_]*(?:\s|\Z))|(?<!\b[ap](?=\.\s?m\b))\.(?=[*_]*(?:\s+\D|\s*\Z))"
+    r"\n|[。！？।॥۔؟။።۔։]|[!?](?=[\s*_]|\Z)(?!\s?=)"
+    rf"|(?<=\d)\.(?=[*_]*(?:\s|\Z)){_GOES_ON}"
+    rf"|(?<!\b[ap](?=\.\s?m\b)){_TITLE}\.(?=[*_]*(?:\s+\D|\s*\Z))(?:(?<=\.\.)|{_GOES_ON})"
 )
 
 

@@ -30,6 +30,7 @@ TOKEN = re.compile(
 NUMBER_RUN = re.compile(
     rf"\d{{1,2}}\s?(?:[:h时時点點시]|Uhr|giờ|heures)\s?\d{{2}}(?!\d)"
     rf"|(?:\d{{1,6}}|{_NUMERAL}+)\s?(?:分之|分の|분의)\s?(?:\d{{1,6}}|{_NUMERAL}+)"
+    r"|\d[\d.,]*(?:[万萬億亿만억]\s?(?:\d[\d.,]*)?)+"
     rf"|\d(?:[\d.,'٫٬/\u00a0\u202f ]*\d)?|{_NUMERAL}+|\\(?:boxed|frac|sqrt)"
 )
 # What an answer can begin with: a number behind signs, brackets, currency ("Rs", not "Step") and markup; or LaTeX.

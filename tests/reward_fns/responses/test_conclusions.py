@@ -324,6 +324,12 @@ def test_a_box_that_is_explained_or_checked_stays_the_answer(text: str) -> None:
         "Persentase siswa yang tidak hadir adalah 18%.",
         "The price of 3 apples is 18 dollars.",
         "2人の年齢の差は18歳です。",
+        "Total biayanya adalah Rp 18. Semoga membantu!",
+        "Площадь комнаты равна 18 кв. м.",
+        "Umri wa Asha ni miaka 18.",
+        "Thus, Mr. Alvarez needs 18 feet of fencing.",
+        "つまり、1人あたり18本の鉛筆をもらえることになります。",
+        "**Závěr:**\nPetr má po nemoci 18 korun.",
         # What an equation comes to.
         "So they saved $8 + $10 = $18.",
         "En total, los tres hermanos ahorraron 8 + 4 + 6 = 18 dólares.",
@@ -333,7 +339,9 @@ def test_a_last_sentence_that_says_what_something_is_is_the_answer(end: str) -> 
     assert equal(split(f"16 - 7 = 9\n\n{end}").answer, "18")
 
 
-def test_a_sign_before_a_number_stays_with_it() -> None:
+def test_a_sign_or_a_word_for_thousands_stays_with_its_number() -> None:
+    assert equal(split("よって、全部で3万5000人が来場しました。").answer, "35000", "ja")
+    assert equal(split("Dunque, il treno per Bologna parte alle 9:15.").answer, "9:15", "it")
     for end in ("So after 3 hours the temperature is -18.", "The balance between the two is -$18.", "O saldo é −18 €."):
         assert equal(split(f"16 - 7 = 9\n\n{end}").answer, "-18"), end
 
@@ -351,6 +359,9 @@ def test_a_sign_before_a_number_stays_with_it() -> None:
         "The ratio of boys to girls is 18 : 5.",
         "कोण 18 डिग्री नहीं है।",
         "The value is between 18 and 20.",
+        "احتمال برنده شدن 3 از 18 است.",
+        "**Answer:**\n(a) 18 cm;\n(b)",
+        r"$x = \boxed{18}$ と仮定すると左辺は45、右辺は48となり、成り立ちません。",
         "It would be a mistake to conclude that the total is 18.",
         "So 18 = 9 × 2 and 7 are left.",
     ],
