@@ -14,8 +14,8 @@ _AND = r",? ?(?:(?:and|und|et|y|con|com|e|и|і|з|i|a|en|ve|و|और|এবং
 AND = re.compile(rf"(?!,){_AND} ?")
 _WHOLE = r"(?<![\d.,/^_{٫])(?<!\d )([0-9]{1,9})"
 _HALF = (
-    r"(?:and (?:a |one[ -])?half|y medi[oa]|et demie?|und (?:einen? )?halbe?[nrs]?|e mezz[oa]|e mei[oa]|en een halve?|"
-    r"с половиной|[зі]з? половиною|i pół|a půl|buçuk|و ?نصف|و ?نیم|rưỡi|at kalahati|na nusu|ครึ่ง)"
+    r"(?:and (?:a |one[ -])?half(?! of)|y medi[oa]|et demie?|und (?:einen? )?halbe?[nrs]?|e mezz[oa]|e mei[oa]|"
+    r"en een halve?|с половиной|[зі]з? половиною|i pół|a půl|buçuk|و ?نصف|و ?نیم|rưỡi|at kalahati(?:ng)?|na nusu|ครึ่ง)"
 )
 _UNIT = r"[^\W\d_][^\s\d.,;:()=]{0,13}\.?"
 # "2 hours and a half", "2 triệu rưỡi"; Indonesian and Telugu say it right behind the number.

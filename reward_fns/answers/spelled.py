@@ -28,6 +28,7 @@ _PERCENT = re.compile(r"(?:per|por|pour) ?cento?\b|por s?c?i[ey]+nto\b|phần tr
 # "one-third"
 _BEFORE_PART = re.compile(rf"-(?=(?:{'|'.join(PARTS)})\Z)", re.IGNORECASE)
 _AN_HOUR_AND = re.compile(r"\Aan? (?=[a-z]+ and a half\b)", re.IGNORECASE)
+_BEHIND = re.compile(r"(?<=[0-9])[ -]([^\W\d_][^\s.,]*)")
 _AND_ONE_HALF = re.compile(r"(?<=\band )one[ -]half\b", re.IGNORECASE)
 _BESIDE, _ARTICLES, _ALONE, _APART = (frozenset(word_table("spelled")[key]) for key in "-1=!")
 
@@ -99,9 +100,10 @@ def _rewritten(text: str, language: str, whole: bool) -> str | None:
         if value is None or (value < 1 and not whole):
             return None
         most = min(most, 1) if value == 1 else most
-        if parts[-1].kind == "x" and (half := AND_A_HALF.match(after)):
+        multiplier = (parts[-2:] if language in _SCALE_FIRST else parts[-1:])[0]
+        if multiplier.kind == "x" and (half := AND_A_HALF.match(after)):
             # "two million and a half": the half is that of the million.
-            value, end = value + parts[-1].value / 2, end + half.end()
+            value, end = value + multiplier.value / 2, end + half.end()
         pieces += [between, str(value) if value.denominator == 1 else f"{int(value)}٫{int(value % 1 * 100):02}"]
         if (part := after.strip(" .").casefold()) in PARTS and value.denominator == 1:
             return f"{''.join(pieces)}/{PARTS[part]}"
@@ -110,8 +112,14 @@ def _rewritten(text: str, language: str, whole: bool) -> str | None:
     if not pieces:
         return _article_and_part(text)
     found = with_parts("".join([*pieces, text[position:]]).replace(" phần ", "/"))
-    others = [word for word in _WORD.findall(found) if word.casefold() not in _BESIDE and factor_of(word)[0] == 1]
-    return None if len(others) > most or not _APART.isdisjoint(others) else found
+    others = [word for word in _WORD.findall(_BEHIND.sub(_without_scale, found)) if word.casefold() not in _BESIDE]
+    # "forty odd thousand": who knows how many.
+    is_unclear = any(factor_of(word)[0] != 1 for word in others)
+    return None if is_unclear or len(others) > most or not _APART.isdisjoint(others) else found
+
+
+def _without_scale(behind: re.Match[str]) -> str:
+    return behind[0] if factor_of(behind[1])[0] == 1 else ""
 
 
 def _article_and_part(text: str) -> str | None:
