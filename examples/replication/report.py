@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 
 import matplotlib as mpl
 
@@ -14,7 +14,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 START, END = "<!-- results: written by run.py --report -->", "<!-- end of results -->"
-BEFORE = "before"
+BEFORE, BASELINE = "before", "exact"
 # 97.5 % quantiles of Student's t for 1, 2, 3, ... degrees of freedom.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 _LINES = ("-", "--", ":")
@@ -40,6 +40,7 @@ def write(records: Sequence[Record], folder: Path) -> list[Path]:
         draw(of_world, picture)
         written.append(picture)
         parts += [f"### World {world}", summary(of_world), languages(of_world), f"![World {world}]({picture.name})"]
+    parts += [f"### All worlds, beside `{BASELINE}`", pairs(records)]
     readme.write_text(head + "\n\n".join([START, *parts, END]) + tail, encoding="utf-8")
     return written
 
@@ -47,12 +48,10 @@ def write(records: Sequence[Record], folder: Path) -> list[Path]:
 def summary(records: Sequence[Record]) -> str:
     """A row for each arm: accuracy in the trained, the unseen and the pivot language, what responses are like, and the
     accuracy in the trained languages of each seed."""
-    accuracies, shares = ["trained", "unseen", "pivot"], ["own language", "reasoned", "right steps"]
-    head = ["arm", "seeds", "steps", *accuracies, *shares, "trained, by seed"]
+    shares = ["own language", "reasoned", "right steps"]
+    head = ["arm", "seeds", "steps", *ACCURACIES, *shares, "trained, by seed"]
     measures: list[Callable[[Record, str], float]] = [
-        lambda record, when: mean(_right(record[when], one) for one in trained(record)),
-        lambda record, when: mean([_right(record[when], one) for one in record["unseen"]] or [float("nan")]),
-        lambda record, when: _right(record[when], record["pivot"]),
+        *ACCURACIES.values(),
         *(
             lambda record, when, name=name: mean(record[when][one][name] for one in trained(record))
             for name in ("own", "reasoned", "steps")
@@ -87,6 +86,25 @@ def languages(records: Sequence[Record]) -> str:
     return _table(head, body)
 
 
+def pairs(records: Sequence[Record]) -> str:
+    """A row for each arm that has run beside exact answers with the same world and seed at least three times: in how
+    many of these pairs it ends above or below them by half a point or more, and by how many points."""
+    exact = {(one["world"], one["seed"]): one for one in records if one["arm"] == BASELINE}
+    head = ["arm", "pairs", *(f"{name}: {what}" for name in ACCURACIES for what in ("above, below", "median, mean"))]
+    body = []
+    for arm, of_arm in _by_arm(records):
+        beside = [(one, exact[one["world"], one["seed"]]) for one in of_arm if (one["world"], one["seed"]) in exact]
+        if arm in (BEFORE, BASELINE) or len(beside) < 3:
+            continue
+        cells = [arm, str(len(beside))]
+        for accuracy in ACCURACIES.values():
+            points = [100 * (accuracy(one, "after") - accuracy(other, "after")) for one, other in beside]
+            above, below = sum(one >= 0.5 for one in points), sum(one <= -0.5 for one in points)
+            cells += [f"{above}, {below}", f"{median(points):+.1f}, {mean(points):+.1f}"]
+        body.append(cells)
+    return _table(head, body)
+
+
 def interval(values: Sequence[float]) -> str:
     """The mean over seeds with half of its 95 % interval (Student's t); of one seed, the value alone.
 
@@ -105,8 +123,16 @@ def trained(record: Record) -> list[str]:
     return [one for one in record["after"] if one != record["pivot"] and one not in record["unseen"]]
 
 
+ACCURACIES: dict[str, Callable[[Record, str], float]] = {
+    "trained": lambda record, when: mean(_right(record[when], one) for one in trained(record)),
+    "unseen": lambda record, when: mean([_right(record[when], one) for one in record["unseen"]] or [float("nan")]),
+    "pivot": lambda record, when: _right(record[when], record["pivot"]),
+}
+
+
 def draw(records: Sequence[Record], file: Path) -> None:
-    """Left, the accuracy of each arm in the trained languages, a dot for each seed; right, that of each step."""
+    """Left, the accuracy of each arm in the trained languages, a dot for each seed; right, that of each step, of many
+    arms for those that have several seeds."""
     arms = _by_arm(records)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 1.6 + 0.42 * len(arms)), layout="constrained")
     for height, (arm, of_arm) in enumerate(reversed(arms)):
@@ -116,8 +142,9 @@ def draw(records: Sequence[Record], file: Path) -> None:
         left.scatter(values, [height] * len(values), color="#1f2933", s=14, zorder=3)
     left.set_yticks(range(len(arms)), [arm for arm, _ in reversed(arms)])
     left.set_xlabel("right answers in the trained languages")
+    few = len(arms) <= len(_COLOURS) + 1
     for place, (arm, of_arm) in enumerate(arms):
-        if arm != BEFORE:
+        if arm != BEFORE and (few or len(of_arm) > 1):
             kept = [record["accuracies"] for record in of_arm if record.get("accuracies")]
             curve = [mean(step) for step in zip(*kept, strict=False)]
             rounds, colour = divmod(place, len(_COLOURS))
