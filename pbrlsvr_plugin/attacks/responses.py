@@ -82,8 +82,8 @@ def reference_wrong_number(case: Case) -> list[str]:
 
 @attack("right reasoning that ends in another number", wrong=True)
 def number_swapped(case: Case) -> list[str]:
-    problem = case.problem
-    return [case.write(problem.correct, problem.wrong_answer), problem.correct]
+    # Reasoning alone is no attack: its last sentence may come to the right number.
+    return [case.write(case.problem.correct, case.problem.wrong_answer)]
 
 
 @attack("the reasoning of another problem, with its own final answer", wrong=True)
