@@ -65,23 +65,37 @@ def is_superseded(text: str, start: int, end: int, stop: int) -> bool:
     >>> is_superseded(said, 22, 24, len(said))
     True
     """
-    own = {found[0] for found in NUMBER_RUN.finditer(text, start, end)}
-    following = list(sentences(text, end + 1, min(stop, end + _FOLLOWING)))[:3] if own else []
+    own = _numbers(text, start, end)
+    read = sentences(text, end + 1, min(stop, end + _FOLLOWING)) if own else ()
+    following = [one for at, one in enumerate(read) if not at or text[slice(*one)].strip()][:3]
+    again = bool(own & _numbers(text, end + 1, stop))
     for at, (begin, finish) in enumerate(following):
         lower = lower_case(text[begin:finish])
+        if at and not again and _wait().match(lower, _OPENS.match(lower).end()):  # type: ignore[union-attr]
+            return True
         turn = any_language().right.search(lower) if at else _but().search(lower)
         # "\\boxed{6}, but the area is asked for: 6 * 6 = 36"
         since = max(turn.end(), lower.rfind("=")) if turn else len(lower)
-        others = {found[0] for found in NUMBER_RUN.finditer(lower, since)}
+        others = _numbers(lower, since, len(lower))
         if others and not others & own:
             return True
     return False
+
+
+def _numbers(text: str, start: int, end: int) -> set[str]:
+    return {found[0].rstrip(".,") for found in NUMBER_RUN.finditer(text, start, end)}
 
 
 @cache
 def _but() -> re.Pattern[str]:
     # Hungarian "de", Norwegian "men": short ones are other words elsewhere.
     return any_of(word for word in scope_words("but") if len(word) > 2 or word >= "\u0590")
+
+
+@cache
+def _wait() -> re.Pattern[str]:
+    but = scope_words("but")
+    return any_of(word for word in scope_words("wait") if word not in but and (len(word) > 4 or word >= "\u0590"))
 
 
 @cache

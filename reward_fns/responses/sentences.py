@@ -18,11 +18,19 @@ _ABBREVIATED = re.compile(r"[^\s\d.]{1,4}\.[^\s\d.]{1,4}\Z")
 # "Mr. Alvarez"; "56 кв. м", "6. satır": a word in lower case goes on, and a letter alone may be a formula's.
 _TITLE = r"(?<!\b[MDS]r)(?<!\bMrs)(?<!\b[MS]s)(?<!\bSra)(?<!\bDra)(?<!\bHr)(?<!\bSt)(?<!\bProf)"
 _GOES_ON = r"(?!\s(?:[a-zß-öø-ÿ]{2}|[а-яѐ-џα-ώ]))"
-_END = re.compile(
-    r"\n|[。！？।॥۔؟။።۔։]|[!?](?=[\s*_]|\Z)(?!\s?=)"
-    rf"|(?<=\d)\.(?=[*_]*(?:\s|\Z)){_GOES_ON}"
-    rf"|(?<!\b[ap](?=\.\s?m\b)){_TITLE}\.(?=[*_]*(?:\s+\D|\s*\Z))(?:(?<=\.\.)|{_GOES_ON})"
-)
+
+
+def _end_of_sentence(goes_on: str) -> re.Pattern[str]:
+    return re.compile(
+        r"\n|[。！？।॥۔؟።။۔։]|[!?](?=[\s*_]|\Z)(?!\s?=)"
+        rf"|(?<=\d)\.(?=[*_]*(?:\s|\Z)){goes_on}"
+        rf"|(?<!\b[ap](?=\.\s?m\b)){_TITLE}\.(?=[*_]*(?:\s+\D|\s*\Z))(?:(?<=\.\.)|{goes_on})"
+    )
+
+
+_END = _end_of_sentence(_GOES_ON)
+# Where all letters are in lower case.
+_LOWER_END = _end_of_sentence("")
 
 
 def is_denied(text: str, start: int, end: int) -> bool:
@@ -35,7 +43,7 @@ def is_denied(text: str, start: int, end: int) -> bool:
     before, after = lower_case(text[max(0, start - 24) : start]), lower_case(text[end : end + SENTENCE])
     if any(not before[match.end() :].strip(" $*([{\\") for match in words.no.finditer(before)):
         return True
-    stop = sentence_end(after, 0, len(after))
+    stop = sentence_end(text, end, end + SENTENCE) - end
     is_doubted = is_question(after, stop) and not after[:stop].strip(" $*_)")
     return is_doubted or is_taken_back(after, 0, stop, words, predicate_only=True)
 
@@ -50,7 +58,7 @@ def is_taken_back(lower: str, after: int, end: int, words: Words, predicate_only
         return True
     if other is None and words.bounds_after.search(lower, after, min(until, after + 12) if words.svo else until):
         return True
-    stop = _END.search(lower, end + 1, end + 80)
+    stop = _LOWER_END.search(lower, end + 1, end + 80)
     if predicate_only or stop is None or NUMBER.search(lower, end + 1, stop.start()):
         return False
     return words.wrong.search(lower, end + 1, stop.start()) is not None
