@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pbrlsvr.responses.checks import checks_by_name, only_checks
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.cue_patterns import codes_of, is_unspaced, nouns_of_all, reasons
+from pbrlsvr.responses.forms import is_cited, is_form
 from pbrlsvr.responses.nouns import Noun, outermost
 from pbrlsvr.responses.places import lead, place_of
 from pbrlsvr.responses.scopes import cites, is_someones
@@ -23,7 +24,7 @@ from pbrlsvr.responses.sentences import (
     sentence_end,
     sentences,
 )
-from pbrlsvr.responses.shapes import BOLD, Announced, json_answer
+from pbrlsvr.responses.shapes import BOLD, Announced, json_answer, tagged_answer
 from pbrlsvr.responses.therefore import any_therefore
 from pbrlsvr.responses.values import LETTER, NUMBER, TOKEN, has_value, value_first
 from pbrlsvr.responses.verdicts import takes_it_back, verdict_behind, verdict_places
@@ -38,11 +39,7 @@ _EXPLAINED = re.compile(r"[:：,，—]\s|\s[-–—]\s")
 _TIME = re.compile(r"\d{1,2}\s?[:.h]\s?\d\d(?!\d)")
 # A list that breaks off: "(a) 12 cm", and below it "(b)".
 _CUT_OFF = re.compile(r"\n[\s*]{0,4}[(（]?[^\W_]{1,2}[)）]\s*\Z")
-# {"answer": 18} in the midst of a sentence.
-_IN_JSON = re.compile(r"\{\s?[\"'][^\n{}]{0,200}\}")
 _COMMA = re.compile(r"[,，،、](?!\d)")
-# "Answer 2:" with nothing behind it.
-_LABEL_ALONE = re.compile(r"[*_ )]{0,4}[:：][*_ ]{0,4}\Z")
 
 
 def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> Announced | None:
@@ -60,7 +57,7 @@ def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) ->
     """
     offset = max(start, end - WINDOW)
     text = text[offset:end]
-    found = json_answer(text) or _said(text, lambda position: in_code(position + offset))
+    found = json_answer(text) or tagged_answer(text) or _said(text, lambda position: in_code(position + offset))
     return found and Announced(found.mark + offset, found.start + offset, found.end + offset, found.firm)
 
 
@@ -94,7 +91,7 @@ def _announced(noun: Noun) -> Announced | None:
         return before
     if is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
         return None
-    if checks_by_name(noun.lower, noun.begin) or (value and _is_form(text, value, end)):
+    if checks_by_name(noun.lower, noun.begin) or (value and is_form(text, value, end)) or is_cited(noun, begin):
         return None
     if _CUT_OFF.search(text):
         return None
@@ -127,15 +124,6 @@ def _is_rejected(noun: Noun, end: int) -> bool:
     return rejected is not None and (copula is not None or noun.kind == "results") and len(rejected[0]) >= _LONG_WORD
 
 
-def _is_form(text: str, value: re.Match[str], end: int) -> bool:
-    """Whether a value only shows a form, {"answer": 18} in the midst of a sentence, or counts: "Answer 2:"."""
-    if _LABEL_ALONE.match(text, value.end(), end):
-        return True
-    line = text.rfind("\n", 0, value.start()) + 1
-    said = [found for found in _IN_JSON.finditer(text, line) if found.start() < value.start() < found.end()]
-    return any(re.search(r"[^\W\d_]", text[found.end() : found.end() + 16].partition("\n")[0]) for found in said)
-
-
 def _breaks_off(noun: Noun, end: int) -> bool:
     """Whether the text ends in the midst of a sentence: "There were 20 eggs at first, then"."""
     said = noun.lower[max(0, end - 32) : end].rstrip(" *,،、")
@@ -151,6 +139,9 @@ def _counts(noun: Noun, value: re.Match[str], begin: int, end: int, reason: re.M
     # "Loại đáp án C": a reason tells what is right of other options.
     until = (reason.start() if reason else end) if noun.kind == "options" else value.start()
     rejects = noun.scope.rejects
+    # 選択肢Bの文: what it says of the option is no choice.
+    if is_letter and lower[value.end() : value.end() + 2].startswith(("の", "의 ", "的")):
+        return False
     if is_letter and (rejects.search(lower, since, until) or rejects.match(lower[value.end() :].lstrip(" )）'\".*"))):
         return False
     if not is_letter and _is_rejected(noun, value.end()):
@@ -238,6 +229,9 @@ def _before_noun(noun: Noun) -> Announced | None:
     since = opening(text, noun.begin, SENTENCE_BEGIN)
     end = sentence_end(text, noun.end, noun.end + 32)
     if explained := _EXPLAINED.search(text, noun.end, end):
+        # "18 is the answer that most give, but it is wrong"
+        if words.wrong.search(lower, explained.end(), sentence_end(text, noun.end, noun.end + SENTENCE)):
+            return None
         end = explained.start()
     # "18 is the result of the first step"
     if noun.kind == "options" or (noun.kind == "results" and (end > noun.end or NUMBER.search(text, end))):

@@ -35,6 +35,8 @@ _REMAINING = re.compile(
 )
 # "Ali'ye göre cevap 40": the word behind whom it follows.
 _VIEW = re.compile(r"\b[^\W\d_a-z]\w+['’]\w{1,4} (?:göre|görə)\b")
+# "Ah, wait", 아, 잠깐만요
+_OH = re.compile(r"\A(?:[^\W\d_]{1,3}[,،、，]\s?)?")
 _COMMA = re.compile(r"[,:;，、：；،]")
 _NAME = re.compile(r"\s(?:(?:a|à|el|la|le|il|o|de|den|der|van|vom|zu)\s)?([^\W\d_]+)")
 _OWNER = re.compile(r"([^\W\d_]+)['’]s (?:[a-z]{1,12} )?\Z")
@@ -125,11 +127,14 @@ class Scope(NamedTuple):
             or self._is_conditional(head, link, tail)
             or self.but.search(tail)
             or self._is_guessed(head, link, tail)
-            or self.wait.match(lower[end : end + _NEXT].lstrip(" .!?。！।…*\n¿¡"))
+            or self._waits(lower[end : end + _NEXT].lstrip(" .!?。！।…*\n¿¡"))
             or self._is_refused(lower[end : end + _HEAD])
             # Thai ends no sentence but by a space.
             or ("\u0e00" <= lower[noun[0]] <= "\u0eff" and any(self.wait.match(run) for run in tail.split(" ")[1:4]))
         )
+
+    def _waits(self, following: str) -> bool:
+        return any(map(self.wait.match, (following, _OH.sub("", following))))
 
     def _is_of_a_part(self, head: str, before: str, link: str) -> bool:
         clause = _COMMA.split(head)[-1][-24:]

@@ -10,6 +10,10 @@ from pbrlsvr.responses.values import NUMBER, VALUE
 SENTENCE = 1_000
 _NEAR = 28
 _CROSS = re.compile(r"[^\n\d✅✓✔❌✗✘🚫]{0,12}[❌✗✘🚫]")
+_OR = re.compile(
+    r"\b(?:or|oder|ou|of|lub|albo|nebo|alebo|или|або|чи|sau|vagy|eller|tai|veya|yahut|atau|hoặc|au|ama|או|أو|یا|या|ή)\b"
+    r"|বা|లేదా|அல்லது|หรือ|或|还是|または|あるいは|또는|혹은"
+)
 # Where a clause begins: after a full stop, a comma or a label ("Step 4:", "Step 4 -").
 CLAUSE = re.compile(r"[\n.!?;:,。！？；：，、،।॥؟|።။។։៖፦]|\s[-–—]\s")
 SENTENCE_BEGIN = re.compile(r"[\n.!?;:。！？；：।॥؟|።။។։៖፦]")
@@ -62,6 +66,12 @@ def is_taken_back(lower: str, after: int, end: int, words: Words, predicate_only
     if predicate_only or stop is None or NUMBER.search(lower, end + 1, stop.start()):
         return False
     return words.wrong.search(lower, end + 1, stop.start()) is not None
+
+
+def denies(aside: str) -> bool:
+    """Whether a few words beside a value deny, doubt or bound it, or name another: "or 20 with the dog"."""
+    words, lower = any_language(), lower_case(aside)
+    return any(each.search(lower) for each in (words.wrong, words.bounds, words.before, words.bounds_after, _OR))
 
 
 def opening(text: str, position: int, begins: re.Pattern[str] = CLAUSE, reach: int = 80) -> int:

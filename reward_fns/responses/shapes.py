@@ -1,4 +1,5 @@
-"""Final answers that their shape marks: the value of a JSON key, the one value in bold in the last sentence."""
+"""Final answers that their shape marks: the value of a JSON key, what stands between tags, the one value in bold in the
+last sentence."""
 
 import re
 from functools import cache
@@ -6,10 +7,13 @@ from typing import NamedTuple
 from unicodedata import category, normalize
 
 from pbrlsvr.responses.checks import checks
-from pbrlsvr.responses.cue_patterns import nouns_of_all, reasons
-from pbrlsvr.responses.sentences import SENTENCE, SENTENCE_BEGIN, is_denied, is_question, lower_case, opening
+from pbrlsvr.responses.cue_patterns import any_of, nouns_of_all, reasons
+from pbrlsvr.responses.nouns import names_an_answer
+from pbrlsvr.responses.scopes import scope_in
+from pbrlsvr.responses.sentences import SENTENCE, SENTENCE_BEGIN, denies, is_denied, is_question, lower_case, opening
 from pbrlsvr.responses.therefore import chooses
 from pbrlsvr.responses.values import LETTER, LETTER_FIRST, NUMBER, NUMBER_RUN, SIGNS, TOKEN, value_first
+from pbrlsvr.responses.word_sections import word_sections
 
 BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
 # "**Step 3**", "3. ", "Step 3:", a heading, an item of a list: no last sentence.
@@ -19,15 +23,28 @@ _LABEL = re.compile(
 # "Step 3: the answer": a number that counts what comes behind it.
 _COUNTS = re.compile(rf"\d\s?[:：፦៖–-]\s*(?:[^\W\d_]|[{SIGNS}])")
 # "bezahlen. ✅"; Thai has no full stop.
-_ENDS = re.compile(r"(?:\A|[.!。！।॥۔)」\u0e00-\u0eff።။។։])[^\w?？؟.]*\Z")
+_ENDS = re.compile(r"(?:\A|[.!。！।॥۔)」\u0e00-\u0eff።။។։✓✔✅\U0001f300-\U0001faff])[^\w?？؟.]*\Z")
+_QUOTES = tuple("\"'“„‚«「『")
 _OPTION = re.compile(rf"[(（]?{LETTER}[)）]?")
-_WORDS = re.compile(r"[^\W\d_]+")
-#: A sentence that only chooses has so many words, and so many characters.
-_WORDS_BESIDE, _SHORT = 8, 64
-#: With its reason.
+_WORD = re.compile(r"[^\W\d_]")
+_CLAUSE = re.compile(r"[,;，；、،؛]\s?|\s[–—-]\s")
+#: A sentence that only chooses has so many characters, with its reason.
 _EXPLAINED = 240
+# "C) Osmosis", "✅ **C. Paris**"; not "C. elegans", "A. Lincoln", and no whole sentence.
+_LABELLED = re.compile(
+    rf"[\s*_>✅✔👉➡🎯→-]{{0,8}}(?P<bracket>[(（])?(?P<letter>{LETTER})(?(bracket)[)）]|(?:[)）:：]|(?<!I)\.(?=[*_]{{0,2}}\s[^\W\d_a-zß-ÿа-я])))"
+    r"[*_]{0,2}\s[^\W\d_][^\n]{1,80}\Z"
+)
+# "Total trees = 63 trees."
+_NAMED = re.compile(
+    rf"[\s*_#>•∴→-]{{0,8}}(?P<name>[^\n\d=:：+*/×÷?]{{2,60}}?)[\s*_]{{0,4}}[=:：][\s*_$]{{0,6}}"
+    rf"(?P<value>[$€£¥₹]?\s?(?:{NUMBER_RUN.pattern})[\s*_$]{{0,4}}(?:[^\W\d_]|[{SIGNS}°%€£¥₹. /²³]){{0,24}}?)"
+    r"[\s*_$.。।✅]{0,6}"
+)
 _JSON_PAIR = re.compile(r'"([^"\n:]{1,40})"\s{0,8}:\s{0,8}(?:"((?:[^"\\\n]|\\.){0,200})"|(-?\d[\d.eE+-]{0,30}))')
 _JSON_END = re.compile(r"[\s`]{0,16}\Z")
+# "<respuesta>18</respuesta>", and a short line behind it.
+_TAGGED = re.compile(r"<([^\W\d][^<>\n]{1,30})>\s{0,8}([^<>]{1,200}?)\s{0,8}</\1>(?=[\s.!]{0,8}(?:\n[^<>]{0,80})?\Z)")
 
 
 class Announced(NamedTuple):
@@ -68,27 +85,100 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 def last_choice(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The one letter in a last sentence that only chooses it: "Therefore, C.", "Daher ist C richtig"."""
-    stripped = text[max(start, end - _EXPLAINED) : end].rstrip()
-    since = opening(stripped, len(stripped.rstrip(".。！!।॥*) ")), SENTENCE_BEGIN, _EXPLAINED)
+    first = max(start, end - _EXPLAINED)
+    window = text[first:end].rstrip()
+    since = opening(window, len(window.rstrip(".。！!।॥*) ")), SENTENCE_BEGIN, _EXPLAINED)
     # "A), because the wage is fixed": the reason chooses nothing.
-    reason = reasons().search(lower_case(stripped), since)
-    stripped = stripped[: reason.start()] if reason and reason.start() - since > 2 else stripped
-    window = max(0, len(stripped) - _SHORT)
-    stripped, begin = stripped[window:], max(0, since - window)
-    sentence = stripped[begin:]
+    reason = reasons().search(lower_case(window), since)
+    sentence = window[since : reason.start() if reason and reason.start() - since > 2 else len(window)]
     letters = list(_OPTION.finditer(sentence))
-    if len(letters) != 1 or NUMBER.search(sentence) or (window > since):
+    # "A and D remain, but D is against the law, so it is A."
+    clause = [found.end() for found in _CLAUSE.finditer(sentence) if letters and found.end() <= letters[-1].start()]
+    if clause and (len(letters) > 1 or not _picks(sentence, letters[0])):
+        if len(letters) > 1 and clause[-1] < letters[-2].end():
+            return None
+        since, sentence = since + clause[-1], sentence[clause[-1] :]
+        letters = list(_OPTION.finditer(sentence))
+    # "What remains: **C**"
+    if len(letters) == 1 and since and not _WORD.search(sentence[: letters[0].start()]):
+        earlier = opening(window, since - 1, SENTENCE_BEGIN, _EXPLAINED)
+        since, sentence = earlier, window[earlier:since] + sentence
+        letters = list(_OPTION.finditer(sentence))
+    if len(letters) != 1 or NUMBER.search(sentence) or (since == 0 and first > start):
         return None
-    letter, lower = letters[0], lower_case(sentence)
-    rest = lower[: letter.start()] + " " + lower[letter.end() :]
-    chosen = chooses(lower.lstrip(" *_"), rest)
+    letter = letters[0]
     # "A", "E" and "I" are words as well.
     alone = letter[0].strip("()（）*") not in "AEI" or not sentence[letter.end() :].strip(".。*) ")
-    if not chosen or not alone or len(_WORDS.findall(rest)) > _WORDS_BESIDE or is_question(sentence, len(sentence) - 1):
+    if not alone or is_question(sentence, len(sentence) - 1):
         return None
-    begin += window + max(start, end - _EXPLAINED)
-    place = begin + letter.start(), begin + letter.end()
+    if not _picks(sentence, letter):
+        return None
+    place = first + since + letter.start(), first + since + letter.end()
     return None if is_denied(text, *place) else place
+
+
+def _picks(sentence: str, letter: re.Match[str]) -> bool:
+    # "Write the letter only, such as "D"."
+    return chooses(lower_case(sentence), letter.span(), is_quoted=sentence[: letter.start()][-1:] in _QUOTES)
+
+
+def last_option(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The letter of an option that is the last line, with what it says, and none of a list: "C) Osmosis", "✅ C. 18".
+
+    >>> last_option("It is osmosis.\\n✅ C) Osmosis", 0, 27), last_option("A) 18\\nB) 20", 0, 11)
+    ((17, 18), None)
+    """
+    lines = [line for line in re.finditer(r"[^\n]+", text[start:end][-SENTENCE:]) if line[0].strip()]
+    if not lines:
+        return None
+    option, *others = (_LABELLED.match(line[0]) for line in lines[::-1])
+    if (
+        option is None
+        or is_question(text, end - 1)
+        or (option["letter"] == "A" and len(lines) > 1 and _opens(lines[-2]))
+    ):
+        return None
+    labels = {other["letter"] for other in others if other}
+    # Of a list, the last option is one more; an answer comes back to one of them.
+    if labels and option["letter"] not in labels:
+        return None
+    begin = max(start, end - SENTENCE) + lines[-1].start() + option.start("letter")
+    return None if is_denied(text, begin, begin + 1) else (begin, begin + 1)
+
+
+def last_total(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The number of a last line that names what it counts: "Total trees = 63", "Gesamtzahl: 42".
+
+    >>> last_total("7 * 9 = 63\\nTotal trees = 63", 0, 27), last_total("Total: 18 or 20", 0, 15)
+    ((25, 27), None)
+    """
+    begin = max(start, end - SENTENCE)
+    lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
+    named = _NAMED.fullmatch(lines[-1][0]) if lines else None
+    if named is None or denies(named["name"]):
+        return None
+    line = lower_case(lines[-1][0])
+    codes = tuple(code for code, total in _totals() if total.search(line, *named.span("name")))
+    # A line with "answer" has been read, and is none.
+    if not codes or names_an_answer(line):
+        return None
+    place, scope = named.span("value"), scope_in(codes)
+    if any(words.search(line, 0, place[0]) for words in (scope.part, scope.if_, scope.example, scope.people)):
+        return None
+    if not scope.states(line, named.span("name"), place[0], place, len(line)):
+        return None
+    begin += lines[-1].start()
+    place = begin + place[0], begin + place[1]
+    return None if is_denied(text, *place) else place
+
+
+@cache
+def _totals() -> list[tuple[str, re.Pattern[str]]]:
+    return [(code, any_of(words)) for code, words in word_sections("scopes")["totals"].items()]
+
+
+def _opens(line: re.Match[str]) -> bool:
+    return line[0].rstrip(" *_").endswith((":", "："))
 
 
 def json_answer(text: str) -> Announced | None:
@@ -102,6 +192,18 @@ def json_answer(text: str) -> Announced | None:
             group = 2 if pair[2] is not None else 3
             found = Announced(pair.start(), *pair.span(group), True)
     return found
+
+
+def tagged_answer(text: str) -> Announced | None:
+    """What stands between the last tags, where a noun of any language is their name: "<respuesta>18</respuesta>".
+
+    >>> tagged_answer("<jibu>18</jibu>")[1:4], tagged_answer("<b>18</b>")
+    ((6, 8, True), None)
+    """
+    tagged = next(reversed(list(_TAGGED.finditer(text, max(0, len(text) - SENTENCE)))), None)
+    if tagged is None or not _names_an_answer(lower_case(tagged[1]).replace("_", " ")):
+        return None
+    return Announced(tagged.start(), *tagged.span(2), True)
 
 
 def _names_an_answer(key: str) -> bool:

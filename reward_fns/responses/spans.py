@@ -33,9 +33,9 @@ from pbrlsvr.responses.checks import is_superseded
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
-from pbrlsvr.responses.sentences import is_denied
-from pbrlsvr.responses.shapes import last_bold, last_choice
-from pbrlsvr.responses.values import TOKEN, has_value, numbers_in, value_first
+from pbrlsvr.responses.sentences import denies, is_denied
+from pbrlsvr.responses.shapes import last_bold, last_choice, last_option, last_total
+from pbrlsvr.responses.values import SIGNS, TOKEN, has_value, numbers_in, value_first
 from pbrlsvr.responses.verdicts import last_verdict
 
 Rule = Literal["boxed", "hash", "cue", "bold", "choice", "conclusion", "answer_tag", "after_think", "bare", "none"]
@@ -73,6 +73,7 @@ _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#]*)")
 # "1. Eggs", "3단계: Eggs"
 _HEADING = re.compile(r"\d+(?:[.)]\s+[^\W\d]|\s?[^\W\d_]{1,12}\s?[:：]\s*[^\W\d])")
 _BREAKDOWN = re.compile(r"([^()（）\n=]*\d[^()（）\n=]*?)[(（]([^()（）\n=]{3,80})[)）]\W{0,3}\Z")
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{SIGNS}])*")
 _SPECIAL_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,30}\|>|</s>)\s*\Z")
 _QUOTES = frozenset("\"'`“”„‚‘’«»‹›「」『』")
 _BARE_LENGTH = 48
@@ -155,10 +156,12 @@ def _shaped(text: str, place: _Found) -> tuple[_Found, Rule] | None:
     bold = last_bold(text, place.start, place.end)
     if bold is not None:
         return _Found(bold[0], *bold), "bold"
-    choice = last_choice(text, place.start, place.end)
+    choice = last_choice(text, place.start, place.end) or last_option(text, place.start, place.end)
     if choice is not None:
         return _Found(choice[0], *choice), "choice"
     conclusion = last_verdict(text, place.start, place.end) or last_conclusion(text, place.start, place.end)
+    if conclusion is None and (total := last_total(text, place.start, place.end)):
+        conclusion = (total[0], *total)
     return None if conclusion is None else (_Found(*conclusion), "conclusion")
 
 
@@ -225,12 +228,15 @@ def _without_emphasis(answer: str) -> str:
 
 
 def _without_breakdown(answer: str) -> str:
-    """Drops what a sum is made of: "28 croissants (16 le matin et 12 l'après-midi)"."""
+    """Drops what a sum is made of, "28 croissants (16 le matin et 12 l'après-midi)", and an aside in several words:
+    "6 bags (and 2 eggs are left)", and not "18 (or 20)", "1.5 hours (90 minutes)"."""
     said = _BREAKDOWN.match(answer) if len(answer) <= _SENTENCE_LENGTH else None
     if said is None:
         return answer
     (total, *more), parts = numbers_in(said[1]), numbers_in(said[2])
-    return answer if more or len(parts) < 2 or sum(parts) != total else _without_emphasis(said[1].strip())
+    is_sum = len(parts) > 1 and sum(parts) == total
+    is_aside = len(_WORD.findall(said[2])) > 2 and parts and not denies(said[2])
+    return _without_emphasis(said[1].strip()) if not more and (is_sum or is_aside) else answer
 
 
 def _is_bare(text: str) -> bool:

@@ -10,6 +10,9 @@ from pbrlsvr.responses.word_sections import scope_words, word_sections
 
 # "Luego, la", "Получаем, что": with or without a comma between the words.
 _COMMA = ",? "
+_WORDS = re.compile(r"[^\W\d_]+")
+# A sentence that only chooses has so many words beside the letter; and where a word that picks it is so close.
+_WORDS_BESIDE, _WORDS_BESIDE_PICKED, _CLOSE = 8, 20, 24
 
 
 class Therefore(NamedTuple):
@@ -42,17 +45,31 @@ class Choosing(NamedTuple):
 
     therefore: Therefore
     right: re.Pattern[str]
+    picks: re.Pattern[str]
     denied: re.Pattern[str]
 
     def concludes(self, sentence: str) -> bool:
         return bool(self.therefore.at_first.match(sentence) or self.therefore.anywhere.search(sentence))
 
 
-def chooses(sentence: str, rest: str) -> bool:
-    """Whether a sentence in lower case says "therefore", or its `rest` beside the option's letter says "right", and no
-    language that has these words finds a "not" or "wrong", or a next step, in it."""
-    said = [words for words in _choosing() if words.concludes(sentence) or words.right.search(rest)]
-    return bool(said) and not any(words.denied.search(rest) for words in said)
+def chooses(sentence: str, letter: tuple[int, int], is_quoted: bool = False) -> bool:
+    """Whether a sentence in lower case chooses the option whose letter stands there.
+
+    It says "therefore", or "right", "only" or "I pick" beside the letter, is short, and no language that has these
+    words finds a "not" or "wrong", or a next step, in it.
+    """
+    rest = f"{sentence[: letter[0]]} {sentence[letter[1] :]}"
+    close = sentence[max(0, letter[0] - _CLOSE) : letter[0]], sentence[letter[1] : letter[1] + _CLOSE]
+    words = len(_WORDS.findall(rest))
+    said = []
+    for language in _choosing():
+        picks = not is_quoted and any(map(language.picks.search, close))
+        if picks or language.concludes(sentence.lstrip(" *_")) or language.right.search(rest):
+            if words > (_WORDS_BESIDE_PICKED if picks else _WORDS_BESIDE):
+                continue
+            said.append(language)
+    # "C is the one to choose": what says "must" is a part of it.
+    return bool(said) and not any(language.denied.search(language.picks.sub(" ", rest)) for language in said)
 
 
 @cache
@@ -64,6 +81,7 @@ def _choosing() -> list[Choosing]:
         Choosing(
             therefores()[code],
             any_of(cue.right),
+            any_of(scopes["chooses"].get(code, ())),
             any_of([*cue.no, *cue.wrong, *(w.rstrip("~") for name in against for w in scopes[name].get(code, ()))]),
         )
         for code, cue in CUES.items()

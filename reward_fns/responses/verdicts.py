@@ -11,7 +11,7 @@ from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import is_question, lower_case, sentences
 from pbrlsvr.responses.therefore import Therefore, therefores
-from pbrlsvr.responses.values import TOKEN, value_first
+from pbrlsvr.responses.values import NUMBER, TOKEN, value_first
 from pbrlsvr.responses.word_sections import word_sections
 
 _OPENS = r"[\s:：=*_\"'“”‘’«»„「『】\])>）|,،、，]{0,8}"
@@ -21,7 +21,7 @@ _CLOSES = re.compile(_QUOTES)
 _SO = {"de": ("also",), "da": ("så",), "sv": ("så",), "nl": ("dan ook",), "fr": ("bien",), "pl": ("zatem", "więc")}
 # Thai, Lao, Khmer and Burmese end a clause with a space.
 _ENDS = re.compile(
-    r"\s{0,2}(?:(?<=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\s|[.,;:!。，；：！、।॥۔።។،؛–—]|-\s|\n|\Z)"
+    r"\s{0,2}(?:(?<=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\s|[.,;:!。，；：！、।॥۔።។،؛–—✅✓✔❌🙂😊]|-\s|\n|\Z)"
 )
 _ONE_WORD = re.compile(r"\W{0,4}[^\W\d_]{0,12}\W{0,4}(?:\n|\Z)")
 # Copulas and particles behind the word: "はいです", "아니요입니다", "بله است".
@@ -59,20 +59,27 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
     lower = lower_case(text)
     for begin, stop in list(sentences(text, 0, len(text)))[::-1]:
         lead = stop - len(text[begin:stop].lstrip(MARKUP + "\n"))
-        # "**No**, the money is not enough."
-        codes = _concluding(lower[lead:stop], text[max(0, lead - 2) : lead] == "**")
+        # "**No**, the money is not enough.", "No, a bat is no bird." where nothing else follows the calculation.
+        opens = text[max(0, lead - 2) : lead] == "**" or not text[text.rfind("\n", 0, lead) + 1 : lead].strip()
+        codes = _concluding(lower[lead:stop], opens)
         said = verdict_behind(text, lower, lead, codes) if codes else None
         if said is not None:
             is_final = said[1] <= stop and _is_final(text, lower, (begin, stop), said, codes)
             return (since + lead, since + said[0], since + said[1]) if is_final else None
-        # A polite sentence may follow.
-        if not closes(lower[begin:stop], scope_in(codes or ("en",)).next):
+        # A polite sentence may follow, or the reason: "**No.** A bat is a mammal."
+        if not closes(lower[begin:stop], scope_in(codes or ("en",)).next) and not _explains(text, begin, stop):
             return None
     return None
 
 
-def _concluding(sentence: str, is_bold: bool) -> tuple[str, ...]:
-    """The languages in which a sentence in lower case opens with yes or no, in bold or with a word for "therefore"."""
+def _explains(text: str, begin: int, stop: int) -> bool:
+    """Whether a sentence without a number goes on in its line."""
+    before = text[text.rfind("\n", 0, begin) + 1 : begin].strip()
+    return bool(before) and NUMBER.search(text, begin, stop) is None and not is_question(text, stop)
+
+
+def _concluding(sentence: str, opens: bool) -> tuple[str, ...]:
+    """The languages in which a sentence in lower case opens with yes or no: in bold, its line, or with "therefore"."""
     # Nearly every response ends without one, and is not looked at once for each language.
     if not _said(tuple(therefores())).match(sentence):
         return ()
@@ -83,7 +90,7 @@ def _concluding(sentence: str, is_bold: bool) -> tuple[str, ...]:
     return tuple(
         code
         for code, words in therefores().items()
-        if (is_bold or concludes(code, words)) and _said((code,)).match(sentence)
+        if (opens or concludes(code, words)) and _said((code,)).match(sentence)
     )
 
 
@@ -103,7 +110,7 @@ def _is_final(text: str, lower: str, sentence: tuple[int, int], said: tuple[int,
         return False
     if scope.doubt.match(tail.lstrip(" ,，、")) or not scope.states(lower, said, said[0], said, stop):
         return False
-    return closes(lower[stop:], scope.next) and not cites(text, lower, scope, begin, stop)
+    return not cites(text, lower, scope, begin, stop)
 
 
 def takes_it_back(lower: str, said: tuple[int, int], scope: Scope) -> bool:
