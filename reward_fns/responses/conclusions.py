@@ -8,13 +8,17 @@ number behind it.
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from pbrlsvr.responses.checks import checks
+from pbrlsvr.responses.clock import in_words
+from pbrlsvr.responses.concluded_times import concluded_time
 from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
+from pbrlsvr.responses.number_words import only_number
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
@@ -26,6 +30,11 @@ from pbrlsvr.responses.word_sections import scope_words
 LONG = 240
 MARKUP = " \t*_#>\"'-–—•(（∎■✅👉🎯"
 _THEREFORE_SIGN = "∴"
+# Of the last sentences so many are looked at for a number in words, and so many characters may follow.
+_LAST, _REST = 2, 240
+_DIGIT = re.compile(r"\d")
+# The languages, where the sentence goes on behind "therefore", the number's place, and where the answer begins.
+_Concluded = tuple[tuple[str, ...], int, tuple[int, int], int]
 # What belongs to a number and stands before it: "-$5", "$-5", "− 5".
 _SIGN = re.compile(rf"(?:(?<![^\s(*:])[-−–]\s?)?(?:[{CURRENCY}]\s?)?[-−–]?\Z")
 # "(check: 12 + 7 = 19)" at the end of a sentence.
@@ -75,9 +84,26 @@ _COUNTS = re.compile(r"\s?[:：)）៖፦]")
 def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | None:
     """Where the last sentence begins, and where what it concludes begins and ends; None if it concludes nothing."""
     found = _last_with_number(text, start, end)
-    if found is None:
-        return None
-    begin, stop = found
+    read = found and _read(text, end, *found, _concluded)
+    return read or _last_in_words(text, start, end)
+
+
+def _last_in_words(text: str, start: int, end: int) -> tuple[int, int, int] | None:
+    """The same of a last sentence whose number, or time of day, stands in words."""
+    said = [place for place in sentences(text, max(start, end - LONG - _REST), end) if text[slice(*place)].strip()]
+    for begin, stop in said[: -_LAST - 1 : -1]:
+        # The window may open inside the first sentence.
+        if _DIGIT.search(text, begin, stop) or (begin and begin == end - LONG - _REST):
+            return None
+        if read := _read(text, end, begin, stop, _concluded_in_words):
+            return read
+    return None
+
+
+def _read(
+    text: str, end: int, begin: int, stop: int, concluded_by: Callable[[str, str, int, str], _Concluded | None]
+) -> tuple[int, int, int] | None:
+    """What the sentence at `[begin, stop)` concludes, where nothing speaks against it."""
     if _UNMARKED_LETTER.search(text, begin, stop) and (offer := _offers().search(lower_case(text[begin:stop]))):
         # A polite sentence stands behind a space.
         stop = begin + len(_PICTURES.sub("", text[begin : begin + offer.start()]))
@@ -88,7 +114,7 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     lower = lower_case(sentence)
     if len(sentence) > LONG or is_question(text, stop):
         return None
-    concluded = _concluded(sentence, lower, lead, text[:begin])
+    concluded = concluded_by(sentence, lower, lead, text[:begin])
     if concluded is None:
         return None
     codes, after, value, start = concluded
@@ -99,6 +125,8 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
         return None
     if not _states(text[:end], begin, stop, value, codes, after):
         return None
+    if start == value[0] and concluded_by is _concluded_in_words:
+        return begin + lead, begin + start, begin + value[1]
     # "She saves $12.50 by buying four"
     is_written = sentence[value[0]].isdigit()
     others = (found.start() for found in NUMBER_RUN.finditer(sentence, value[1]) if is_written)
@@ -106,12 +134,24 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     return begin + lead, begin + start, begin + stop
 
 
-def _concluded(
-    sentence: str, lower: str, lead: int, before: str
-) -> tuple[tuple[str, ...], int, tuple[int, int], int] | None:
+def _concluded_in_words(sentence: str, lower: str, lead: int, before: str) -> _Concluded | None:
+    """As `_concluded`, of a sentence without digits: its one number, or one time of day, in words."""
+    if timed := concluded_time(sentence, lower, lead):
+        return timed
+    concludes = _concludes(lower, lead)
+    if concludes is None or in_words(lower):
+        return None
+    codes, after = concludes
+    number = only_number(lower, after, codes)
+    return number and (codes, after, number, number[0])
+
+
+def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded | None:
     """The languages in which a sentence concludes, where it goes on behind "therefore", its number's place, and where
     the answer begins: at the number if words for other numbers, a formula, or words that bound or deny stand before."""
     number = None
+    if timed := concluded_time(sentence, lower, lead):
+        return timed
     if concludes := _concludes(lower, lead):
         codes, after = concludes
     elif plain := says_what_it_is(lower):
