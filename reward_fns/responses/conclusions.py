@@ -13,7 +13,7 @@ from functools import cache
 
 from pbrlsvr.responses.checks import checks
 from pbrlsvr.responses.clock import in_words
-from pbrlsvr.responses.concluded_times import concluded_time
+from pbrlsvr.responses.concluded_times import bounds_a_time, concluded_time
 from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.durations import is_span_of_time
@@ -161,7 +161,7 @@ def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded 
     else:
         return None
     number = number or _only_number(sentence, lower, after, codes)
-    if number is None:
+    if number is None or bounds_a_time(sentence, lower, number, codes):
         return None
     no = words_in(codes).no
     is_bare = any(what.search(lower, after, number[0]) for what in (NUMBER_RUN, _between(), no))
@@ -287,7 +287,7 @@ def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tup
     if _goes_on(sentence, value[0], is_state, scope) or _is_conditional(sentence, codes, scope):
         return False
     if any(
-        not (scope.can.match(no[0]) or _whose(codes).search(sentence, 0, no.start()))
+        not (scope.can.match(no[0]) or _whose(codes).search(sentence, 0, no.start()) or no.start() == value[0])
         for no in words.no.finditer(sentence)
     ):
         return False

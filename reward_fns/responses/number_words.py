@@ -14,13 +14,13 @@ from pbrlsvr.responses.values import SIGNS
 
 # The package of answers is above this one: its table is read here, not its code.
 _FILE = Path(__file__).parents[1] / "answers" / "spelled.txt"
-_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{SIGNS}]|['’ʼ-](?=[^\W\d_])){{0,59}}")
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{SIGNS}]|['’ʼ\u200c-](?=[^\W\d_])){{0,59}}")
 _ARABIC = str.maketrans("أإآىة", "ااايه", "\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652")
 _KEY = re.compile(r"([x+h~&a]?)([\d.-]*)=")
 # What is written to the number: Bengali's classifiers.
 _COUNTERS = {"bn": ("টি", "টা", "জন", "খানা")}
-# Number words that are more often another word: "not", the year, "ate", "give".
-_OTHERS = {"vi": ("không", "tư"), "tr": ("yüz",), "fi": ("kuusi",)}
+# Number words that are more often another word where nothing is written to them: "not", "face".
+_OTHERS = {"vi": ("không", "tư"), "tr": ("yüz",), "bn": ("নয়",)}
 # What may stand beside a number and belongs to it: a half, a part, a thousand, a sign.
 _PARTS = any_of(
     "half halves mitad demi demie halb halbe mezzo mezza medio media meio meia halve helft половиной половиною pół půl"
@@ -53,6 +53,7 @@ _KNOWN = any_of(
     " semua kedua ketiga kelima setiap tiap mỗi các những cả hằng trong"
     " כל את همه این هر كل इन सभी सब हर এই সব প্রতি ఈ అన్ని இந்த எல்லா bu her tüm".split()
 )
+_OF_SO_MANY = re.compile(r"(?:iki|üç|dört|beş|altı|yedi|sekiz|dokuz|on|yüz|bin)[td][ea]\s\Z")
 _THAI = re.compile(
     r"(?:(?:หนึ่ง|เอ็ด|สอง|ยี่|สาม|สี่|ห้า|หก|เจ็ด|แปด|เก้า|สิบ|ร้อย|พัน|หมื่น|แสน|ล้าน){1,12})(?=\s?(?:ชิ้น|คน|บาท|ลูก|ตัว|อัน|วัน|ชั่วโมง|นาที|เล่ม|ใบ|แผ่น"
     r"|กิโล|เมตร|ต้น|ดอก|เดือน|ปี|สัปดาห์|ผล|ฟอง|ขวด|กล่อง|ถุง|แท่ง|คัน|หลัง|ห้อง|หน้า|เม็ด|แก้ว|จาน|คู่|กรัม|ลิตร|องศา|เซนติเมตร|ตาราง|ด้าม|ก้อน|เปอร์เซ็นต์))(?!\s?(?:ชิ้น|คน|วัน)ครึ่ง)"
@@ -73,13 +74,12 @@ def _lexicon(code: str) -> dict[str, tuple[str, str]]:
         kind, value = (key[1] or "n", key[2]) if key else ("n", str(place))
         place += key is None
         for word in (entry[key.end() :] if key else entry).split("/"):
-            if word not in _OTHERS.get(code, ()):
-                found[_fold(word).replace("-", "")] = kind, value
+            found[_fold(word).replace("-", "")] = kind, value
     return found
 
 
 def _fold(word: str) -> str:
-    return unicodedata.normalize("NFKC", word).casefold().translate(_ARABIC)
+    return unicodedata.normalize("NFKC", word).casefold().translate(_ARABIC).replace("\u200c", "")
 
 
 @lru_cache(maxsize=4096)
@@ -89,6 +89,8 @@ def _kind(word: str, code: str) -> str:
     folded = _fold(word).replace("-", "").replace("’", "'")
     rest = next((end for end in _COUNTERS.get(code, ()) if folded.endswith(_fold(end))), "")
     folded = folded.removesuffix(_fold(rest)) if rest else folded
+    if not rest and folded in map(_fold, _OTHERS.get(code, ())):
+        return ""
     if folded in lexicon:
         kind, value = lexicon[folded]
         return {"a": "", "&": "&"}.get(kind, "1" if (kind, value) == ("n", "1") else "n")
@@ -115,6 +117,9 @@ def only_number(lower: str, begin: int, codes: tuple[str, ...]) -> tuple[int, in
     (start, end), known = found.pop(), list(_KNOWN.finditer(lower, begin))
     if any(not lower[word.end() : start].strip() for word in known if word.end() <= start):
         return None
+    # "beşte iki": two fifths.
+    if "tr" in codes and _OF_SO_MANY.search(lower, begin, start):
+        return None
     signs = [word.start() for word in _MINUS.finditer(lower, begin, start) if not lower[word.end() : start].strip()]
     behind = [m.end() for m in list(_PARTS.finditer(lower, end, end + 40)) + list(_SCALES.finditer(lower, end, end + 24))]
     behind = [stop for stop in behind if len(_WORD.findall(lower, end, stop)) <= 4]
@@ -131,8 +136,8 @@ def _runs(lower: str, begin: int, code: str) -> list[tuple[int, int]]:
     runs: list[list[int]] = []
     joined = False
     for word in _WORD.finditer(lower, begin):
-        kind = _kind(word[0], code)
         near = bool(runs) and (joined or not lower[runs[-1][1] : word.start()].strip(" -"))
+        kind = _kind(word[0], code) or ("n" if near and _SCALES.fullmatch(word[0]) else "")
         if kind == "&" and near:
             joined = True
             continue
