@@ -15,8 +15,9 @@ _HOURS = {
     "pt": "uma duas três quatro cinco seis sete oito nove dez onze doze",
     "sv": "ett två tre fyra fem sex sju åtta nio tio elva tolv",
     "da": "et to tre fire fem seks syv otte ni ti elleve tolv",
-    "fi": "yksi/yhdeltä kaksi/kahdelta kolme/kolmelta neljä/neljältä viisi/viideltä kuusi/kuudelta seitsemän/seitsemältä"
-    " kahdeksan/kahdeksalta yhdeksän/yhdeksältä kymmenen/kymmeneltä yksitoista/yhdeltätoista kaksitoista/kahdeltatoista",
+    "fi": "yksi/yhdeltä kaksi/kahdelta kolme/kolmelta neljä/neljältä viisi/viideltä kuusi/kuudelta "
+    "seitsemän/seitsemältä kahdeksan/kahdeksalta yhdeksän/yhdeksältä kymmenen/kymmeneltä yksitoista/yhdeltätoista "
+    "kaksitoista/kahdeltatoista",
     "hu": "egy/egykor kettő/kettőkor három/háromkor négy/négykor öt/ötkor hat/hatkor hét/hétkor nyolc/nyolckor"
     " kilenc/kilenckor tíz/tízkor tizenegy/tizenegykor tizenkettő/tizenkettőkor",
     "ar": "الواحدة الثانية الثالثة الرابعة الخامسة السادسة السابعة الثامنة التاسعة العاشرة الحادية-عشرة الثانية-عشرة",

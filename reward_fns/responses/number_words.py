@@ -1,7 +1,8 @@
 """The one number that a sentence has in words: "So she sells sixty-four eggs.", "Basi atapata maembe tisa."
 
 The words are those of the table of `pbrlsvr.answers.spelled`, which reads what is found here. "One" alone is no number
-(it is an article, or "the one"), and neither is one behind "the", "all" or "these", which counts what is known.
+(it is an article, or "the one"), and neither is one behind "the", "all" or "these", which counts what is known:
+`number_words.txt` has these words.
 """
 
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from pbrlsvr.responses.cue_patterns import any_of
 from pbrlsvr.responses.values import SIGNS
+from pbrlsvr.responses.word_sections import word_sections
 
 # The package of answers is above this one: its table is read here, not its code.
 _FILE = Path(__file__).parents[1] / "answers" / "spelled.txt"
@@ -19,49 +21,32 @@ _ARABIC = str.maketrans("أإآىة", "ااايه", "\u064b\u064c\u064d\u064e\u0
 _KEY = re.compile(r"([x+h~&a]?)([\d.-]*)=")
 # What is written to the number: Bengali's classifiers.
 _COUNTERS = {"bn": ("টি", "টা", "জন", "খানা")}
-# Number words that are more often another word where nothing is written to them: "not", "face".
-_OTHERS = {"vi": ("không", "tư"), "tr": ("yüz",), "bn": ("নয়",)}
-# What may stand beside a number and belongs to it: a half, a part, a thousand, a sign.
-_PARTS = any_of(
-    "half halves mitad demi demie halb halbe mezzo mezza medio media meio meia halve helft половиной половиною pół půl"
-    " buçuk نصف نیم आधा আধা rưỡi nusu setengah kalahati third thirds quarter quarters fifth fifths sixth sixths eighth"
-    " eighths tenth tenths tercio tercios cuarto cuartos quinto quintos sexto sextos tiers quart quarts cinquième"
-    " cinquièmes sixième sixièmes drittel viertel fünftel sechstel achtel zehntel terzo terzi quarto quarti quinti terço"
-    " terços derde vierde vijfde трети третьих четверти четвертых пятых пята п'ятих trzecie czwarte piąte třetiny čtvrtiny"
-    " pertiga sepertiga perempat ثلث أرباع ربع خمس تہائی तिहाई चौथाई तृतीयांश theluthi robo point comma coma virgule komma"
-    " virgola vírgula запятая целых przecinek celých".split()
-)
-_SCALES = any_of(
-    "hundred thousand million* billion* dozen dozens mil millones milliard* tausend million* millionen hundert mille mila"
-    " milioni milione milhão milhões miljoen miljard duizend тысяч* миллион* тисяч* мільйон* tysiąc* tysięcy milion* tisíc*"
-    " bin milyon milyar ألف آلاف مليون* هزار میلیون* हज़ार हजार लाख करोड़ হাজার লক্ষ লাখ কোটি వేల* వెయ్యి లక్ష* ஆயிர* லட்ச*"
-    " nghìn ngàn triệu tỷ ribu juta libo elfu milioni percent prozent pourcent procent* процент* persen yüzde".split()
-)
-_MINUS = any_of(
-    "minus negative negativ moins menos meno минус мінус eksi âm trừ سالب ناقص منفی माइनस ऋण মাইনাস మైనస్ மைனஸ்".split()
-)
-#: Behind these the number counts what is known: "the two friends", "all three boxes".
-_KNOWN = any_of(
-    "the these those both all his her their its other another every each first last next per"
-    " los las sus estos estas esos esas todos todas ambos otros otras cada"
-    " les ces ses leurs aux des tous toutes autres chaque"
-    " die der den dem diese diesen dieser beide alle allen seine ihre andere anderen jede alle"
-    " i gli le tutti tutte questi queste altri altre ogni dei degli delle ai alle"
-    " os as todos todas esses estes outros cada"
-    " deze zijn hun andere elke per"
-    " все всех эти этих каждые усі всі ці цих кожні wszystkie wszystkich te tych obie oba każde všechny všech ty těch"
-    " semua kedua ketiga kelima setiap tiap mỗi các những cả hằng trong"
-    " כל את همه این هر كل इन सभी सब हर এই সব প্রতি ఈ అన్ని இந்த எல்லா bu her tüm".split()
-)
+# So many characters behind a number, and words, its half or thousand may stand.
+_REACH, _WORDS = 32, 4
 _OF_SO_MANY = re.compile(r"(?:iki|üç|dört|beş|altı|yedi|sekiz|dokuz|on|yüz|bin)[td][ea]\s\Z")
+# Behind these numbers of two languages a word for what is counted must stand: they are the beginning of other words.
+_THAI_UNITS = (
+    "ชิ้น คน บาท ลูก ตัว อัน วัน ชั่วโมง นาที เล่ม ใบ แผ่น กิโล เมตร ต้น ดอก เดือน ปี สัปดาห์ ผล ฟอง ขวด กล่อง ถุง แท่ง คัน หลัง ห้อง"
+    " หน้า เม็ด แก้ว จาน คู่ กรัม ลิตร องศา เซนติเมตร ตาราง ด้าม ก้อน เปอร์เซ็นต์"
+).replace(" ", "|")
 _THAI = re.compile(
-    r"(?:(?:หนึ่ง|เอ็ด|สอง|ยี่|สาม|สี่|ห้า|หก|เจ็ด|แปด|เก้า|สิบ|ร้อย|พัน|หมื่น|แสน|ล้าน){1,12})(?=\s?(?:ชิ้น|คน|บาท|ลูก|ตัว|อัน|วัน|ชั่วโมง|นาที|เล่ม|ใบ|แผ่น"
-    r"|กิโล|เมตร|ต้น|ดอก|เดือน|ปี|สัปดาห์|ผล|ฟอง|ขวด|กล่อง|ถุง|แท่ง|คัน|หลัง|ห้อง|หน้า|เม็ด|แก้ว|จาน|คู่|กรัม|ลิตร|องศา|เซนติเมตร|ตาราง|ด้าม|ก้อน|เปอร์เซ็นต์))(?!\s?(?:ชิ้น|คน|วัน)ครึ่ง)"
+    r"(?:หนึ่ง|เอ็ด|สอง|ยี่|สาม|สี่|ห้า|หก|เจ็ด|แปด|เก้า|สิบ|ร้อย|พัน|หมื่น|แสน|ล้าน){1,12}"
+    rf"(?=\s?(?:{_THAI_UNITS}))(?!\s?(?:{_THAI_UNITS})ครึ่ง)"
 )
+_KOREAN_UNITS = (
+    "개 명 살 마리 권 대 장 송이 병 시간 잔 그루 켤레 자루 봉지 상자 쪽 달 사람"
+    " 조각 알 판 줄 척 채 벌 통 묶음 배 바퀴 입니다 이다 이에요 예요"
+).replace(" ", "|")
+_UNITS = "두|둘|세|셋|네|넷|다섯|여섯|일곱|여덟|아홉"
 _KOREAN = re.compile(
-    r"(?<![가-힣])(?:(?:열|스물|서른|마흔|쉰|예순|일흔|여든|아흔)(?:한|하나|두|둘|세|셋|네|넷|다섯|여섯|일곱|여덟|아홉)?|스무|두|둘|세|셋|네|넷|다섯|여섯|일곱|여덟|아홉)"
-    r"(?=\s?(?:개|명|살|마리|권|대|장|송이|병|시간|잔|그루|켤레|자루|봉지|상자|쪽|달|사람|조각|알|판|줄|척|채|벌|통|묶음|배|바퀴|입니다|이다|이에요|예요))"
+    rf"(?<![가-힣])(?:(?:열|스물|서른|마흔|쉰|예순|일흔|여든|아흔)(?:한|하나|{_UNITS})?|스무|{_UNITS})(?=\s?(?:{_KOREAN_UNITS}))"
 )
+
+
+@cache
+def _beside(section: str) -> re.Pattern[str]:
+    """The words of a section of `number_words.txt`, of all languages."""
+    return any_of(word for words in word_sections("number_words")[section].values() for word in words)
 
 
 @cache
@@ -89,7 +74,7 @@ def _kind(word: str, code: str) -> str:
     folded = _fold(word).replace("-", "").replace("’", "'")
     rest = next((end for end in _COUNTERS.get(code, ()) if folded.endswith(_fold(end))), "")
     folded = folded.removesuffix(_fold(rest)) if rest else folded
-    if not rest and folded in map(_fold, _OTHERS.get(code, ())):
+    if not rest and folded in map(_fold, word_sections("number_words")["other"].get(code, ())):
         return ""
     if folded in lexicon:
         kind, value = lexicon[folded]
@@ -114,15 +99,17 @@ def only_number(lower: str, begin: int, codes: tuple[str, ...]) -> tuple[int, in
     found = {place for code in codes for place in _runs(lower, begin, code)}
     if len(found) != 1:
         return None
-    (start, end), known = found.pop(), list(_KNOWN.finditer(lower, begin))
+    (start, end), known = found.pop(), list(_beside("known").finditer(lower, begin))
     if any(not lower[word.end() : start].strip() for word in known if word.end() <= start):
         return None
     # "beşte iki": two fifths.
     if "tr" in codes and _OF_SO_MANY.search(lower, begin, start):
         return None
-    signs = [word.start() for word in _MINUS.finditer(lower, begin, start) if not lower[word.end() : start].strip()]
-    behind = [m.end() for m in list(_PARTS.finditer(lower, end, end + 40)) + list(_SCALES.finditer(lower, end, end + 24))]
-    behind = [stop for stop in behind if len(_WORD.findall(lower, end, stop)) <= 4]
+    signs = [
+        word.start() for word in _beside("minus").finditer(lower, begin, start) if not lower[word.end() : start].strip()
+    ]
+    behind = [word.end() for name in ("part", "scale") for word in _beside(name).finditer(lower, end, end + _REACH)]
+    behind = [stop for stop in behind if len(_WORD.findall(lower, end, stop)) <= _WORDS]
     return min([start, *signs]), max([end, *behind])
 
 
@@ -137,7 +124,7 @@ def _runs(lower: str, begin: int, code: str) -> list[tuple[int, int]]:
     joined = False
     for word in _WORD.finditer(lower, begin):
         near = bool(runs) and (joined or not lower[runs[-1][1] : word.start()].strip(" -"))
-        kind = _kind(word[0], code) or ("n" if near and _SCALES.fullmatch(word[0]) else "")
+        kind = _kind(word[0], code) or ("n" if near and _beside("scale").fullmatch(word[0]) else "")
         if kind == "&" and near:
             joined = True
             continue
