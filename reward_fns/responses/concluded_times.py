@@ -25,7 +25,7 @@ def concluded_time(sentence: str, lower: str, lead: int) -> tuple[tuple[str, ...
 
     >>> said = "it leaves at 2:20 pm, so it is in at 3:45 pm"
     >>> concluded_time(said, said, 0)[2:]
-    ((37, 44), 24)
+    ((37, 44), 25)
     """
     times = times_of_day(sentence, lower)
     if not times:

@@ -125,7 +125,10 @@ def _concluded_in_words(sentence: str, lower: str, lead: int, before: str) -> _C
         return None
     codes, after = concludes
     number = only_number(lower, after, codes)
-    return number and (codes, after, number, number[0])
+    # "So in four days she will see it again."
+    if number is None or is_span_of_time(lower, *number, codes):
+        return None
+    return codes, after, number, number[0]
 
 
 def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded | None:
