@@ -164,6 +164,8 @@ def _runs(text: str, words: list[re.Match[str]], language: str) -> Iterator[tupl
 
 def _is_number(run: list[_Part]) -> bool:
     """Whether it is more than "a" or "and"; a multiplier alone is "hundred" in some languages, and "dozen" is none."""
+    if len(run) == 1 and run[0].kind == "+":
+        return True  # the Arabic عشرة, which is ten and the end of fifteen
     return any(kind == "n" or (kind == "x" and (value != 12 or run[0].kind == "a")) for kind, value in run)
 
 

@@ -5,21 +5,22 @@ from functools import lru_cache
 
 from pbrlsvr.answers.texts import clean
 from pbrlsvr.languages.tags import locale
+from pbrlsvr.responses.clock import as_digits
 
 # 3:45 PM, 15:45 Uhr, 15h45, 15時45分, 오후 3시 45분, 3 p.m.; not 3:4, a ratio.
 _TIME = re.compile(
-    r"(?P<before>\b[ap]\.? ?m\.?|下午|午後|오후|晚上|上午|午前|오전|早上|凌晨)? ?"
+    r"(?P<before>\b[ap]\.? ?m\.?|下午|午後|오후|晚上|上午|午前|오전|早上|凌晨|夜の?|夕方の?|朝の?|傍晚|저녁|아침)? ?"
     r"(?P<at>\bkl\.? ?)?"
     # Beside 18.30 these say that it is a time; beside 18 they may count hours, or something else.
     r"(?:(?P<near>\b(?:kello|klo|at|um|om|alle|ore|à|às|as|o|godz\.|godzinie|ve|v|о|в|у|ob|saat|pukul|jam|lúc|saa)"
     r"|เวลา|ساعت|الساعة|בשעה|klukkan) ?)?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
-    r"(?:(?:[:時时点點시h]|giờ|টা|টায়|बजकर|बजे|(?P<dot>\.))"
-    r"(?: ?(?P<minute>[0-5]\d)(?:[:.]00)? ?(?:[分分m]|phút|মিনিট[^\s\d]*|मिनट)?)?)?(?![\d:,])"
+    r"(?:(?:(?:uhr|heures?|uur)(?= ?[0-5]\d(?!\d))|[:時时点點시h]|giờ|টা|টায়|बजकर|बजे|(?P<dot>\.))"
+    r"(?: ?(?P<minute>[0-5]\d|\d(?= ?[分분]))(?:[:.]00)? ?(?:[分分m]|phút|মিনিট[^\s\d]*|मिनट)?)?)?(?![\d:,])"
     r" ?(?P<after>[ap]\.? ?m(?:\b\.?|\Z))?(?P<clock> ?(?:uhr|heures?|h|o'clock|час\w*|godz\.?|hodin))?"
     r"(?P<beside>['’][td][ea]\b| ?(?:uur|น\.?|ura|ч\.?)(?!\w))?",
     re.IGNORECASE,
 )
-_LATE = ("p", "下", "午後", "오후", "晚")
+_LATE = ("p", "下", "午後", "오후", "晚", "夜", "夕", "傍", "저")
 _NOON = 12 * 3600
 # "Saa 9 mchana" is three in the afternoon: its hours begin at six.
 _OTHER_HOURS = ("sw",)
@@ -39,6 +40,7 @@ def read_time(text: str, language: str = "en") -> tuple[int, int] | None:
     >>> read_time("3:45 de la tarde", "es"), read_time("3:45 ночи", "ru")
     ((15, 45), (3, 45))
     """
+    text = as_digits(text)
     found = [
         match
         for match in _TIME.finditer(text)

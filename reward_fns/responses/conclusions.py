@@ -8,24 +8,30 @@ number behind it.
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from pbrlsvr.responses.checks import checks
+from pbrlsvr.responses.clock import in_words
+from pbrlsvr.responses.concluded_times import bounds_a_time, concluded_time
 from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
+from pbrlsvr.responses.number_words import only_number
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
-from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
+from pbrlsvr.responses.stated import FULL_STOPS, LONG, MARKUP, between, offers, states
 from pbrlsvr.responses.therefore import any_therefore, therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
 from pbrlsvr.responses.word_sections import scope_words
 
-#: A sentence with more characters is no short conclusion; what may follow it is as long.
-LONG = 240
-MARKUP = " \t*_#>\"'-–—•(（∎■✅👉🎯"
 _THEREFORE_SIGN = "∴"
+# Of the last sentences so many are looked at for a number in words, and so many characters may follow.
+_LAST, _REST = 2, 240
+_DIGIT = re.compile(r"\d")
+# The languages, where the sentence goes on behind "therefore", the number's place, and where the answer begins.
+_Concluded = tuple[tuple[str, ...], int, tuple[int, int], int]
 # What belongs to a number and stands before it: "-$5", "$-5", "− 5".
 _SIGN = re.compile(rf"(?:(?<![^\s(*:])[-−–]\s?)?(?:[{CURRENCY}]\s?)?[-−–]?\Z")
 # "(check: 12 + 7 = 19)" at the end of a sentence.
@@ -39,27 +45,12 @@ _UNMARKED_UNIT = re.compile(r"[\s*%\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{0,24
 #: A unit has so many letters; without a full stop more may be the next words.
 _UNIT = 12
 _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
-_FULL_STOPS = ".。।॥۔።။។։"
-_STOPS = _FULL_STOPS + "!！"
+_STOPS = FULL_STOPS + "!！"
 # The left side of "28 + 32 + 36 = 96".
 _SUM = re.compile(r"\d[^\n=;]{0,40}?[-+*/×·÷−–][^\n=;]{0,80}=")
 # "1人あたり8本": eight for each.
 _EACH = re.compile(r"[1１一]\s?[^\s\d]{1,3}(?:あたり|当たり|につき|당)|每[1１一]\w")
-_POLITE = "!！?？؟✓✅😊🙂"
-# "There are now 18": verbs of a state, beside which "now" is no next step.
-_HAS = re.compile(
-    r"\b(?:(?:has|have|had)(?! to\b)|are|contains|hat|haben|sind|beträgt|il y a|ont|elle a|il a|contient"
-    r"|tienen?(?! que)|hay(?! que)"
-    r"|te[mn]h?(?! que| de)|há|têm|hanno|ci sono|heeft|hebben|zijn|ma|mają|jest|są|má|mají|jsou|sú|majú|есть|имеет"
-    r"|у неё|у него|осталось|стало|має|мають|har|finns|on|vannak|van|are|sunt|έχει|έχουν|υπάρχουν|var|vardır|memiliki"
-    r"|terdapat|có|ana|kuna|ina)\b|มี|有|がいま|います|あります|がある|있|है|لديه|معه|يوجد|وجود دار|دارد|ఉన్న|உள்ள|আছে"
-)
-# "18 or so": what rounds a number stands before it, or so near behind it.
-_NEAR = 16
-# What may stand between "need" and a number.
-_BESIDE = " *$€£₹¥:："
 _LETTERS = re.compile(r"[^\W\d_]+")
-_ANY = re.compile(r"\w")
 # A flower, a smile.
 _PICTURES = re.compile(r"[\s\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+\Z")
 # "RT 05": a name with a number.
@@ -75,10 +66,27 @@ _COUNTS = re.compile(r"\s?[:：)）៖፦]")
 def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | None:
     """Where the last sentence begins, and where what it concludes begins and ends; None if it concludes nothing."""
     found = _last_with_number(text, start, end)
-    if found is None:
-        return None
-    begin, stop = found
-    if _UNMARKED_LETTER.search(text, begin, stop) and (offer := _offers().search(lower_case(text[begin:stop]))):
+    read = found and _read(text, end, *found, _concluded)
+    return read or _last_in_words(text, start, end)
+
+
+def _last_in_words(text: str, start: int, end: int) -> tuple[int, int, int] | None:
+    """The same of a last sentence whose number, or time of day, stands in words."""
+    said = [place for place in sentences(text, max(start, end - LONG - _REST), end) if text[slice(*place)].strip()]
+    for begin, stop in said[: -_LAST - 1 : -1]:
+        # The window may open inside the first sentence.
+        if _DIGIT.search(text, begin, stop) or (begin and begin == end - LONG - _REST):
+            return None
+        if read := _read(text, end, begin, stop, _concluded_in_words):
+            return read
+    return None
+
+
+def _read(
+    text: str, end: int, begin: int, stop: int, concluded_by: Callable[[str, str, int, str], _Concluded | None]
+) -> tuple[int, int, int] | None:
+    """What the sentence at `[begin, stop)` concludes, where nothing speaks against it."""
+    if _UNMARKED_LETTER.search(text, begin, stop) and (offer := offers().search(lower_case(text[begin:stop]))):
         # A polite sentence stands behind a space.
         stop = begin + len(_PICTURES.sub("", text[begin : begin + offer.start()]))
     sentence = text[begin:stop]
@@ -88,7 +96,7 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     lower = lower_case(sentence)
     if len(sentence) > LONG or is_question(text, stop):
         return None
-    concluded = _concluded(sentence, lower, lead, text[:begin])
+    concluded = concluded_by(sentence, lower, lead, text[:begin])
     if concluded is None:
         return None
     codes, after, value, start = concluded
@@ -97,8 +105,10 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
         return None
     if not _is_complete(sentence, value[1], text[stop : stop + 1], codes) or text[stop:end].rstrip()[-1:] in _GOES_ON:
         return None
-    if not _states(text[:end], begin, stop, value, codes, after):
+    if not states(text[:end], begin, stop, value, codes, after):
         return None
+    if start == value[0] and concluded_by is _concluded_in_words:
+        return begin + lead, begin + start, begin + value[1]
     # "She saves $12.50 by buying four"
     is_written = sentence[value[0]].isdigit()
     others = (found.start() for found in NUMBER_RUN.finditer(sentence, value[1]) if is_written)
@@ -106,12 +116,27 @@ def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | N
     return begin + lead, begin + start, begin + stop
 
 
-def _concluded(
-    sentence: str, lower: str, lead: int, before: str
-) -> tuple[tuple[str, ...], int, tuple[int, int], int] | None:
+def _concluded_in_words(sentence: str, lower: str, lead: int, before: str) -> _Concluded | None:
+    """As `_concluded`, of a sentence without digits: its one number, or one time of day, in words."""
+    if timed := concluded_time(sentence, lower, lead):
+        return timed
+    concludes = _concludes(lower, lead)
+    if concludes is None or in_words(lower):
+        return None
+    codes, after = concludes
+    number = only_number(lower, after, codes)
+    # "So in four days she will see it again."
+    if number is None or is_span_of_time(lower, *number, codes):
+        return None
+    return codes, after, number, number[0]
+
+
+def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded | None:
     """The languages in which a sentence concludes, where it goes on behind "therefore", its number's place, and where
     the answer begins: at the number if words for other numbers, a formula, or words that bound or deny stand before."""
     number = None
+    if timed := concluded_time(sentence, lower, lead):
+        return timed
     if concludes := _concludes(lower, lead):
         codes, after = concludes
     elif plain := says_what_it_is(lower):
@@ -121,10 +146,10 @@ def _concluded(
     else:
         return None
     number = number or _only_number(sentence, lower, after, codes)
-    if number is None:
+    if number is None or bounds_a_time(sentence, lower, number, codes):
         return None
     no = words_in(codes).no
-    is_bare = any(what.search(lower, after, number[0]) for what in (NUMBER_RUN, _between(), no))
+    is_bare = any(what.search(lower, after, number[0]) for what in (NUMBER_RUN, between(), no))
     is_bare = is_bare or _IN_MATH.match(sentence, number[0]) is not None
     return codes, after, number, _signed(sentence, after, number[0]) if is_bare else after
 
@@ -202,17 +227,6 @@ def _asked(codes: tuple[str, ...]) -> re.Pattern[str]:
     return any_of(scope_words("asked", codes))
 
 
-@cache
-def _whose(codes: tuple[str, ...]) -> re.Pattern[str]:
-    """What a "not" stands behind that is of the subject: "the students who do not play"."""
-    return re.compile(rf"(?:{any_of(scope_words('whose', codes)).pattern})\s(?:[^\W\d_]{{1,5}}\s)?\Z")
-
-
-@cache
-def _between() -> re.Pattern[str]:
-    return any_of(scope_words("between"))
-
-
 def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -> bool:
     """Whether a sentence ends: with a full stop where its language has one, or with its number and a unit."""
     if stop and stop in _STOPS:
@@ -224,79 +238,3 @@ def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -
         return True
     unit = _LETTERS.findall(tail)
     return len(unit) == 1 and len(unit[0]) <= (_UNIT if unit[0] < "\u0e00" else 3)
-
-
-def _states(text: str, begin: int, stop: int, value: tuple[int, int], codes: tuple[str, ...], after: int) -> bool:
-    words, scope = words_in(codes), scope_in(codes)
-    # What stands long before says nothing of this sentence.
-    since = max(0, begin - LONG)
-    text, begin, stop = text[since:], begin - since, stop - since
-    lower = lower_case(text)
-    is_state = _HAS.search(lower, begin, stop) is not None
-    # "All told" says nothing of who tells, and "it follows that" is the writer's own.
-    that = scope.that_word.match(lower, begin + after)
-    opened = that.end() if that else begin + after
-    lower = lower[:begin] + " " * (opened - begin) + lower[opened:]
-    sentence, rest = lower[begin:stop], lower[stop : stop + LONG]
-    # "366 downloads over the three months", "7 Stunden, um die Schuhe zu kaufen" bound nothing.
-    # The distance between two towns is one number, and no bound.
-    apart = _between().sub(lambda found: " " * len(found[0]), sentence)
-    bounded = words.bounds.search(apart, 0, value[1]) or words.bounds_after.search(apart, value[1])
-    if bounded or scope.about.search(sentence, 0, value[1] + _NEAR) or words.wrong.search(sentence):
-        return False
-    if _goes_on(sentence, value[0], is_state, scope) or _is_conditional(sentence, codes, scope):
-        return False
-    if any(
-        not (scope.can.match(no[0]) or _whose(codes).search(sentence, 0, no.start()))
-        for no in words.no.finditer(sentence)
-    ):
-        return False
-    if words.wrong.search(rest) or _asks(rest) or not closes(rest, scope.next):
-        return False
-    # "So the problem says 18", but not "So there are 18 problems".
-    if scope.refers.search(sentence, 0, value[0]):
-        return False
-    at = begin + value[0], begin + value[1]
-    return scope.states(lower, (at[0], at[0]), at[0], at, stop) and not cites(text, lower, scope, begin, stop)
-
-
-def _goes_on(sentence: str, value: int, is_state: bool, scope: Scope) -> bool:
-    """Whether a sentence is a next step: "So next, subtract 3", and neither "So there are now 15 passengers", "So we
-    need 18 litres" nor "So we have to pay 18"."""
-    for step in scope.next.finditer(sentence):
-        is_now, is_must = scope.now.fullmatch(step[0]), scope.must.fullmatch(step[0])
-        # "Il nous faut donc 18 litres"
-        between = scope.concludes.sub("", sentence[step.end() : value])
-        stands_beside = (is_now or is_must) and not between.strip(_BESIDE)
-        if (is_now and is_state) or stands_beside or (is_must and scope.pays.search(sentence, step.end())):
-            continue
-        return True
-    return False
-
-
-def _is_conditional(sentence: str, codes: tuple[str, ...], scope: Scope) -> bool:
-    """Whether a sentence opens with "if", and with no calculation: its "in total" is none."""
-    said = sentence.lstrip(MARKUP + "\n")
-    if not scope.if_.match(said):
-        return False
-    for code in codes:
-        said = therefores()[code].anywhere.sub(" ", said)
-    return scope.calculates.search(said) is None
-
-
-def closes(rest: str, next_step: re.Pattern[str]) -> bool:
-    """Whether what follows is a check or a polite word, "I hope this helps!", and not "Now we look for the rest."."""
-    said = rest.strip(MARKUP + _FULL_STOPS + "\n")
-    if not _ANY.search(said) or _offers().search(said):
-        return True
-    return ("=" in said or said[-1] in _POLITE) and not next_step.search(said)
-
-
-@cache
-def _offers() -> re.Pattern[str]:
-    return any_of(scope_words("offer"))
-
-
-def _asks(rest: str) -> bool:
-    """Whether a short question follows: "Is he right?", and no offer to explain more."""
-    return any(len(_LETTERS.findall(question)) <= 4 for question in re.findall(r"([^.!?？؟\n]{1,80})[?？؟]", rest))

@@ -5,11 +5,11 @@ by a last sentence that opens with it, "So yes, the lines are parallel.", "Nein,
 import re
 from functools import cache
 
-from pbrlsvr.responses.conclusions import LONG, MARKUP, closes
 from pbrlsvr.responses.cue_patterns import Words, any_language, any_of, reasons
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import is_question, lower_case, sentences
+from pbrlsvr.responses.stated import LONG, MARKUP, closes
 from pbrlsvr.responses.therefore import Therefore, therefores
 from pbrlsvr.responses.values import NUMBER, TOKEN, value_first
 from pbrlsvr.responses.word_sections import word_sections
