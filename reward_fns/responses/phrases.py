@@ -57,7 +57,11 @@ def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) ->
     """
     offset = max(start, end - WINDOW)
     text = text[offset:end]
-    found = json_answer(text) or tagged_answer(text) or _said(text, lambda position: in_code(position + offset))
+
+    def within(position: int) -> bool:
+        return in_code(position + offset)
+
+    found = json_answer(text) or tagged_answer(text, within) or _said(text, within)
     return found and Announced(found.mark + offset, found.start + offset, found.end + offset, found.firm)
 
 

@@ -2,6 +2,7 @@
 last sentence."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 from unicodedata import category, normalize
@@ -30,11 +31,13 @@ _WORD = re.compile(r"[^\W\d_]")
 _CLAUSE = re.compile(r"[,;，；、،؛]\s?|\s[–—-]\s")
 #: A sentence that only chooses has so many characters, with its reason.
 _EXPLAINED = 240
+_SHORT = 48
 # "C) Osmosis", "✅ **C. Paris**"; not "C. elegans", "A. Lincoln", and no whole sentence.
 _LABELLED = re.compile(
     rf"[\s*_>✅✔👉➡🎯→-]{{0,8}}(?P<bracket>[(（])?(?P<letter>{LETTER})(?(bracket)[)）]|(?:[)）:：]|(?<!I)\.(?=[*_]{{0,2}}\s[^\W\d_a-zß-ÿа-я])))"
     r"[*_]{0,2}\s[^\W\d_][^\n]{1,80}\Z"
 )
+_LABEL_OF_AN_OPTION = re.compile(rf"[\s*_>-]{{0,8}}[(（]?(?P<letter>{LETTER})[)）.:：]")
 # "Total trees = 63 trees."
 _NAMED = re.compile(
     rf"[\s*_#>•∴→-]{{0,8}}(?P<name>[^\n\d=:：+*/×÷?]{{2,60}}?)[\s*_]{{0,4}}[=:：][\s*_$]{{0,6}}"
@@ -131,12 +134,11 @@ def last_option(text: str, start: int, end: int) -> tuple[int, int] | None:
     lines = [line for line in re.finditer(r"[^\n]+", text[start:end][-SENTENCE:]) if line[0].strip()]
     if not lines:
         return None
-    option, *others = (_LABELLED.match(line[0]) for line in lines[::-1])
-    if (
-        option is None
-        or is_question(text, end - 1)
-        or (option["letter"] == "A" and len(lines) > 1 and _opens(lines[-2]))
-    ):
+    option, others = _LABELLED.match(lines[-1][0]), [_LABEL_OF_AN_OPTION.match(line[0]) for line in lines[:-1]]
+    # A response that is nothing but a short line is read whole.
+    if option is None or is_question(text, end - 1) or (not others and len(option[0]) <= _SHORT):
+        return None
+    if option["letter"] == "A" and others and _opens(lines[-2]):
         return None
     labels = {other["letter"] for other in others if other}
     # Of a list, the last option is one more; an answer comes back to one of them.
@@ -194,14 +196,14 @@ def json_answer(text: str) -> Announced | None:
     return found
 
 
-def tagged_answer(text: str) -> Announced | None:
+def tagged_answer(text: str, in_code: Callable[[int], bool] = lambda _: False) -> Announced | None:
     """What stands between the last tags, where a noun of any language is their name: "<respuesta>18</respuesta>".
 
     >>> tagged_answer("<jibu>18</jibu>")[1:4], tagged_answer("<b>18</b>")
     ((6, 8, True), None)
     """
     tagged = next(reversed(list(_TAGGED.finditer(text, max(0, len(text) - SENTENCE)))), None)
-    if tagged is None or not _names_an_answer(lower_case(tagged[1]).replace("_", " ")):
+    if tagged is None or in_code(tagged.start()) or not _names_an_answer(lower_case(tagged[1]).replace("_", " ")):
         return None
     return Announced(tagged.start(), *tagged.span(2), True)
 

@@ -57,18 +57,25 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
     since = max(start, end - 2 * LONG)
     text = text[since:end]
     lower = lower_case(text)
+    later: list[str] = []
     for begin, stop in list(sentences(text, 0, len(text)))[::-1]:
         lead = stop - len(text[begin:stop].lstrip(MARKUP + "\n"))
         # "**No**, the money is not enough.", "No, a bat is no bird." where nothing else follows the calculation.
-        opens = text[max(0, lead - 2) : lead] == "**" or not text[text.rfind("\n", 0, lead) + 1 : lead].strip()
+        is_bold = text[max(0, lead - 2) : lead] == "**"
+        opens = is_bold or not text[text.rfind("\n", 0, lead) + 1 : lead].strip()
         codes = _concluding(lower[lead:stop], opens)
         said = verdict_behind(text, lower, lead, codes) if codes else None
         if said is not None:
-            is_final = said[1] <= stop and _is_final(text, lower, (begin, stop), said, codes)
-            return (since + lead, since + said[0], since + said[1]) if is_final else None
+            goes_on = any(scope_in(codes).next.search(sentence) for sentence in later)
+            is_final = said[1] <= stop and not goes_on and _is_final(text, lower, (begin, stop), said, codes)
+            # "No, that is the wrong way."; "I. Introduction", where Hausa has "i" for yes
+            rejects = not is_bold and (said[1] - said[0] < 2 or any_language().wrong.search(lower, said[1], stop))
+            return (since + lead, since + said[0], since + said[1]) if is_final and not rejects else None
         # A polite sentence may follow, or the reason: "**No.** A bat is a mammal."
-        if not closes(lower[begin:stop], scope_in(codes or ("en",)).next) and not _explains(text, begin, stop):
-            return None
+        if not closes(lower[begin:stop], scope_in(codes or ("en",)).next):
+            if not _explains(text, begin, stop):
+                return None
+            later.append(lower[begin:stop])
     return None
 
 
