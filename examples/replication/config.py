@@ -28,6 +28,19 @@ class ScorerSettings:
 
 
 @dataclass(frozen=True)
+class TranslatorSettings:
+    """Size of the translator into English, and of its training."""
+
+    hidden_size: int = 64
+    layers: int = 2
+    vocabulary: int = 400
+    steps: int = 500
+    batch: int = 64
+    learning_rate: float = 5e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class PivotSettings:
     """A pivot that is a model, and how its references are written.
 
