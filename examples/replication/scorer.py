@@ -1,7 +1,7 @@
-"""A COMET-style scorer of the world's answers, trained here and written as unbabel-comet writes its checkpoints.
+"""A COMET-style scorer of the world's texts, trained here and written as unbabel-comet writes its checkpoints.
 
-A small BERT reads the pivot's answer and the response's, each alone, and a feed-forward network makes one number of
-their vectors, as in COMET's regression models. It learns 1 for the same number, in whichever digits, and 0 for another.
+A small BERT reads the pivot's text and the response's, each alone, and a feed-forward network makes one number of their
+vectors, as in COMET's regression models. `comparisons.py` says which texts, and which number is right.
 """
 
 import random
@@ -14,7 +14,8 @@ import yaml
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from quickstart.world import HIGHEST, LOWEST, PIVOT, digits
+from quickstart.world import Problem
+from replication.comparisons import Comparison, right_and_wrong
 from replication.config import ScorerSettings
 
 _LAYERS = 2
@@ -67,22 +68,33 @@ class Scorer(nn.Module):
 
 def train_scorer(
     tokenizer: PreTrainedTokenizerFast,
-    languages: Sequence[str],
+    draw: Callable[[random.Random], Comparison],
     settings: ScorerSettings,
     progress: Callable[[int, float], None],
 ) -> Scorer:
-    """Trains a scorer on pairs of an answer and the pivot's; `progress` gets the steps done and the loss."""
+    """Trains a scorer on what `draw` gives; `progress` gets the steps done and the loss."""
     scorer, rng = Scorer(tokenizer, settings), random.Random(settings.seed)
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=settings.learning_rate)
     for step in range(1, settings.steps + 1):
-        pairs = [_pair(rng, languages) for _ in range(settings.batch)]
-        scores = scorer(*(_tokenized(tokenizer, [pair[place] for pair in pairs]) for place in (0, 1)))
-        loss = nn.functional.mse_loss(scores, torch.tensor([pair[2] for pair in pairs]))
+        texts, references, worth = zip(*(draw(rng) for _ in range(settings.batch)), strict=True)
+        scores = scorer(_tokenized(tokenizer, texts), _tokenized(tokenizer, references))
+        loss = nn.functional.mse_loss(scores, torch.tensor(worth))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         progress(step, loss.item())
     return scorer
+
+
+@torch.inference_mode()
+def ranking(
+    scorer: Scorer, tokenizer: PreTrainedTokenizerFast, problems: Sequence[Problem], language: str, kind: str
+) -> float:
+    """How often a right text is worth more than one with a mistake."""
+    right, wrong, references = zip(*right_and_wrong(problems, language, kind, random.Random(0)), strict=True)
+    beside = _tokenized(tokenizer, references)
+    above = scorer(_tokenized(tokenizer, right), beside) > scorer(_tokenized(tokenizer, wrong), beside)
+    return above.float().mean().item()
 
 
 def save_scorer(scorer: Scorer, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -96,14 +108,6 @@ def save_scorer(scorer: Scorer, tokenizer: PreTrainedTokenizerFast, folder: Path
     (folder / "checkpoints").mkdir()
     content = {"state_dict": scorer.state_dict(), "hyper_parameters": hparams}
     torch.save(content, folder / "checkpoints" / "model.ckpt")
-
-
-def _pair(rng: random.Random, languages: Sequence[str]) -> tuple[str, str, float]:
-    """A response's answer, the pivot's, and 1 where they are the same number."""
-    reference = rng.randint(LOWEST, HIGHEST)
-    number = reference if rng.random() < 0.5 else rng.randint(LOWEST, HIGHEST)
-    answer = digits(str(number), rng.choice(languages))
-    return answer, digits(str(reference), PIVOT), float(number == reference)
 
 
 def _tokenized(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> dict[str, Tensor]:
