@@ -21,8 +21,9 @@ FILE = Path(__file__).with_name("worlds.yaml")
 class ScorerSettings:
     """Size of the COMET-style scorer, and of its training."""
 
-    # Whether it learns statements and reasoning, too, or bare answers only.
+    # Whether it learns statements and reasoning, too, on the world's encoder; else bare answers only, from nothing.
     texts: bool = False
+    # From nothing.
     hidden_size: int = 64
     steps: int = 400
     batch: int = 128

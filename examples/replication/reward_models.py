@@ -23,7 +23,8 @@ def reward_models(
     if arm.needs_scorer:
         needed = [*needed, f"{base}/scorer{arm.scorer and '-'}{arm.scorer}"]
         settings = config.scorer(arm.scorer)
-        overrides.append(f"{_OPTIONS}.comet.model={scorer_stage(stages, needed[-1], toy.world, settings).resolve()}")
+        scorer = scorer_stage(stages, needed[-1], config.worlds[base].toy, settings, f"{base}/encoder")
+        overrides.append(f"{_OPTIONS}.comet.model={scorer.resolve()}")
         if not settings.texts:
             # It has learned bare answers.
             overrides.append(f"++{_OPTIONS}.comet.compare=answer")
@@ -34,19 +35,21 @@ def reward_models(
     return encoder, needed, overrides
 
 
-def scorer_stage(stages: Stages, name: str, world: WorldSettings, settings: ScorerSettings) -> Path:
-    """The folder of one of the world's COMET-style scorers."""
+def scorer_stage(stages: Stages, name: str, toy: Toy, settings: ScorerSettings, encoder: str) -> Path:
+    """The folder of one of the world's COMET-style scorers; that of texts is made on the encoder of the named stage."""
     from replication import comparisons
     from replication.scorer import ranking, save_scorer, train_scorer
 
+    world = toy.world
     _, problems, held_out = toys.split(world)
+    known = toys.make_encoder(stages, world, toy.encoder, encoder) if settings.texts else None
 
     def action(folder: Path) -> None:
         tokenizer = toys.tokenizer_of(world)
         tokenizer.cls_token, tokenizer.sep_token = "<user>", tokenizer.eos_token
         draw = comparisons.drawing(world.languages, problems if settings.texts else None)
         with stages.progress(settings.steps, "steps") as report:
-            scorer = train_scorer(tokenizer, draw, settings, lambda done, loss: report(done, f"loss {loss:.3f}"))
+            scorer = train_scorer(tokenizer, draw, settings, lambda done, loss: report(done, f"loss {loss:.3f}"), known)
         save_scorer(scorer, tokenizer, folder)
         for kind in comparisons.TEXTS if settings.texts else ():
             shares = {one: ranking(scorer, tokenizer, held_out, one, kind) for one in world.languages}
@@ -58,7 +61,7 @@ def scorer_stage(stages: Stages, name: str, world: WorldSettings, settings: Scor
         action,
         inputs=asdict(settings) | {"world": asdict(world)},
         sources=[*toys.WORLD, *(HERE / file for file in ("scorer.py", "comparisons.py", "judge.py"))],
-        after=[],
+        after=[encoder] if known else [],
     )
 
 
