@@ -50,6 +50,36 @@ def test_the_scorer_is_a_comet_checkpoint_that_tells_numbers_apart_in_any_digits
     assert right > wrong + 0.2
 
 
+def test_the_scorer_of_texts_stands_on_the_worlds_encoder_and_scores_the_same_through_pbrlsvr(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    import asyncio
+
+    import pbrlsvr
+    from quickstart.encoder import new_encoder
+    from quickstart.settings import EncoderSettings
+    from replication.comparisons import drawing
+    from replication.scorer import _tokenized, save_scorer, train_scorer
+
+    world = WorldSettings(languages=("en", "es"), lengths=(2, 3), train=200, reward=10, test=5)
+    tokenizer = toys.tokenizer_of(world)
+    new_encoder(tokenizer, EncoderSettings(hidden_size=32)).save(str(tmp_path / "encoder"), create_model_card=False)
+    tokenizer.cls_token, tokenizer.sep_token = "<user>", tokenizer.eos_token
+    losses: list[float] = []
+    small, problems = config.ScorerSettings(texts=True, steps=40, batch=32), toys.split(world)[1]
+    draw = drawing(world.languages, problems)
+    scorer = train_scorer(tokenizer, draw, small, lambda step, loss: losses.append(loss), tmp_path / "encoder")
+    save_scorer(scorer, tokenizer, tmp_path)
+    assert sum(losses[-5:]) < sum(losses[:5])
+
+    texts = {one: reasoning(problems[0], one) for one in world.languages}
+    row = {"language": "es", "pivot_answer": problems[0].answer, "pivot_reasoning": texts[PIVOT]}
+    options = {"comet": {"model": str(tmp_path), "compare": "reasoning"}, "combine": {"rule": "sum"}}
+    response = f"{texts['es']} #### {problems[0].answer}"
+    found = asyncio.run(pbrlsvr.comet_score("replication/es", response, problems[0].answer, row, **options))
+    own = scorer(*(_tokenized(tokenizer, [texts[one]]) for one in ("es", PIVOT))).item()
+    assert found["comet_raw"] == pytest.approx(own, abs=1e-3)
+
+
 def test_the_scorer_learns_the_texts_that_comet_is_given_and_what_of_them_is_right() -> None:
     from replication.comparisons import _worth, any_texts, right_and_wrong
 
