@@ -14,13 +14,14 @@ from typing import Any
 from quickstart import data, evaluate, toys, train
 from quickstart.experiment import Training, evaluate_stage, grpo_stage
 from quickstart.models import OFFLINE, Rows
-from quickstart.settings import Toy, WorldSettings
+from quickstart.settings import Toy
 from quickstart.stages import MARKER, Stages
 from quickstart.world import PIVOT, Problem, wrong_reasoning
 from quickstart.world import rows as rows_of
 from replication import pivot, votes
-from replication.config import Arm, Config, PivotSettings, ScorerSettings, World
+from replication.config import Config, PivotSettings, World
 from replication.judge import equations, judge
+from replication.reward_models import reward_models
 from replication.sft import FineTuning, fine_tune
 
 RECIPE = Path(__file__).with_name("grpo.yaml")
@@ -66,7 +67,7 @@ def run_arm(stages: Stages, config: Config, names: tuple[str, str, int], profile
         if arm.answers == "majority":
             needed = [*shared, f"{world}/votes-{seed}"]
             asked = votes_stage(stages, needed[-1], policy, asked, steps * responses(RECIPE) // 8, tokens, seed, shared)
-        encoder, needed, scored_by = judges(stages, config, base, arm, toy, needed)
+        encoder, needed, scored_by = reward_models(stages, config, base, arm, toy, needed)
         training = Training(
             policy=str(policy.resolve()),
             encoder=encoder,
@@ -102,23 +103,6 @@ def _curves(steps: list[train.StepResult]) -> dict[str, list[float | None]]:
     """The mean reward of each step, and the share of its responses that are right as far as training knows."""
     accuracies = [None if one.accuracy is None else round(one.accuracy, 4) for one in steps]
     return {"rewards": [round(one.reward, 4) for one in steps], "accuracies": accuracies}
-
-
-def judges(
-    stages: Stages, config: Config, base: str, arm: Arm, toy: Toy, needed: list[str]
-) -> tuple[str | None, list[str], list[str]]:
-    """The models of an arm's reward: the encoder's folder, the stages that training needs with theirs, overrides."""
-    encoder, overrides = None, []
-    if arm.needs_encoder:
-        needed = [*needed, f"{base}/encoder{arm.encoder and '-'}{arm.encoder}"]
-        encoder = str(toys.make_encoder(stages, toy.world, toy.encoder, needed[-1]).resolve())
-    if arm.needs_scorer:
-        needed = [*needed, f"{base}/scorer"]
-        scorer = scorer_stage(stages, needed[-1], toy.world, config.scorer)
-        comet = "reward.custom_reward_function.reward_kwargs.comet"
-        # It has learned bare answers; the worlds' responses state theirs in no sentence.
-        overrides = [f"{comet}.model={scorer.resolve()}", f"++{comet}.compare=answer"]
-    return encoder, needed, overrides
 
 
 def responses(recipe: Path) -> int:
@@ -234,29 +218,6 @@ def with_references(rows: Rows, known: dict[int, pivot.Reference]) -> Rows:
 
 def right_references(rows: Rows, problems: list[Problem]) -> int:
     return sum(row["extra_info"]["pivot_answer"] == problems[row["extra_info"]["index"]].answer for row in rows)
-
-
-def scorer_stage(stages: Stages, name: str, world: WorldSettings, settings: ScorerSettings) -> Path:
-    """The folder of the world's COMET-style scorer."""
-    from replication.scorer import save_scorer, train_scorer
-
-    def action(folder: Path) -> None:
-        tokenizer = toys.tokenizer_of(world)
-        tokenizer.cls_token, tokenizer.sep_token = "<user>", tokenizer.eos_token
-        with stages.progress(settings.steps, "steps") as report:
-            scorer = train_scorer(
-                tokenizer, world.languages, settings, lambda done, loss: report(done, f"loss {loss:.3f}")
-            )
-        save_scorer(scorer, tokenizer, folder)
-
-    return stages.run(
-        name,
-        "Scorer: COMET's architecture, for the answers of this world",
-        action,
-        inputs=asdict(settings) | {"world": asdict(world)},
-        sources=[*toys.WORLD, Path(__file__).with_name("scorer.py")],
-        after=[],
-    )
 
 
 def _measured(folder: Path, rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

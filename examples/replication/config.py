@@ -13,6 +13,7 @@ from quickstart.settings import EncoderSettings, PolicySettings, Toy, WorldSetti
 
 # Trainer, answers, and whether there is a reward.
 _KINDS = {("rl", "known", True), ("rl", "majority", True), ("sft", "known", False)}
+SIMILARITIES = ("embed_cosine", "mt_embed_cosine", "mt_chrf", "mt_bleu")
 FILE = Path(__file__).with_name("worlds.yaml")
 
 
@@ -20,10 +21,26 @@ FILE = Path(__file__).with_name("worlds.yaml")
 class ScorerSettings:
     """Size of the COMET-style scorer, and of its training."""
 
+    # Whether it learns statements and reasoning, too, on the world's encoder; else bare answers only, from nothing.
+    texts: bool = False
+    # From nothing.
     hidden_size: int = 64
     steps: int = 400
     batch: int = 128
     learning_rate: float = 2e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TranslatorSettings:
+    """Size of the translator into English, and of its training."""
+
+    hidden_size: int = 64
+    layers: int = 2
+    vocabulary: int = 400
+    steps: int = 400
+    batch: int = 64
+    learning_rate: float = 5e-3
     seed: int = 0
 
 
@@ -81,6 +98,7 @@ class Arm:
         options: those of the reward, or of SFT (`sft.FineTuning`).
         verl: overrides of veRL's config.
         encoder: how much the encoder has learned, a name of `Config.encoders`; empty for the world's own.
+        scorer: what the scorer has learned, a name of `Config.scorers`; empty for bare answers.
     """
 
     reward: str = ""
@@ -89,10 +107,21 @@ class Arm:
     options: Mapping[str, Any] = field(default_factory=dict)
     verl: Mapping[str, Any] = field(default_factory=dict)
     encoder: str = ""
+    scorer: str = ""
+
+    @property
+    def similarity(self) -> str:
+        """How the reasoning is compared; empty if it is not."""
+        own = self.options.get("similarity", "embed_cosine") if self.reward == "hybrid" else self.reward
+        return str(own) if own in SIMILARITIES else ""
 
     @property
     def needs_encoder(self) -> bool:
-        return self.reward not in ("", "exact_answer", "comet_score")
+        return self.similarity.endswith("embed_cosine")
+
+    @property
+    def needs_translator(self) -> bool:
+        return self.similarity.startswith("mt_")
 
     @property
     def needs_scorer(self) -> bool:
@@ -116,7 +145,8 @@ class Config:
     seeds: tuple[int, ...]
     worlds: Mapping[str, World]
     encoders: Mapping[str, Mapping[str, Any]]
-    scorer: ScorerSettings
+    scorers: Mapping[str, Mapping[str, Any]]
+    translator: TranslatorSettings
     arms: Mapping[str, Arm]
     core: tuple[str, ...]
 
@@ -126,6 +156,11 @@ class Config:
         strength = _named(self.arms, arm, "arm").encoder
         encoder = replace(toy.encoder, **_named(self.encoders, strength, "encoder")) if strength else toy.encoder
         return replace(toy, policy=replace(toy.policy, seed=seed), encoder=encoder)
+
+    def scorer(self, name: str) -> ScorerSettings:
+        """A scorer's settings; those of the default for an empty name."""
+        place = f"scorer {name!r}"
+        return _made(ScorerSettings, _named(self.scorers, name, "scorer"), place) if name else ScorerSettings()
 
 
 def read(file: Path = FILE) -> Config:
@@ -141,7 +176,8 @@ def read(file: Path = FILE) -> Config:
         seeds=tuple(content["seeds"]),
         worlds=_worlds(content["worlds"]),
         encoders=content["encoders"],
-        scorer=_made(ScorerSettings, content["scorer"], "scorer"),
+        scorers=content["scorers"],
+        translator=_made(TranslatorSettings, content["translator"], "translator"),
         arms={name: _made(Arm, values, f"arm {name!r}") for name, values in content["arms"].items()},
         core=tuple(content["core"]),
     )
@@ -155,8 +191,13 @@ def read(file: Path = FILE) -> Config:
                 f"arm {name!r} has trainer {arm.trainer!r}, answers {arm.answers!r} and reward {arm.reward!r}; it is "
                 "'rl' with a reward and answers 'known' or 'majority', or 'sft' with neither"
             )
-        if not arm.needs_encoder and arm.encoder:
-            raise ConfigError(f"arm {name!r} names the encoder {arm.encoder!r}, but {arm.reward!r} has none")
+        config.scorer(arm.scorer)
+        for model, given, needed in (
+            ("encoder", arm.encoder, arm.needs_encoder),
+            ("scorer", arm.scorer, arm.needs_scorer),
+        ):
+            if given and not needed:
+                raise ConfigError(f"arm {name!r} names the {model} {given!r}, but {arm.reward!r} has none")
     return config
 
 

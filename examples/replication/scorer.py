@@ -1,7 +1,7 @@
-"""A COMET-style scorer of the world's answers, trained here and written as unbabel-comet writes its checkpoints.
+"""A COMET-style scorer of the world's texts, trained here and written as unbabel-comet writes its checkpoints.
 
-A small BERT reads the pivot's answer and the response's, each alone, and a feed-forward network makes one number of
-their vectors, as in COMET's regression models. It learns 1 for the same number, in whichever digits, and 0 for another.
+A small BERT reads the pivot's text and the response's, each alone, and a feed-forward network makes one number of their
+vectors, as in COMET's regression models. `comparisons.py` says which texts, and which number is right.
 """
 
 import random
@@ -14,15 +14,15 @@ import yaml
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from quickstart.world import HIGHEST, LOWEST, PIVOT, digits
+from quickstart.world import Problem
+from replication.comparisons import Comparison, right_and_wrong
 from replication.config import ScorerSettings
 
 _LAYERS = 2
-#: What `pbrlsvr.models.comet.checkpoint` reads. The scorer has one layer of its encoder pooled, by the mean.
+#: What `pbrlsvr.models.comet.checkpoint` reads. The scorer has the last layer of its encoder pooled, by the mean.
 HPARAMS: dict[str, Any] = {
     "encoder_model": "BERT",
     "pool": "avg",
-    "layer": _LAYERS,
     "layer_norm": False,
     "activations": "Tanh",
     "dropout": 0.0,
@@ -32,23 +32,15 @@ HPARAMS: dict[str, Any] = {
 class Scorer(nn.Module):
     """The network, with the names and the features of unbabel-comet's regression models."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, settings: ScorerSettings) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, settings: ScorerSettings, encoder: Path | None = None
+    ) -> None:
+        """With random weights, or on an encoder that knows the world's texts, as COMET's models are on XLM-RoBERTa."""
         super().__init__()
         torch.manual_seed(settings.seed)
-        config = BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=settings.hidden_size,
-            num_hidden_layers=_LAYERS,
-            num_attention_heads=2,
-            intermediate_size=2 * settings.hidden_size,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            initializer_range=0.1,
-            max_position_embeddings=128,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        self.encoder = nn.ModuleDict({"model": BertModel(config, add_pooling_layer=False)})
-        size = settings.hidden_size
+        network = _new_encoder(tokenizer, settings) if encoder is None else _known_encoder(encoder)
+        self.encoder = nn.ModuleDict({"model": network})
+        size = network.config.hidden_size
         self.estimator = nn.ModuleDict(
             {"ff": nn.Sequential(nn.Linear(6 * size, size), nn.Tanh(), nn.Identity(), nn.Linear(size, 1))}
         )
@@ -65,24 +57,59 @@ class Scorer(nn.Module):
         return (layer * mask).sum(1) / mask.sum(1)
 
 
+def _new_encoder(tokenizer: PreTrainedTokenizerFast, settings: ScorerSettings) -> BertModel:
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=_LAYERS,
+        num_attention_heads=2,
+        intermediate_size=2 * settings.hidden_size,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.1,
+        max_position_embeddings=128,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return BertModel(config, add_pooling_layer=False)
+
+
+def _known_encoder(folder: Path) -> BertModel:
+    network = BertModel.from_pretrained(folder).train()
+    # Sentence-transformers keeps a pooler that nothing has trained.
+    network.pooler = None
+    return network
+
+
 def train_scorer(
     tokenizer: PreTrainedTokenizerFast,
-    languages: Sequence[str],
+    draw: Callable[[random.Random], Comparison],
     settings: ScorerSettings,
     progress: Callable[[int, float], None],
+    encoder: Path | None = None,
 ) -> Scorer:
-    """Trains a scorer on pairs of an answer and the pivot's; `progress` gets the steps done and the loss."""
-    scorer, rng = Scorer(tokenizer, settings), random.Random(settings.seed)
+    """Trains a scorer on what `draw` gives; `progress` gets the steps done and the loss."""
+    scorer, rng = Scorer(tokenizer, settings, encoder), random.Random(settings.seed)
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=settings.learning_rate)
     for step in range(1, settings.steps + 1):
-        pairs = [_pair(rng, languages) for _ in range(settings.batch)]
-        scores = scorer(*(_tokenized(tokenizer, [pair[place] for pair in pairs]) for place in (0, 1)))
-        loss = nn.functional.mse_loss(scores, torch.tensor([pair[2] for pair in pairs]))
+        texts, references, worth = zip(*(draw(rng) for _ in range(settings.batch)), strict=True)
+        scores = scorer(_tokenized(tokenizer, texts), _tokenized(tokenizer, references))
+        loss = nn.functional.mse_loss(scores, torch.tensor(worth))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         progress(step, loss.item())
     return scorer
+
+
+@torch.inference_mode()
+def ranking(
+    scorer: Scorer, tokenizer: PreTrainedTokenizerFast, problems: Sequence[Problem], language: str, kind: str
+) -> float:
+    """How often a right text is worth more than one with a mistake."""
+    right, wrong, references = zip(*right_and_wrong(problems, language, kind, random.Random(0)), strict=True)
+    beside = _tokenized(tokenizer, references)
+    above = scorer(_tokenized(tokenizer, right), beside) > scorer(_tokenized(tokenizer, wrong), beside)
+    return above.float().mean().item()
 
 
 def save_scorer(scorer: Scorer, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -91,19 +118,12 @@ def save_scorer(scorer: Scorer, tokenizer: PreTrainedTokenizerFast, folder: Path
     scorer.encoder["model"].config.save_pretrained(encoder)
     tokenizer.save_pretrained(encoder)
     sizes = [scorer.estimator["ff"][0].out_features]
-    hparams = HPARAMS | {"pretrained_model": str(encoder), "hidden_sizes": sizes}
+    layer = scorer.encoder["model"].config.num_hidden_layers
+    hparams = HPARAMS | {"pretrained_model": str(encoder), "hidden_sizes": sizes, "layer": layer}
     (folder / "hparams.yaml").write_text(yaml.safe_dump(hparams | {"class_identifier": "regression_metric"}))
     (folder / "checkpoints").mkdir()
     content = {"state_dict": scorer.state_dict(), "hyper_parameters": hparams}
     torch.save(content, folder / "checkpoints" / "model.ckpt")
-
-
-def _pair(rng: random.Random, languages: Sequence[str]) -> tuple[str, str, float]:
-    """A response's answer, the pivot's, and 1 where they are the same number."""
-    reference = rng.randint(LOWEST, HIGHEST)
-    number = reference if rng.random() < 0.5 else rng.randint(LOWEST, HIGHEST)
-    answer = digits(str(number), rng.choice(languages))
-    return answer, digits(str(reference), PIVOT), float(number == reference)
 
 
 def _tokenized(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> dict[str, Tensor]:

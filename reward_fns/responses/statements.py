@@ -15,11 +15,12 @@ import unicodedata
 
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.sentences import sentences
-from pbrlsvr.responses.values import NUMBER
+from pbrlsvr.responses.values import NUMBER, SIGNS
 
 #: What states an answer stands in the last characters of a reasoning.
 _WINDOW = 4_000
-_WORD = re.compile(r"[^\W\d_]{2,}")
+# With its vowel signs: without them a word of Hindi is torn into single letters.
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{SIGNS}])+")
 _DIGITS = re.compile(r"\d[\d.,'٫٬\u00a0\u202f ]*")
 _GROUPING = re.compile(r"[.,'٬\u00a0\u202f ](?=\d{3}(?!\d))")
 _COMMAS = ",，、،:：;"

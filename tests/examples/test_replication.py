@@ -256,35 +256,3 @@ def test_the_report_has_a_row_for_each_arm_with_its_interval_over_seeds(tmp_path
     assert (tmp_path / "world-A.png").stat().st_size > 1000
     assert write(results.load(file), tmp_path)[0].read_text() == text
     assert not math.isnan(float(interval([0.5])))
-
-
-def test_the_scorer_is_a_comet_checkpoint_that_tells_numbers_apart_in_any_digits(tmp_path: Path) -> None:
-    pytest.importorskip("sentence_transformers")
-    import asyncio
-
-    import pbrlsvr
-    from replication.scorer import save_scorer, train_scorer
-
-    settings = WorldSettings(languages=("en", "bn"), train=200, reward=10, test=5)
-    tokenizer = toys.tokenizer_of(settings)
-    tokenizer.cls_token, tokenizer.sep_token = "<user>", tokenizer.eos_token
-    losses: list[float] = []
-    small = config.ScorerSettings(hidden_size=32, steps=150, batch=32)
-    scorer = train_scorer(tokenizer, settings.languages, small, lambda step, loss: losses.append(loss))
-    save_scorer(scorer, tokenizer, tmp_path)
-
-    async def score(answer: str) -> float:
-        row = {"language": "bn", "pivot_answer": "12", "pivot_reasoning": "Now we add 7+5=12."}
-        options = {
-            "comet": {"model": str(tmp_path), "compare": "answer"},
-            "combine": {"rule": "sum", "weights": {"answer": 0.0}},
-        }
-        found = await pbrlsvr.comet_score("replication/bn", f"#### {answer}", "12", row, **options)
-        return float(found["comet_raw"])
-
-    async def scores() -> tuple[float, float]:
-        return await score("১২"), await score("২৯")
-
-    right, wrong = asyncio.run(scores())
-    assert losses[-1] < losses[0]
-    assert right > wrong + 0.2

@@ -22,7 +22,8 @@ BLOCK = "\ue001"
 
 _BRACED = r"\{[^{}]{0,400}(?:\{[^{}]{0,400}(?:\{[^{}]{0,400}\}[^{}]{0,400}){0,4}\}[^{}]{0,400}){0,8}\}"
 # Letters of alphabets: a number or a variable beside one is part of a word. A Han character beside it is not.
-_LETTER = "A-Za-zÀ-ɏͰ-ԯ"
+# × and ÷ stand among the letters of Latin-1.
+_LETTER = "A-Za-zÀ-ÖØ-öø-ɏͰ-ԯ"
 # A number with its marks, a percent sign and a currency before it; or a variable, perhaps with an index.
 _NUMBER = rf"[$€£¥₹]?\d+(?:[.,]\d+)*(?![.,]?\d)%?[A-Za-z]?(?![{_LETTER}_])"
 _TERM = rf"[(\[]{{0,3}}[-+−]?(?:{_NUMBER}|[A-Za-z](?:_?\d)?(?![{_LETTER}\d_]))[)\]]{{0,3}}"

@@ -19,6 +19,7 @@ from pbrlsvr.responses.statements import in_words, statement
         ("She keeps 9 and earns 18 dollars.\n9 * 2 = 18\n\\boxed{18}", "She keeps 9 and earns 18 dollars."),
         ("Sie nimmt 1.800 Euro ein. Das ist viel.\n#### 1800", "Sie nimmt 1.800 Euro ein."),
         ("সে দিনে ১৮ টাকা আয় করে।\n#### 18", "সে দিনে ১৮ টাকা আয় করে।"),
+        ("हम 9 जोड़ते हैं।\nअब जोड़ते हैं 9+9=18।\n#### 18", "अब जोड़ते हैं 9+9=18।"),
         ("她每天赚18美元。这是答案。\n#### 18", "她每天赚18美元。"),
         # The number is not there in digits: the last sentence with words, and the answer.
         ("Al final le quedan once.\n17 - 6\n#### 11", "Al final le quedan once. 11"),
