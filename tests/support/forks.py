@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Timer
 
@@ -38,9 +38,16 @@ class Process:
         self.pid = int(self._server.readline())
         self.is_late = False
 
-    def wait(self, timeout: float) -> int:
-        """The exit code; it is killed, and `is_late`, after so many seconds."""
-        late = Timer(timeout, self._kill)
+    def wait(self, timeout: float, on_late: Callable[[], object] = lambda: None) -> int:
+        """The exit code; after so many seconds it is `is_late`, `on_late` looks at it, and it is killed."""
+
+        def end() -> None:
+            try:
+                on_late()
+            finally:
+                self._kill()
+
+        late = Timer(timeout, end)
         late.start()
         try:
             return int(self._server.readline() or -signal.SIGKILL)

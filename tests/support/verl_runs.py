@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -54,8 +56,9 @@ class Run:
             cwd=folder,
             env={name: value for name, value in os.environ.items() if name != "VERL_PLATFORM"} | (environment or {}),
         )  # fmt: skip
+        stacks: list[str] = []
         try:
-            code = process.wait(LONGEST_RUN)
+            code = process.wait(LONGEST_RUN, lambda: stacks.extend(stacks_of_ray(process.pid)))
         finally:
             lines = {one: " ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])}
             # Ray's own processes end by themselves when they see that their raylet has; a busy machine shows them late.
@@ -65,7 +68,8 @@ class Run:
             text = log.read_text(errors="replace")
             shutil.rmtree(ray_folder, ignore_errors=True)
         if process.is_late:
-            pytest.fail(f"the run did not end within {LONGEST_RUN} s:\n{text[-5000:]}")
+            said = "\n".join([text[:5000], "...", text[-5000:], *stacks])
+            pytest.fail(f"the run did not end within {LONGEST_RUN} s:\n{said}")
         return cls(folder, text, code, [lines[one] for one in left])
 
     def metric(self, step: int, name: str) -> float:
@@ -76,6 +80,18 @@ class Run:
     def assert_success(self) -> None:
         assert self.code == 0, self.log[-8000:]
         assert not self.left_over
+
+
+def stacks_of_ray(driver: int) -> list[str]:
+    """What the driver and all of Ray's workers on this machine are doing, by the py-spy that Ray's dashboard needs."""
+    spy = Path(sys.executable).with_name("py-spy")
+    if not spy.exists():
+        return []
+    workers = [
+        one for one in psutil.process_iter(["cmdline"]) if " ".join(one.info["cmdline"] or []).startswith("ray::")
+    ]
+    commands = ([str(spy), "dump", "--pid", str(one.pid)] for one in [*psutil.Process(driver).children(), *workers])
+    return [subprocess.run(each, capture_output=True, text=True, timeout=30).stdout[:3000] for each in commands]
 
 
 REWARD = """
