@@ -27,6 +27,6 @@ def is_form(text: str, value: re.Match[str], end: int) -> bool:
 def is_cited(noun: Noun, begin: int) -> bool:
     """Whether quotes hold the noun and its value in the midst of a sentence: write "Answer: 18" in the last line."""
     line = noun.text.rfind("\n", 0, noun.begin) + 1
-    opened = _QUOTE.search(noun.text[: noun.begin], max(line, noun.begin - 16))
+    opened = _QUOTE.search(noun.text, max(line, noun.begin - 16), noun.begin)
     closed = _UNQUOTE.search(noun.text, begin, begin + 24) if opened else None
     return closed is not None and _SAYS.search(noun.text[line : opened.start()]) is not None  # type: ignore[union-attr]

@@ -60,13 +60,12 @@ def chooses(sentence: str, letter: tuple[int, int], is_quoted: bool = False) -> 
     """
     rest = f"{sentence[: letter[0]]} {sentence[letter[1] :]}"
     close = sentence[max(0, letter[0] - _CLOSE) : letter[0]], sentence[letter[1] : letter[1] + _CLOSE]
-    words = len(_WORDS.findall(rest))
-    said = []
+    words, opened, said = len(_WORDS.findall(rest)), sentence.lstrip(" *_"), []
     for language in _choosing():
         picks = not is_quoted and any(map(language.picks.search, close))
-        if picks or language.concludes(sentence.lstrip(" *_")) or language.right.search(rest):
-            if words > (_WORDS_BESIDE_PICKED if picks else _WORDS_BESIDE):
-                continue
+        if words > (_WORDS_BESIDE_PICKED if picks else _WORDS_BESIDE):
+            continue
+        if picks or language.concludes(opened) or language.right.search(rest):
             said.append(language)
     # "C is the one to choose": what says "must" is a part of it.
     return bool(said) and not any(language.denied.search(language.picks.sub(" ", rest)) for language in said)
