@@ -1,7 +1,7 @@
 """The time of day that a sentence concludes: "The ride takes 85 minutes, so the train is in at 3:45 PM."
 
 Other times and durations may stand before the word that concludes: they are what it was made of. Behind it stands one
-time of day, and no other number. `concluded_times.txt` has the words.
+time of day, and no other number. `concluded_times.txt` has what bounds a time.
 """
 
 import re
@@ -9,14 +9,12 @@ from functools import cache
 
 from pbrlsvr.responses.clock import times_of_day
 from pbrlsvr.responses.cue_patterns import any_of
-from pbrlsvr.responses.therefore import therefores
+from pbrlsvr.responses.therefore import inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER_RUN
 from pbrlsvr.responses.word_sections import word_sections
 
 # What may stand between a bound and its time, and between a time and its bound.
 _BETWEEN = r"\s?(?:[^\W\d_]{1,6}\.?\s)?"
-# Words so common that they conclude only behind a comma.
-_BEHIND_A_COMMA = ("en", "pl", "sv", "hi", "hu", "de", "fr", "ar", "bn", "fa")
 
 
 def concluded_time(sentence: str, lower: str, lead: int) -> tuple[tuple[str, ...], int, tuple[int, int], int] | None:
@@ -33,7 +31,7 @@ def concluded_time(sentence: str, lower: str, lead: int) -> tuple[tuple[str, ...
     begin, end = times[-1]
     ends: dict[str, int] = {}
     for code, words in therefores().items():
-        first, inside = words.at_first.match(lower, lead), _inside(code)
+        first, inside = words.at_first.match(lower, lead), inside_a_sentence(code)
         found = [said.end() for what in (words.anywhere, inside) for said in what.finditer(lower, lead, begin)]
         found += [first.end()] if first and first.end() <= begin else []
         if found:
@@ -70,11 +68,3 @@ def _bounds(code: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     # Endings are written to the time: "3:45లోపు", "11:30'dan önce".
     later = "|".join(re.escape(word[1:]) for word in words if word[0] == "~") or "(?!)"
     return re.compile(rf"(?:{ahead}){_BETWEEN}\Z"), re.compile(rf"['’]?[^\W\d_]{{0,5}}\s?(?:{later})")
-
-
-@cache
-def _inside(code: str) -> re.Pattern[str]:
-    words = word_sections("concluded_times")["therefore"].get(code, ())
-    comma = r"(?<=[,;،，] )" if code in _BEHIND_A_COMMA else ""
-    more = [word.rstrip("~") for word in word_sections("scopes")["therefore"].get(code, ()) if len(word) > 2]
-    return re.compile(rf"{comma}(?:{any_of(words).pattern})|(?<=[,;،，] )(?:{any_of(more).pattern})")

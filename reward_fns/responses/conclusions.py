@@ -22,7 +22,7 @@ from pbrlsvr.responses.number_words import only_number
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
 from pbrlsvr.responses.stated import FULL_STOPS, LONG, MARKUP, between, offers, states
-from pbrlsvr.responses.therefore import any_therefore, therefores
+from pbrlsvr.responses.therefore import any_therefore, inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
 from pbrlsvr.responses.word_sections import scope_words
 
@@ -33,7 +33,7 @@ _DIGIT = re.compile(r"\d")
 # The languages, where the sentence goes on behind "therefore", the number's place, and where the answer begins.
 _Concluded = tuple[tuple[str, ...], int, tuple[int, int], int]
 # What belongs to a number and stands before it: "-$5", "$-5", "− 5".
-_SIGN = re.compile(rf"(?:(?<![^\s(*:])[-−–]\s?)?(?:[{CURRENCY}]\s?)?[-−–]?\Z")
+_SIGN = re.compile(rf"(?:(?<![^\s(*:])[-−–]\s?)?(?:[{CURRENCY}]\s?[-−–]?)?\Z")
 # "(check: 12 + 7 = 19)" at the end of a sentence.
 _ASIDE = re.compile(r"\s?[(（][^()（）\n]{0,80}=[^()（）\n]{0,40}[)）]\s?\Z")
 # A formula without an equation, which is one number: "$\\frac{3}{5}$".
@@ -51,6 +51,7 @@ _SUM = re.compile(r"\d[^\n=;]{0,40}?[-+*/×·÷−–][^\n=;]{0,80}=")
 # "1人あたり8本": eight for each.
 _EACH = re.compile(r"[1１一]\s?[^\s\d]{1,3}(?:あたり|当たり|につき|당)|每[1１一]\w")
 _LETTERS = re.compile(r"[^\W\d_]+")
+_ENDING = re.compile(r"[^\W\d_]*")
 # A flower, a smile.
 _PICTURES = re.compile(r"[\s\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+\Z")
 # "RT 05": a name with a number.
@@ -101,7 +102,7 @@ def _read(
         return None
     codes, after, value, start = concluded
     # What says "answer" has been looked at, and is none.
-    if names_an_answer(sentence) or _LABEL.match(sentence) or _COUNTS.match(sentence, value[1]):
+    if names_an_answer(sentence) or _LABEL.match(sentence) or _is_counter(sentence, value):
         return None
     if not _is_complete(sentence, value[1], text[stop : stop + 1], codes) or text[stop:end].rstrip()[-1:] in _GOES_ON:
         return None
@@ -114,6 +115,12 @@ def _read(
     others = (found.start() for found in NUMBER_RUN.finditer(sentence, value[1]) if is_written)
     stop = next((other for other in others if _LETTERS.search(sentence, value[1], other)), len(sentence))
     return begin + lead, begin + start, begin + stop
+
+
+def _is_counter(sentence: str, value: tuple[int, int]) -> bool:
+    """Whether a number counts what comes behind it: "2) Eggs", and not "eighteen (18)"."""
+    opened = sentence.rfind("(", 0, value[0]) > sentence.rfind(")", 0, value[0])
+    return _COUNTS.match(sentence, value[1]) is not None and not opened
 
 
 def _concluded_in_words(sentence: str, lower: str, lead: int, before: str) -> _Concluded | None:
@@ -139,19 +146,34 @@ def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded 
         return timed
     if concludes := _concludes(lower, lead):
         codes, after = concludes
+        number = _only_number(sentence, lower, after, codes)
     elif plain := says_what_it_is(lower):
         (codes, number), after = plain, lead
     elif repeats_the_result(sentence, before):
         codes, after = tuple(CUES), lead
-    else:
-        return None
-    number = number or _only_number(sentence, lower, after, codes)
+        number = _only_number(sentence, lower, after, codes)
+    if number is None and (so := _concludes_inside(lower, lead)):
+        codes, after = so
+        number = _only_number(sentence, lower, after, codes)
     if number is None or bounds_a_time(sentence, lower, number, codes):
         return None
     no = words_in(codes).no
     is_bare = any(what.search(lower, after, number[0]) for what in (NUMBER_RUN, between(), no))
     is_bare = is_bare or _IN_MATH.match(sentence, number[0]) is not None
     return codes, after, number, _signed(sentence, after, number[0]) if is_bare else after
+
+
+def _concludes_inside(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
+    """As `_concludes`, of the last word that concludes inside the sentence: "She eats 3 and bakes with 4, so ..."."""
+    ends = {
+        code: max((so.end() for so in inside_a_sentence(code, of_times=False).finditer(lower, lead)), default=0)
+        for code in CUES
+    }
+    after = max(ends.values())
+    # "Also bleib*": the word goes on.
+    goes_on = _ENDING.match(lower, after) if lower[after - 1 : after] < "\u0590" else None
+    codes = tuple(code for code, end in ends.items() if end == after)
+    return (codes, goes_on.end() if goes_on else after) if after else None
 
 
 def _signed(sentence: str, begin: int, number: int) -> int:

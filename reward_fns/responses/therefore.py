@@ -11,6 +11,8 @@ from pbrlsvr.responses.word_sections import scope_words, word_sections
 # "Luego, la", "Получаем, что": with or without a comma between the words.
 _COMMA = ",? "
 _WORDS = re.compile(r"[^\W\d_]+")
+# Words so common that they conclude only behind a comma.
+_BEHIND_A_COMMA = ("en", "pl", "sv", "hi", "hu", "de", "fr", "ar", "bn", "fa")
 # A sentence that only chooses has so many words beside the letter; and where a word that picks it is so close.
 _WORDS_BESIDE, _WORDS_BESIDE_PICKED, _CLOSE = 8, 20, 24
 
@@ -38,6 +40,18 @@ def therefores() -> dict[str, Therefore]:
 def any_therefore() -> re.Pattern[str]:
     """A word for "therefore" of any language: most sentences have none, and are not looked at for each language."""
     return any_of((word.rstrip("~") for word in scope_words("therefore", CUES)), _COMMA)
+
+
+@cache
+def inside_a_sentence(code: str, of_times: bool = True) -> re.Pattern[str]:
+    """A language's words that conclude inside a sentence, "she eats 3, so she sells 15"; `of_times`: beside a time of
+    day, where more do."""
+    words = [word for word in word_sections("scopes")["so"].get(code, ()) if of_times or word[-1] != "~"]
+    comma = r"(?<=[,;،，] )" if code in _BEHIND_A_COMMA else ""
+    more = [word.rstrip("~") for word in word_sections("scopes")["therefore"].get(code, ()) if len(word) > 2]
+    return re.compile(
+        rf"{comma}(?:{any_of(word.rstrip('~') for word in words).pattern})|(?<=[,;،，] )(?:{any_of(more).pattern})"
+    )
 
 
 class Choosing(NamedTuple):
