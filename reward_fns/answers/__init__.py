@@ -13,18 +13,22 @@ fits. Hence a response cannot gain by giving several answers, or an answer with 
 The **ground truth** is data, so it is read as data sets write it (1,234.5), and by the language only if that fails.
 """
 
+import re
 from functools import lru_cache
 
 from pbrlsvr.answers.choices import read_choice, spell_circled
 from pbrlsvr.answers.expressions import equal_expressions
-from pbrlsvr.answers.locales import ENGLISH, conventions
-from pbrlsvr.answers.numbers import MAX_LENGTH, read_number, read_numbers
+from pbrlsvr.answers.locales import ENGLISH, Conventions, conventions
+from pbrlsvr.answers.numbers import MAX_LENGTH, Number, read_number, read_numbers
 from pbrlsvr.answers.texts import clean, is_date, is_formula, same_words, without_unit, words
 from pbrlsvr.answers.times import read_time
 from pbrlsvr.answers.yes_no import reads_yes
 from pbrlsvr.responses.spans import split
 
 __all__ = ["equal", "extract", "is_verifiable", "normalise"]
+
+# "seven and a half (7.5) hours"
+_TWICE = re.compile(r"(?P<words>[^()\d]{2,80}?)\s?\((?P<digits>[^()]{0,8}\d[^()]{0,40})\)[^()\d]{0,60}")
 
 
 def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
@@ -70,8 +74,19 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
         if words(ground_truth) in ("yes", "no") and (said := reads_yes(answer, speech.language)) is not None:
             return said == (words(ground_truth) == "yes")
         return same_words(answer, ground_truth) or equal_expressions(without_unit(written), without_unit(gold_written))
-    value = read_number(answer, speech, whole=False)
+    value = _said_twice(answer, speech)
     return equal_expressions(answer, ground_truth, is_number=True) if value is None else value.equals(gold)
+
+
+def _said_twice(answer: str, speech: Conventions) -> Number | None:
+    """The number of a cleaned answer with digits in brackets: what stands before them may say the same in words, "seven
+    and a half (7.5) hours", and no other number, "twenty (18)"."""
+    said = _TWICE.fullmatch(answer)
+    in_words = said and read_number(said["words"], speech, whole=False)
+    if said is None or in_words is None:
+        return read_number(answer, speech, whole=False)
+    in_digits = read_number(said["digits"], speech, whole=False)
+    return in_digits if in_digits and in_digits.equals(in_words) else None
 
 
 @lru_cache(maxsize=4096)

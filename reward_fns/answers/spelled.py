@@ -22,7 +22,7 @@ _ARABIC = str.maketrans("أإآىة", "اااي" + "ه", "\u064b\u064c\u064d\u06
 # Where the multiplier comes first, "elfu tano"; and words that are written together with what they count.
 _SCALE_FIRST, _SPACELESS = ("sw", "yo"), ("th",)
 # "einundzwanzig"
-_UNIT_FIRST = ("de", "nl", "cs", "ar")
+_UNIT_FIRST = ("de", "nl", "cs", "ar", "da")
 _COUNTERS = {"bn": ("টি", "টা", "জন", "খানা")}
 _PERCENT = re.compile(r"(?:per|por|pour) ?cento?\b|por s?c?i[ey]+nto\b|phần trăm", re.IGNORECASE)
 # "one-third"

@@ -64,6 +64,13 @@ IN_DIGITS = re.compile(
     re.IGNORECASE,
 )
 
+# 三点四十分, 3点半, 午後2時半, 两点一刻; and not 三点五, which is a number.
+_HAN = "〇一二三四五六七八九"
+_HAN_TIME = re.compile(
+    r"(?P<hour>[一二两兩三四五六七八九十]{1,3}|(?<!\d)(?:1?\d|2[0-4]))\s?[点點時时시]\s?"
+    r"(?:(?P<half>半|반)|(?P<quarter>[一三])刻|(?P<minute>[零〇][一二三四五六七八九]|[二三四五]?十[一二三四五六七八九]?)分?)"
+)
+
 
 class Time(NamedTuple):
     """A time of day at `[begin, end)` of a text."""
@@ -100,6 +107,7 @@ def in_words(lower: str) -> list[Time]:
     [Time(begin=14, end=29)]
     """
     found = {Time(*said.span()) for pattern, _, _ in _patterns() for said in pattern.finditer(lower)}
+    found |= {Time(*said.span()) for said in _HAN_TIME.finditer(lower)}
     return sorted(one for one in found if not any(_holds(other, one) for other in found if other != one))
 
 
@@ -116,6 +124,8 @@ def as_digits(text: str) -> str:
     # Most texts that are asked for are numbers.
     if not any(map(str.isalpha, text)):
         return text
+    if (changed := _HAN_TIME.sub(_from_han, text)) != text:
+        return changed
     lower = _fold(text)
     for pattern, names, minutes in _patterns():
 
@@ -128,6 +138,19 @@ def as_digits(text: str) -> str:
         if changed != lower:
             return changed
     return text
+
+
+def _from_han(said: re.Match[str]) -> str:
+    minute = 30 if said["half"] else 15 * _han(said["quarter"]) if said["quarter"] else _han(said["minute"])
+    return f"{_han(said['hour'])}:{minute:02}"
+
+
+def _han(numeral: str) -> int:
+    """A numeral below a hundred: 四十五, 零五, 两, 12."""
+    if numeral.isdecimal():
+        return int(numeral)
+    tens, ten, units = numeral.translate(str.maketrans("零两兩", "〇二二")).rpartition("十")
+    return (_HAN.index(tens or "一") * 10 if ten else 0) + (_HAN.index(units[-1]) if units else 0)
 
 
 def times_of_day(text: str, lower: str) -> list[Time]:

@@ -20,6 +20,7 @@ from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.number_words import only_number
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
+from pbrlsvr.responses.scopes import scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
 from pbrlsvr.responses.stated import FULL_STOPS, LONG, MARKUP, between, offers, states
 from pbrlsvr.responses.therefore import any_therefore, inside_a_sentence, therefores
@@ -53,7 +54,7 @@ _EACH = re.compile(r"[1１一]\s?[^\s\d]{1,3}(?:あたり|当たり|につき|�
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"[^\W\d_]*")
 # A flower, a smile.
-_PICTURES = re.compile(r"[\s\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+\Z")
+_PICTURES = re.compile(r"[\s\u2300-\u23ff\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+(?:[ㅋㅎㅠ]{2,6}\s?)?\Z|\s[ㅋㅎㅠ]{2,6}\s?\Z")
 # "RT 05": a name with a number.
 _NAMES = re.compile(r"0\d+(?![\d:.,h])")
 # A heading, an item of a list, the label of a part: "### Step 4", "b) Therefore".
@@ -173,7 +174,10 @@ def _concludes_inside(lower: str, lead: int) -> tuple[tuple[str, ...], int] | No
     # "Also bleib*": the word goes on.
     goes_on = _ENDING.match(lower, after) if lower[after - 1 : after] < "\u0590" else None
     codes = tuple(code for code, end in ends.items() if end == after)
-    return (codes, goes_on.end() if goes_on else after) if after else None
+    # "If there were no discount, the total would be 84"
+    if not after or ("=" not in lower and scope_in(codes).if_.match(lower, lead)):
+        return None
+    return codes, goes_on.end() if goes_on else after
 
 
 def _signed(sentence: str, begin: int, number: int) -> int:
@@ -256,7 +260,7 @@ def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -
     if set(codes) <= set(_UNMARKED) and _UNMARKED_UNIT.match(sentence, value):
         return True
     tail = sentence[value:].rstrip(" *")
-    if tail[-1:] in tuple(_STOPS):
+    if tail[-1:] in tuple(_STOPS) or _PICTURES.search(tail):
         return True
     unit = _LETTERS.findall(tail)
     return len(unit) == 1 and len(unit[0]) <= (_UNIT if unit[0] < "\u0e00" else 3)

@@ -33,6 +33,7 @@ from pbrlsvr.responses.checks import is_superseded
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
+from pbrlsvr.responses.remarks import before_remarks
 from pbrlsvr.responses.sentences import denies, is_denied
 from pbrlsvr.responses.shapes import last_bold, last_choice, last_option, last_total
 from pbrlsvr.responses.values import SIGNS, TOKEN, has_value, numbers_in, value_first
@@ -145,7 +146,7 @@ def _marked(text: str, place: _Found, in_code: _InCode, is_tag: bool) -> tuple[_
         return _Found(*cue[:3]), "cue"
     if mark is not None or is_tag:
         return (_Found(*cue[:3]), "cue") if cue is not None and (mark is None or cue.firm) else (mark, rule)
-    shaped = _shaped(text, place)
+    shaped = _shaped(text, place._replace(end=before_remarks(text, place.start, place.end)))
     if shaped is None and cue is not None:
         return _Found(*cue[:3]), "cue"
     return shaped or (None, "none")
