@@ -54,7 +54,9 @@ _EACH = re.compile(r"[1１一]\s?[^\s\d]{1,3}(?:あたり|当たり|につき|�
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"[^\W\d_]*")
 # A flower, a smile.
-_PICTURES = re.compile(r"[\s\u2300-\u23ff\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+(?:[ㅋㅎㅠ]{2,6}\s?)?\Z|\s[ㅋㅎㅠ]{2,6}\s?\Z")
+_PICTURES = re.compile(
+    r"[\s\u2300-\u23ff\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+(?:[ㅋㅎㅠ]{2,6}\s?)?\Z|\s[ㅋㅎㅠ]{2,6}\s?\Z"
+)
 # "RT 05": a name with a number.
 _NAMES = re.compile(r"0\d+(?![\d:.,h])")
 # A heading, an item of a list, the label of a part: "### Step 4", "b) Therefore".
@@ -238,7 +240,8 @@ def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
         after = max(opens.values())
         while lower[after : after + 1] in (",", "،", "，", "、", ":", "：", " ", "*"):
             after += 1
-        return tuple(opens), after
+        # ש-25%: a prefix has its hyphen.
+        return tuple(opens), after + (lower[after : after + 1] == "-" and lower[after - 1].isalpha())
     inside = tuple(
         code
         for code, words in therefores().items()

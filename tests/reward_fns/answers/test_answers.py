@@ -306,6 +306,8 @@ def test_short_formulas_durations_and_ratios_do(truth):
         ("15 h 45", "fr"),
         ("15h45", "pt"),
         ("下午3点45分", "zh"),
+        ("下午三点四十五分", "zh"),
+        ("下午三点三刻", "zh"),
         ("午後3時45分", "ja"),
         ("오후 3시 45분", "ko"),
         ("3:45 p.m.", "es"),
