@@ -146,7 +146,10 @@ def _counts(noun: Noun, value: re.Match[str], begin: int, end: int, reason: re.M
     # 選択肢Bの文: what it says of the option is no choice.
     if is_letter and lower[value.end() : value.end() + 2].startswith(("の", "의 ", "的")):
         return False
-    if is_letter and (rejects.search(lower, since, until) or rejects.match(lower[value.end() :].lstrip(" )）'\".*"))):
+    # "Option A would be right if"
+    against = (rejects, noun.scope.would)
+    behind = lower[value.end() : value.end() + 40].lstrip(" )）'\".*")
+    if is_letter and (rejects.search(lower, since, until) or any(words.match(behind) for words in against)):
         return False
     if not is_letter and _is_rejected(noun, value.end()):
         return False

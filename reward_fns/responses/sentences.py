@@ -28,7 +28,7 @@ def _end_of_sentence(goes_on: str) -> re.Pattern[str]:
     return re.compile(
         r"\n|[。！？।॥۔؟።။۔։]|[!?](?=[\s*_]|\Z)(?!\s?=)"
         rf"|(?<=\d)\.(?=[*_]*(?:\s|\Z)){goes_on}"
-        rf"|(?<!\b[ap](?=\.\s?m\b)){_TITLE}\.(?=[*_]*(?:\s+\D|\s*\Z))(?:(?<=\.\.)|{goes_on})"
+        rf"|(?<!\b[ap](?=\.\s?m\b))(?<!\.[^\W\d_](?=\.\s\w)){_TITLE}\.(?=[*_]*(?:\s+\D|\s*\Z))(?:(?<=\.\.)|{goes_on})"
     )
 
 

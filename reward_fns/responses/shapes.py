@@ -28,10 +28,13 @@ _ENDS = re.compile(r"(?:\A|[.!。！।॥۔)」\u0e00-\u0eff።။។։✓✔�
 _QUOTES = tuple("\"'“„‚«「『")
 _OPTION = re.compile(rf"[(（]?{LETTER}[)）]?")
 _WORD = re.compile(r"[^\W\d_]")
+_WORDS = re.compile(rf"(?:[^\W\d_]|[{SIGNS}])+")
 _CLAUSE = re.compile(r"[,;，；、،؛]\s?|\s[–—-]\s")
 #: A sentence that only chooses has so many characters, with its reason.
 _EXPLAINED = 240
 _SHORT = 48
+# A name has so many characters, and words.
+_NAME, _NAME_WORDS = 40, 4
 # "C) Osmosis", "✅ **C. Paris**"; not "C. elegans", "A. Lincoln", and no whole sentence.
 _LABELLED = re.compile(
     rf"[\s*_>✅✔👉➡🎯→-]{{0,8}}(?P<bracket>[(（])?(?P<letter>{LETTER})(?(bracket)[)）]|(?:[)）:：]|(?<!I)\.(?=[*_]{{0,2}}\s[^\W\d_a-zß-ÿа-я])))"
@@ -84,6 +87,28 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
         place = begin + line.start() + first.start(1), begin + line.start() + first.end(1)
         return None if is_denied(text, *place) else place
     return None
+
+
+def last_name(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The one name in bold with which the last sentence ends, or nearly: "The capital is **Canberra**."
+
+    >>> last_name("It is on the Nile.\n\nThe capital is **Cairo**.", 0, 46), last_name("**Step**", 0, 8)
+    ((39, 44), None)
+    """
+    begin = max(start, end - SENTENCE)
+    lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
+    names = list(BOLD.finditer(lines[-1][0])) if lines else []
+    if len(names) != 1 or NUMBER.search(lines[-1][0]):
+        return None
+    name, line = names[0], lines[-1][0]
+    rest = line[name.end() :].strip()
+    is_short = len(name[1]) <= _NAME and len(_WORDS.findall(name[1])) <= _NAME_WORDS
+    # What follows is a full stop, a copula, or a clause behind a comma.
+    ends = len(_WORDS.findall(_CLAUSE.split(rest, maxsplit=1)[0])) <= 1
+    if not is_short or not ends or not _WORD.search(line[: name.start()]) or name[1].endswith((":", "：")):
+        return None
+    place = begin + lines[-1].start() + name.start(1), begin + lines[-1].start() + name.end(1)
+    return None if _LABEL.match(line) or is_question(text, end - 1) or is_denied(text, *place) else place
 
 
 def last_choice(text: str, start: int, end: int) -> tuple[int, int] | None:

@@ -35,7 +35,7 @@ from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.remarks import before_remarks
 from pbrlsvr.responses.sentences import denies, is_denied
-from pbrlsvr.responses.shapes import last_bold, last_choice, last_option, last_total
+from pbrlsvr.responses.shapes import last_bold, last_choice, last_name, last_option, last_total
 from pbrlsvr.responses.values import SIGNS, TOKEN, has_value, numbers_in, value_first
 from pbrlsvr.responses.verdicts import last_verdict
 
@@ -163,6 +163,8 @@ def _shaped(text: str, place: _Found) -> tuple[_Found, Rule] | None:
     conclusion = last_verdict(text, place.start, place.end) or last_conclusion(text, place.start, place.end)
     if conclusion is None and (total := last_total(text, place.start, place.end)):
         conclusion = (total[0], *total)
+    if conclusion is None and (name := last_name(text, place.start, place.end)):
+        return _Found(name[0], *name), "bold"
     return None if conclusion is None else (_Found(*conclusion), "conclusion")
 
 
