@@ -11,6 +11,7 @@ from pbrlsvr.responses.checks import checks_by_name, only_checks
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.cue_patterns import codes_of, is_unspaced, nouns_of_all, reasons
 from pbrlsvr.responses.forms import is_cited, is_form
+from pbrlsvr.responses.inverted import before_noun
 from pbrlsvr.responses.nouns import Noun, outermost
 from pbrlsvr.responses.places import lead, place_of
 from pbrlsvr.responses.scopes import cites, is_someones
@@ -35,7 +36,6 @@ WINDOW = 8_192
 _FEW_WORDS = 20
 # Short words for "reject" are others beside a number: Vietnamese "18 loại" are 18 kinds.
 _LONG_WORD = 5
-_EXPLAINED = re.compile(r"[:：,，—]\s|\s[-–—]\s")
 _TIME = re.compile(r"\d{1,2}\s?[:.h]\s?\d\d(?!\d)")
 # A list that breaks off: "(a) 12 cm", and below it "(b)".
 _CUT_OFF = re.compile(r"\n[\s*]{0,4}[(（]?[^\W_]{1,2}[)）]\s*\Z")
@@ -88,10 +88,10 @@ def _announced(noun: Noun) -> Announced | None:
     begin, loose = place or (noun.end, False)
     end = sentence_end(text, begin, begin + SENTENCE)
     if place is None or not text[begin:end].strip("* "):
-        return _before_noun(noun)
+        return before_noun(noun)
     value = TOKEN.search(text, begin, end)
     # "So B is the right answer: only there the order holds."
-    if value is None and (before := _before_noun(noun)):
+    if value is None and (before := before_noun(noun)):
         return before
     if is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
         return None
@@ -228,53 +228,6 @@ def _another_follows(text: str, end: int) -> bool:
         return False
     following = [text[begin:stop] for begin, stop in sentences(text, end + 1, len(text)) if text[begin:stop].strip()]
     return len(following) > 1 or "=" in following[0] or last_conclusion(text, end + 1, len(text)) is not None
-
-
-def _before_noun(noun: Noun) -> Announced | None:
-    """The answer in "18 is the answer": one value, a copula, and the noun at the end of the sentence."""
-    text, lower, words = noun.text, noun.lower, noun.words
-    since = opening(text, noun.begin, SENTENCE_BEGIN)
-    end = sentence_end(text, noun.end, noun.end + 32)
-    if explained := _EXPLAINED.search(text, noun.end, end):
-        # "18 is the answer that most give, but it is wrong"
-        if words.wrong.search(lower, explained.end(), sentence_end(text, noun.end, noun.end + SENTENCE)):
-            return None
-        end = explained.start()
-    # "18 is the result of the first step"
-    if noun.kind == "options" or (noun.kind == "results" and (end > noun.end or NUMBER.search(text, end))):
-        return None
-    # "В итоге 18": where a number is, a letter is a word.
-    values = [
-        v
-        for v in TOKEN.finditer(text, since, noun.begin)
-        # Korean 가 is an option, and "is" behind one.
-        if not v[0].isalpha() or not (words.copula.fullmatch(v[0]) or NUMBER.search(text, since, noun.begin))
-    ]
-    if len(values) != 1 or values[0].start() - since > 32 or end - noun.end > 24 or NUMBER.search(text, noun.end, end):
-        return None
-    value, between = values[0], lower[values[0].end() : noun.begin]
-    # "It is 18 eggs, and that is the answer"
-    this = noun.scope.this
-    is_this = noun.kind == "nouns" and bool(this.search(between) or this.search(lower, noun.end, end))
-    apart = re.search(r"[;；]" if is_this else r"[,;:，；：、]", between)
-    if len(between) > 40 or apart or is_question(text, end):
-        return None
-    copula = words.copula.search(between)
-    verb_last = words.between and words.copula.search(lower, noun.end, end)
-    if copula is None and not is_this and not verb_last and not noun.scope.gets.search(lower, since, value.start()):
-        return None
-    if words.before.search(lower, since, end) or words.bounds.search(lower, since, end):
-        return None
-    if not noun.scope.states(lower, (noun.begin, noun.end), noun.end, value.span(), end):
-        return None
-    if cites(text, lower, noun.scope, since, end):
-        return None
-    begin = value.start()
-    while begin > since and text[begin - 1] in "([{（$*\\-−€£₹":
-        begin -= 1
-    until = between[: copula.start()] if copula else between
-    # "18 zł – to jest odpowiedź"
-    return Announced(since, begin, value.end() + len(until.rstrip(" –—-")), True)
 
 
 def _is_conditional(noun: Noun, begin: int, value: int) -> bool:
