@@ -62,8 +62,8 @@ def _parse_configs() -> None:
     config_files.parse_once()
     from omegaconf import OmegaConf
 
-    for folder in (Path(str(verl.origin)).parent / "trainer/config", Path(__file__).parents[2] / "pbrlsvr_plugin"):
-        for path in folder.rglob("*.yaml"):
+    for folder in (Path(str(verl.origin)).parent / "trainer", Path(__file__).parents[2] / "pbrlsvr_plugin"):
+        for path in folder.glob("config/**/*.yaml"):
             with path.open(encoding="utf-8") as file:
                 OmegaConf.load(file)
 
