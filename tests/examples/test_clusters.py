@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import forks
 import pandas
 import psutil
 import pytest
@@ -48,11 +49,16 @@ SSH = """#!/usr/bin/env bash
 echo "$1" >>"$NOTES/ssh"
 exec bash -c "${*:2}"
 """
-# `ray stop` would end every Ray of this user on this machine.
+# `ray stop` would end every Ray of this user on this machine. What stays is to hear signals.
 RAY = """#!/usr/bin/env bash
 [[ $1 == stop ]] && { echo "$*" >>"$NOTES/ray"; exit; }
-exec RAY "$@"
+[[ " $* " == *" --block "* ]] && exec RAY "$@"
+exec PYTHON -m ray.scripts.scripts "$@"
 """
+PBRLSVR = """#!/usr/bin/env bash
+exec PYTHON -m pbrlsvr_plugin.cli "$@"
+"""
+FORK = f"{sys.executable} -I -S {Path(forks.__file__).with_name('fork_command.py')}"
 
 
 def free_port(first: int, last: int) -> int:
@@ -70,16 +76,10 @@ class Machine:
         self.notes, self.shared, bin_folder = folder / "notes", folder / "shared", folder / "shared" / "venv" / "bin"
         for each in (self.notes, bin_folder):
             each.mkdir(parents=True)
-        environment = Path(sys.executable).parent
-        (bin_folder / "pbrlsvr").symlink_to(environment / "pbrlsvr")
-        stand_ins = {
-            "srun": SRUN.replace("PYTHON", sys.executable, 1),
-            "scontrol": SCONTROL,
-            "ssh": SSH,
-            "ray": RAY.replace("RAY", str(environment / "ray"), 1),
-        }
+        ray = str(Path(sys.executable).with_name("ray"))
+        stand_ins = {"srun": SRUN, "scontrol": SCONTROL, "ssh": SSH, "ray": RAY, "pbrlsvr": PBRLSVR}
         for name, text in stand_ins.items():
-            (bin_folder / name).write_text(text)
+            (bin_folder / name).write_text(text.replace("PYTHON", FORK, 1).replace("exec RAY", f"exec {ray}", 1))
             (bin_folder / name).chmod(0o755)
         self.ray_folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets allow no long path
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SLURM_", "HF_"))}

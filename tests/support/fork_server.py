@@ -8,6 +8,7 @@ import fcntl
 import functools
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -20,9 +21,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import config_files
+
 #: What takes longest of `import verl.trainer.main_ppo`, and of what its workers import. Ray reads the environment.
 _LIBRARIES = (
     "tensordict", "transformers.models.auto.auto_factory", "datasets", "hydra", "peft", "sentence_transformers",
+    "fastapi", "uvicorn", "aiohttp", "zmq", "msgspec", "google.protobuf.descriptor_pb2", "opentelemetry.sdk.metrics",
+    "opentelemetry.exporter.prometheus", "torchdata.stateful_dataloader",
 )  # fmt: skip
 
 
@@ -33,6 +38,7 @@ def _serve(listener: socket.socket) -> None:
     for library in _LIBRARIES:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(library)
+    _parse_configs()
     gc.collect()
     gc.freeze()  # the forks share what no collection touches
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
@@ -47,6 +53,19 @@ def _serve(listener: socket.socket) -> None:
             _answer(asking)
             return
         asking.close()
+
+
+def _parse_configs() -> None:
+    """Half of what composing a config costs is to parse veRL's forty files, and nearly every fork composes one."""
+    if not (verl := importlib.util.find_spec("verl")):
+        return
+    config_files.parse_once()
+    from omegaconf import OmegaConf
+
+    for folder in (Path(str(verl.origin)).parent / "trainer", Path(__file__).parents[2] / "pbrlsvr_plugin"):
+        for path in folder.glob("config/**/*.yaml"):
+            with path.open(encoding="utf-8") as file:
+                OmegaConf.load(file)
 
 
 def _answer(asking: socket.socket) -> None:

@@ -8,6 +8,7 @@ imported starts a process of its own.
 
 import contextlib
 import functools
+import json
 import os
 import shlex
 import signal
@@ -79,6 +80,11 @@ def py_executable(start: Path | None = None) -> str:
     place = Path(__file__).with_name("fork_ray.py")
     command = [sys.executable, "-I", "-S", str(place), _address(), *(["--start", str(start)] if start else [])]
     return shlex.join(command)
+
+
+def ray_environment() -> dict[str, str]:
+    """For a process that calls `ray.init` itself: the workers of its job are forks."""
+    return {"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"runtime_env": {"py_executable": py_executable()}})}
 
 
 def _address() -> str:

@@ -68,7 +68,8 @@ class Run:
             text = log.read_text(errors="replace")
             shutil.rmtree(ray_folder, ignore_errors=True)
         if process.is_late:
-            said = "\n".join([text[:5000], "...", text[-5000:], *stacks])
+            crashes = re.findall(".*Check failed.*", text)  # the stack that follows may fill the end
+            said = "\n".join([text[:5000], "...", *crashes, "...", text[-5000:], *stacks])
             pytest.fail(f"the run did not end within {LONGEST_RUN} s:\n{said}")
         return cls(folder, text, code, [lines[one] for one in left])
 

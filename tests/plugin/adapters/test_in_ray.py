@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import forks
 import pytest
 
 import pbrlsvr_plugin.adapters.trl as ours
@@ -85,8 +86,9 @@ async def test_the_processes_of_a_run_share_one_model_in_a_running_ray_that_ends
     ranks = [
         subprocess.Popen(
             [sys.executable, "-c", RANK, str(tmp_path), json.dumps(options), json.dumps(batches)],
-            env=os.environ | {"RAY_ADDRESS": running, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-                              "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"},
+            env=os.environ | forks.ray_environment()
+            | {"RAY_ADDRESS": running, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+               "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for rank in range(2)

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 
 import forks
 import pytest
@@ -19,9 +17,7 @@ def live(*arguments):
     arguments = ["pbrlsvr", "doctor", "--live", *arguments]
     code = f"import sys\nfrom pbrlsvr_plugin.cli import main\nsys.argv = {arguments}\nmain()"
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, env=environment
-    )
+    return forks.run("-c", code, env=environment, timeout=120)
 
 
 @pytest.fixture

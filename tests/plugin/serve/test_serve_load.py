@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 
+import forks
 import httpx
 import pytest
 
@@ -55,7 +56,7 @@ async def test_replicas_in_ray_give_the_same_scores_and_end_with_the_server(star
             for s in samples
         )
     )
-    served = start(f"options={json.dumps(options)}", "replicas=2")
+    served = start(f"options={json.dumps(options)}", "replicas=2", environment=forks.ray_environment())
     async with httpx.AsyncClient(base_url=served.url, timeout=120) as client:
         answer = await client.post("/score", json={"samples": samples})
         found = [result["score"] for result in answer.json()["results"]]

@@ -5,12 +5,12 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 
@@ -62,7 +62,8 @@ class Lengths:
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False,
+             runtime_env={"py_executable": forks.py_executable()})  # fmt: skip
     yield
     ray.shutdown()
 
@@ -365,7 +366,7 @@ import asyncio, ray
 from pbrlsvr.models.embedding.embedder import EncoderLoader
 from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.serving.scorer import Scorer, ServingOptions
-ray.init({address!r}, log_to_driver=False)
+ray.init({address!r}, log_to_driver=False, runtime_env={{"py_executable": {python!r}}})
 try:
     asyncio.run(Scorer(EncoderLoader.of(EmbeddingOptions({model!r})), ServingOptions(place="ray"))("a"))
 except Exception as error:
@@ -378,9 +379,10 @@ def test_an_actor_is_gone_when_its_job_has_ended_and_other_jobs_have_their_own(t
     missing = EncoderLoader.of(EmbeddingOptions(str(tmp_path / "no-such-model")))
     assert isinstance(ask(missing, ["a"])[0], ModelError)
     mine = actors()
-    code = OTHER_JOB.format(address=ray.get_runtime_context().gcs_address, model=missing.model)
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=400, check=True).stdout
-    error, names = said.splitlines()[-2:]
+    address, python = ray.get_runtime_context().gcs_address, forks.py_executable()
+    ran = forks.run("-c", OTHER_JOB.format(address=address, python=python, model=missing.model), timeout=400)
+    assert ran.returncode == 0, ran.stderr
+    error, names = ran.stdout.splitlines()[-2:]
     assert error == "ModelError"
     theirs = set(names.split()) - set(mine)
     assert len([name for name in theirs if name.startswith(PREFIX)]) == 1
@@ -397,7 +399,8 @@ def test_a_scorer_that_outlives_its_ray_works_in_the_next_one(lengths):
     assert asyncio.run(score("b")) == 1.0
     ray.shutdown()
     assert isinstance(ask(lengths, ["a"])[0], ServiceError)
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+             runtime_env={"py_executable": forks.py_executable()})  # fmt: skip
     assert not actors()
     assert asyncio.run(score("cc")) == 2.0
     assert len(actors()) == 1

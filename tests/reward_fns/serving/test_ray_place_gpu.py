@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import dataclass
 
+import forks
 import pytest
 
 ray = pytest.importorskip("ray", reason="needs Ray, which veRL brings")
@@ -35,7 +36,8 @@ def cluster(request):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in before.items():
             patch.setenv(name, value)
-        ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+        ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False,
+                 runtime_env={"py_executable": forks.py_executable()})  # fmt: skip
         yield
         ray.shutdown()
 

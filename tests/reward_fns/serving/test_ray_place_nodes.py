@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import dataclass
 
+import forks
 import pytest
 
 ray = pytest.importorskip("ray", reason="needs Ray, which veRL brings")
@@ -38,7 +39,8 @@ def cluster():
         patch.setenv("RAY_health_check_failure_threshold", "3")
         nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         second = nodes.add_node(num_cpus=1)
-        ray.init(address=nodes.address, log_to_driver=False)
+        runtime_env = {"py_executable": forks.py_executable()}
+        ray.init(address=nodes.address, log_to_driver=False, runtime_env=runtime_env)
         nodes.wait_for_nodes()
         yield nodes, second
         ray.shutdown()

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 
@@ -72,7 +73,8 @@ def cluster():
     head = {**NODE, "include_dashboard": False, "_system_config": NOTICE_SOON}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.worker = cluster.add_node(**NODE)
-    ray.init(address=cluster.address, log_to_driver=False)
+    runtime_env = {"py_executable": forks.py_executable()}
+    ray.init(address=cluster.address, log_to_driver=False, runtime_env=runtime_env)
     yield cluster
     ray.shutdown()
     cluster.shutdown()
