@@ -15,7 +15,6 @@ from pathlib import Path
 
 from pbrlsvr.errors import DataError
 from pbrlsvr.tables.arrow import parquet_rows, rows_of
-from pbrlsvr.tables.delimited import rows_of_cells, table_cells
 from pbrlsvr.tables.files import (
     COMPRESSED,
     ENDINGS,
@@ -23,13 +22,14 @@ from pbrlsvr.tables.files import (
     Malformed,
     Record,
     Unpacked,
+    distinct,
     ending,
     lines,
     require_different,
     shown_columns,
+    table_paths,
 )
-from pbrlsvr.tables.json_files import as_record, json_values
-from pbrlsvr.tables.paths import distinct, require_local, table_paths
+from pbrlsvr.tables.text_files import as_record, json_values, rows_of_cells, table_cells
 
 __all__ = [
     "COMPRESSED",
@@ -44,7 +44,6 @@ __all__ = [
     "lines",
     "records",
     "require_different",
-    "require_local",
     "rows_of",
     "shown_columns",
     "table_cells",

@@ -173,14 +173,13 @@ def _text(item: str | Unprompted) -> str:
 
 
 def _prompt(model: "SentenceTransformer", options: "EncoderLoader") -> str:
-    wanted = card_prompt(options.model) if options.prompt is None else options.prompt
+    wanted = card_prompt(options.model, options.prompt)
     return model.prompts.get(model.default_prompt_name or "", "") if wanted is None else wanted
 
 
 def _max_tokens(model: "SentenceTransformer", options: "EncoderLoader") -> int:
-    known = known_encoder(options.model)
-    wanted = options.max_tokens or (known.max_tokens if known else None)
-    return min(wanted or _model_limit(model), _model_limit(model))
+    limit = _model_limit(model)
+    return min(options.max_tokens or known_encoder(options.model).max_tokens or limit, limit)
 
 
 def _model_limit(model: "SentenceTransformer") -> int:
@@ -221,7 +220,6 @@ def _load(options: "EncoderLoader") -> "SentenceTransformer":
             f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a "
             f"sentence-transformers model: {type(error).__name__}: {clip(error)}\n{fix}"
         ) from error
-    known = known_encoder(options.model)
-    if known and known.warning:
-        log.warning("model=%r: %s", options.model, known.warning)
+    if warning := known_encoder(options.model).warning:
+        log.warning("model=%r: %s", options.model, warning)
     return model

@@ -44,8 +44,7 @@ class TextSplitter:
             ConfigError: `max_tokens` leaves no room for text beside the prompt.
         """
         tokenizer = _tokenizer(options)
-        known = known_encoder(options.model)
-        wanted = options.max_tokens or (known.max_tokens if known else None)
+        wanted = options.max_tokens or known_encoder(options.model).max_tokens
         limit = _model_limit(options, tokenizer)
         max_tokens = min(wanted or limit or DEFAULT_MAX_TOKENS, limit or wanted or DEFAULT_MAX_TOKENS)
         prompt = _prompt(options)
@@ -109,7 +108,7 @@ def _model_limit(options: "EncoderLoader", tokenizer: Any) -> int | None:
 
 
 def _prompt(options: "EncoderLoader") -> str:
-    wanted = card_prompt(options.model) if options.prompt is None else options.prompt
+    wanted = card_prompt(options.model, options.prompt)
     if wanted is not None:
         return wanted
     config = _json_file(options, "config_sentence_transformers.json")
