@@ -20,10 +20,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.batcher import Batcher
-from pbrlsvr.serving.host import ModelHost, ModelOptions
+from pbrlsvr.serving.host import ModelHost, ModelOptions, packed, unpacked
 from pbrlsvr.serving.options import CLIENT_CACHE_BYTES, ServingOptions
 from pbrlsvr.serving.ray_gpus import choose_gpu, return_gpu_memory
-from pbrlsvr.serving.transfer import packed, unpacked
 
 #: How the actors' names begin.
 PREFIX = "pbrlsvr-"
