@@ -12,8 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import ModelError
+from pbrlsvr.errors import MissingDependencyError, ModelError
 
+#: What to do about a model that cannot be loaded.
+GIVE_A_MODEL = (
+    "Give an existing folder or a model name on the Hugging Face hub, and download it to every node beforehand where "
+    "nodes have no network."
+)
 #: The largest configuration and vocabulary files that are read, in bytes; the largest in use have about a tenth.
 JSON_BYTES = 16 * 2**20
 TOKENIZER_BYTES = 256 * 2**20
@@ -52,14 +57,22 @@ def clip(text: object, limit: int = 600) -> str:
     return f"{written[: limit * 2 // 3]} [... {len(written) - limit} characters ...] {written[-limit // 3 :]}"
 
 
-def read_json(file: Path, limit: int = JSON_BYTES) -> Any:
-    """The content of a JSON file of at most `limit` bytes.
+def missing(what: str, extra: str, error: ImportError) -> MissingDependencyError:
+    """The error for packages of an extra that are not installed."""
+    return MissingDependencyError(
+        f"{what} needs packages that are not here; run `pip install 'pbrlsvr[{extra}]'` in the environment of every "
+        f"node ({error})"
+    )
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file of at most 16 MiB.
 
     Raises:
         ModelError: it is larger, or no JSON.
     """
     try:
-        return json.loads(_read(file, limit))
+        return json.loads(_read(file, JSON_BYTES))
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{str(file)!r} cannot be read as JSON: {type(error).__name__}: {clip(error)}") from error
 

@@ -46,12 +46,10 @@ class EncoderLoader:
         return cls(*model, serving.device, serving.dtype, serving.batch_tokens)
 
     def load(self) -> "SentenceEncoder":
-        """The loaded model.
+        """The loaded model; see `ModelOptions.load`.
 
         Raises:
-            ModelError: it cannot be loaded, or asks for code from its repository.
             ConfigError: `max_tokens` leaves no room for text beside the prompt.
-            MissingDependencyError: sentence-transformers is not installed.
         """
         from pbrlsvr.models.embedding.model import SentenceEncoder
 

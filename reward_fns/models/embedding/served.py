@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pbrlsvr.errors import ModelError, PbrlsvrError
-from pbrlsvr.models.embedding.dimension import dimension_of
 from pbrlsvr.models.embedding.options import Unprompted
 from pbrlsvr.models.embedding.order import OrderCheck
 from pbrlsvr.models.embedding.pooling import LARGEST_NORM, SMALLEST_NORM, are_usable, norms, plain_text, pooled
-from pbrlsvr.models.embedding.text_splitter import TextSplitter
+from pbrlsvr.models.embedding.text_splitter import TextSplitter, dimension_of
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, UntrustedError, until_one_fails
 from pbrlsvr.serving.endpoint_options import EndpointOptions

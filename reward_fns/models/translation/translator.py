@@ -235,7 +235,7 @@ def require_translator(options: TranslationOptions, serving: ServingOptions, dir
         for text, source, target in directions:
             asyncio.run(translator(options, serving).translate(text, source, target))
             return
-    from pbrlsvr.models.translation.engines.tokens import load_tokenizer
+    from pbrlsvr.models.translation.engines.seq2seq import load_tokenizer
 
     require_model(spec.model, spec.revision, "model.bin" if spec.engine == "ctranslate2" else "config.json")
     languages = model_languages(load_tokenizer(spec.tokenizer or spec.model, spec.revision), spec.model)

@@ -16,7 +16,7 @@ from pbrlsvr.models.comet.options import CometOptions
 from pbrlsvr.models.embedding.embedder import EncoderLoader
 from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.models.embedding.text_splitter import TextSplitter
-from pbrlsvr.models.translation.engines.tokens import load_tokenizer
+from pbrlsvr.models.translation.engines.seq2seq import load_tokenizer
 from pbrlsvr.models.translation.options import TranslationOptions
 from pbrlsvr.models.translation.translator import TranslatorLoader
 
