@@ -1,16 +1,11 @@
-"""A model where it runs: loaded once, asked in windows, its results kept on disk where that is wanted, and sent to the
-process that asked."""
+"""A model where it runs: loaded once, asked in windows, its results kept on disk where that is wanted."""
 
 import ctypes
-import pickle
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Any, Protocol
-
-import numpy as np
 
 from pbrlsvr.errors import ConfigError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.batcher import Failure
@@ -147,10 +142,15 @@ def run_isolating(run: Callable[[list[Any]], Sequence[Any]], items: Sequence[Has
     failures, parts = 0, [range(len(items))] if items else []
     while parts:
         part = parts.pop()
-        error = _attempt(run, items, part, results)
-        if error is None:
+        try:
+            found = run([items[row] for row in part])
+            if len(found) != len(part):
+                raise RuntimeError(f"it returned {len(found)} results for {len(part)} items")
+            results[part.start : part.stop] = found
             failures = 0
             continue
+        except Exception as failure:
+            error = failure
         failures += 1
         # A service that does not answer was tried often enough; the kinds of ServiceError are of servers that do.
         of_all = isinstance(error, ConfigError | MissingDependencyError) or type(error) is ServiceError
@@ -167,20 +167,6 @@ def run_isolating(run: Callable[[list[Any]], Sequence[Any]], items: Sequence[Has
     return results
 
 
-def _attempt(
-    run: Callable[[list[Any]], Sequence[Any]], items: Sequence[Any], part: range, results: list[Any]
-) -> Exception | None:
-    try:
-        found = run([items[row] for row in part])
-        if len(found) != len(part):
-            raise RuntimeError(f"it returned {len(found)} results for {len(part)} items")
-    except Exception as error:
-        return error
-    for row, result in zip(part, found, strict=True):
-        results[row] = result
-    return None
-
-
 def _named(error: Exception, model: str, item: Any) -> PbrlsvrError:
     """The error with the model and the item in its text; one of ours already says what it needs."""
     if isinstance(error, PbrlsvrError):
@@ -189,30 +175,3 @@ def _named(error: Exception, model: str, item: Any) -> PbrlsvrError:
     found = ModelError(f"model {model!r} failed{place} with {type(error).__name__}: {error}")
     found.__cause__ = error
     return found
-
-
-def packed(futures: "Sequence[Future[Any]]", model: str) -> tuple[Any, dict[int, Exception]]:
-    """Waits for `[N]` results: what there is, vectors of one shape as one array; and the errors of the other rows."""
-    errors = {row: _portable(error, model) for row, future in enumerate(futures) if (error := future.exception())}
-    values = [future.result() for row, future in enumerate(futures) if row not in errors]
-    if values and all(isinstance(v, np.ndarray) and v.shape == values[0].shape for v in values):
-        return np.stack(values), errors
-    return values, errors
-
-
-def unpacked(values: Any, errors: Mapping[int, Exception], count: int) -> list[Any]:
-    """What `packed` gave, as `[count]` results in order, with a `Failure` for each error."""
-    # Copies: a view that is remembered would keep the whole array alive.
-    found = iter([value.copy() for value in values] if isinstance(values, np.ndarray) else values)
-    return [Failure(errors[row]) if row in errors else next(found) for row in range(count)]
-
-
-def _portable(error: BaseException, model: str) -> Exception:
-    """The error as it can be sent; its causes are not."""
-    if isinstance(error, PbrlsvrError):
-        try:
-            pickle.loads(pickle.dumps(error))
-            return error
-        except (pickle.PicklingError, TypeError, AttributeError):
-            return ModelError(str(error))
-    return ModelError(f"model {model!r} failed with {type(error).__name__}: {error}")

@@ -21,8 +21,9 @@ from typing import Any
 from pbrlsvr.errors import ServiceError
 from pbrlsvr.serving.batcher import Batcher
 from pbrlsvr.serving.disk_cache import own_folder
-from pbrlsvr.serving.host import ModelOptions, packed, unpacked
+from pbrlsvr.serving.host import ModelOptions
 from pbrlsvr.serving.options import CLIENT_CACHE_BYTES, ServingOptions
+from pbrlsvr.serving.transfer import packed, unpacked
 
 # Calls that one process has in flight. While they are, the next one gathers what comes in.
 _CALLS_IN_FLIGHT = 2

@@ -20,8 +20,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.batcher import Batcher
-from pbrlsvr.serving.host import ModelHost, ModelOptions, packed, unpacked
+from pbrlsvr.serving.host import ModelHost, ModelOptions
 from pbrlsvr.serving.options import CLIENT_CACHE_BYTES, ServingOptions
+from pbrlsvr.serving.transfer import packed, unpacked
 
 #: How the actors' names begin.
 PREFIX = "pbrlsvr-"
@@ -222,7 +223,9 @@ class _Actor:
     """The model, and one queue for the requests of all clients."""
 
     def __init__(self, options: ModelOptions, serving: ServingOptions, name: str, place: int, neighbours: int):
-        _log_to_driver()
+        # Ray shows the driver what an actor prints: our warnings and metrics, and nobody else's.
+        logging.getLogger("pbrlsvr").setLevel(logging.INFO)
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         self._options, self._share_gpu = options, serving.share_gpu
         # Before torch is imported, which reads both; where the process is a fork of one that has it, it is told.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -265,13 +268,6 @@ class _Actor:
                 # What torch keeps for its next batch; vLLM needs it when it wakes.
                 torch.cuda.empty_cache()
         return results
-
-
-def _log_to_driver() -> None:
-    """Ray shows the driver what an actor prints: our warnings and metrics, and nobody else's."""
-    logger = logging.getLogger("pbrlsvr")
-    logger.setLevel(logging.INFO)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 
 def _choose_gpu(serving: ServingOptions, place: int) -> None:

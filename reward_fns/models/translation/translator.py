@@ -72,25 +72,24 @@ class TranslatorLoader:
 
     def load(self) -> "TranslationModel":
         """The loaded model; see `ModelOptions.load`."""
-        return TranslationModel(_engine(self), self)
+        engine: Engine
+        if self.endpoint is not None:
+            from pbrlsvr.models.translation.engines.chat_endpoint import ChatEngine
+
+            engine = ChatEngine(self, self.endpoint)
+        elif self.engine == "ctranslate2":
+            from pbrlsvr.models.translation.engines.ct2 import CTranslate2Engine
+
+            engine = CTranslate2Engine(self)
+        else:
+            from pbrlsvr.models.translation.engines.seq2seq import Seq2SeqEngine
+
+            engine = Seq2SeqEngine(self)
+        return TranslationModel(engine, self)
 
     def served_by(self, endpoint: EndpointOptions) -> "TranslatorLoader":
         """The same with a chat model behind an endpoint: what `serving.place="endpoint"` means here."""
         return replace(self, endpoint=endpoint)
-
-
-def _engine(options: TranslatorLoader) -> Engine:
-    if options.endpoint is not None:
-        from pbrlsvr.models.translation.engines.chat_endpoint import ChatEngine
-
-        return ChatEngine(options, options.endpoint)
-    if options.engine == "ctranslate2":
-        from pbrlsvr.models.translation.engines.ct2 import CTranslate2Engine
-
-        return CTranslate2Engine(options)
-    from pbrlsvr.models.translation.engines.seq2seq import Seq2SeqEngine
-
-    return Seq2SeqEngine(options)
 
 
 class TranslationModel:
