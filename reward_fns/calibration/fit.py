@@ -182,7 +182,7 @@ def _own_share(pair: Pair, shrinkage: float) -> float:
     return pair.texts / (pair.texts + shrinkage)
 
 
-def _mean(pairs: Sequence[Pair], weights: Sequence[float]) -> dict[str, float]:
+def _mean(pairs: Sequence[Pair], weights: Sequence[float]) -> dict[str, Any]:
     def mean(values: list[float]) -> float:
         return float(np.average(values, weights=weights))
 

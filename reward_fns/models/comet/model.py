@@ -30,7 +30,7 @@ _GRAIN = 8
 
 
 class CometModel:
-    """Scores `(src, mt, ref)` or `(src, mt)`. Get it with `CometOptions.load`.
+    """Scores `(src, mt, ref)` or `(src, mt)`. Get it with `CometLoader.load`.
 
     Texts that samples share are encoded once: within a call, and for sources and references also across calls.
     """
