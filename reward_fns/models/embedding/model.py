@@ -160,8 +160,8 @@ class _Tokens:
     features: dict[str, Any]
 
     def only(self, kept: list[bool]) -> "_Tokens":
-        pieces, lengths, rows = (list(compress(values, kept)) for values in (self.pieces, self.lengths, self.rows))
-        return _Tokens(pieces, lengths, rows, self.features)
+        lengths, rows = ([*compress(values, kept)] for values in (self.lengths, self.rows))
+        return _Tokens([*compress(self.pieces, kept)], lengths, rows, self.features)
 
 
 def _text(item: str | Unprompted) -> str:
