@@ -33,7 +33,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pbrlsvr.errors import ConfigError, ModelError
 from pbrlsvr.languages import base, parse, profile
@@ -53,6 +54,10 @@ SMALLEST_GAP = 1e-6
 log = logging.getLogger(__name__)
 
 
+# Of what a file holds nothing is taken as it comes.
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
 @dataclass(frozen=True)
 class Pair:
     """The two distributions of one language beside English, as they are used.
@@ -64,6 +69,8 @@ class Pair:
         auc: of the data as measured: the probability that a matched pair is more similar than a shuffled one.
         stand_in: whether the matched pairs are the stand-in for English paraphrases.
     """
+
+    __pydantic_config__ = _STRICT
 
     texts: int
     matched: float
@@ -113,6 +120,8 @@ class Calibration:
         sources: name and SHA-256 of the files.
         missing: what happens with a language that has no pair: "error", or "pooled" to take the mean.
     """
+
+    __pydantic_config__ = _STRICT
 
     pairs: Mapping[str, Pair]
     pooled: Pair
@@ -181,7 +190,7 @@ class Calibration:
         theirs = {
             "model": last_part(options.model),
             "revision": options.revision,
-            "prompt": effective_prompt(options),
+            "prompt": card_prompt(options.model, options.prompt),
             "similarity": "alignment" if align else "cosine",
             "floor": floor if align else 0.0,
         }
@@ -201,7 +210,9 @@ class Calibration:
         fields["pooled"] = fields.pop("pooled")
         pairs = fields.pop("pairs")
         fields["pairs"] = {name: {**pairs[name], "d_prime": pair.d_prime} for name, pair in self.pairs.items()}
-        text = json.dumps({"version": VERSION, **_rounded(fields)}, indent=2, ensure_ascii=False)
+        # Six digits: more are noise of the encoder, and would differ between machines.
+        rounded = json.loads(json.dumps(fields), parse_float=lambda digits: round(float(digits), 6))
+        text = json.dumps({"version": VERSION, **rounded}, indent=2, ensure_ascii=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
 
@@ -221,18 +232,17 @@ class Calibration:
                 raise ConfigError(
                     f"{str(path)!r} is a calibration of version {brief(version)}, not {VERSION}; fit it again"
                 )
-            pairs = {
-                language: Pair(**{name: value for name, value in pair.items() if name != "d_prime"})
-                for language, pair in fields.pop("pairs").items()
-            }
-            fields |= {"pooled": Pair(**fields.pop("pooled")), "sources": tuple(fields.pop("sources"))}
-            return cls(pairs=pairs, missing=missing, **fields)
+            for pair in fields["pairs"].values():
+                pair.pop("d_prime", None)
+            return TypeAdapter(cls).validate_python({**fields, "missing": missing})
         except OSError as error:
             raise ConfigError(f"calibration {str(path)!r}: {error}; make it with `pbrlsvr calibrate`") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            reason = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
         except (ModelError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(
-                f"{str(path)!r} is not a calibration ({clip(error)}); make it with `pbrlsvr calibrate`"
-            ) from error
+            reason = str(error)
+        raise ConfigError(f"{str(path)!r} is not a calibration ({clip(reason)}); make it with `pbrlsvr calibrate`")
 
 
 @cache
@@ -249,20 +259,6 @@ def load_checked(
     return calibration
 
 
-def effective_prompt(options: EmbeddingOptions) -> str | None:
-    """The prompt that is put before each text; `None` where the model's own configuration decides."""
-    return card_prompt(options.model) if options.prompt is None else options.prompt
-
-
 @lru_cache(maxsize=1024)
 def _warn_pooled(language: str) -> None:
     log.warning("the calibration has no pair for the language %r: it takes the mean over the languages", language)
-
-
-def _rounded(value: Any) -> Any:
-    """Six digits: more are noise of the encoder, and would differ between machines."""
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, dict):
-        return {key: _rounded(entry) for key, entry in value.items()}
-    return [_rounded(entry) for entry in value] if isinstance(value, list | tuple) else value

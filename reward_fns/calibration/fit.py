@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pbrlsvr.calibration.calibration import Calibration, Pair, effective_prompt
+from pbrlsvr.calibration.calibration import Calibration, Pair
 from pbrlsvr.calibration.pairs import Parallel
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr.models.embedding.alignment import alignment
-from pbrlsvr.models.embedding.embedder import Embedder, Steps, Vector
+from pbrlsvr.models.embedding.cards import card_prompt
+from pbrlsvr.models.embedding.embedder import Embedder, cosine, step_alignment
 from pbrlsvr.models.embedding.options import EmbeddingOptions
 
 #: Below this area under the ROC curve a language deserves a warning: one in ten shuffled pairs beats a matched one.
@@ -44,7 +44,7 @@ async def collect(
         return await asyncio.gather(*(encoder.steps(text) if align else encoder.embed(text) for text in texts))
 
     def similarity(a: Any, b: Any) -> float:
-        return _alignment(a, b, floor) if align else _cosine(a, b)
+        return step_alignment(a, b, floor) if align else cosine(a, b)
 
     english = parallel.english
     of_english = dict(zip(english, await features(english), strict=True))
@@ -76,14 +76,6 @@ def less_a_fifth(text: str, turn: int) -> str:
     count = max(1, len(words) // 5)
     start = min(turn % 5 * count, len(words) - count)
     return " ".join(words[:start] + words[start + count :])
-
-
-def _cosine(a: Vector, b: Vector) -> float:
-    return float(np.clip(np.dot(a.astype(np.float64), b.astype(np.float64)), -1.0, 1.0))
-
-
-def _alignment(a: Steps, b: Steps, floor: float) -> float:
-    return alignment(a.vectors, b.vectors, a.lengths, b.lengths, floor=floor)
 
 
 def _shuffled(
@@ -137,7 +129,11 @@ def fit(
     measured = {language: _measure(sample, language) for language, sample in samples.items() if language != "en"}
     if not measured:
         raise DataError("there is no parallel text in a language other than English")
-    pooled = _mean(measured.values(), shrinkage)
+    several = [*measured.values()]
+    # A language with few texts says little, and counts for as much as it keeps when it is shrunk.
+    weights = [_own_share(pair, shrinkage) for pair in several]
+    auc = float(np.average([pair.auc for pair in several], weights=weights))
+    pooled = Pair(texts=sum(pair.texts for pair in several), auc=auc, **_mean(several, weights))
     pairs = {language: _shrunk(pair, pooled, shrinkage) for language, pair in measured.items()}
     pairs["en"] = replace(_measure(english, "en"), stand_in=True)
     if "en" in samples:
@@ -147,7 +143,7 @@ def fit(
         pooled,
         model=options.model,
         revision=options.revision,
-        prompt=effective_prompt(options),
+        prompt=card_prompt(options.model, options.prompt),
         shrinkage=shrinkage,
         **settings,
     )
@@ -182,34 +178,22 @@ def _robust(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(middle), float(high - low) / 2
 
 
-def _mean(pairs: Iterable[Pair], shrinkage: float) -> Pair:
-    """The mean over languages. One with few texts says little, and counts for as much as it keeps when it is shrunk."""
-    pairs = list(pairs)
-    weights = np.array([pair.texts / (pair.texts + shrinkage) for pair in pairs])
+def _own_share(pair: Pair, shrinkage: float) -> float:
+    return pair.texts / (pair.texts + shrinkage)
 
+
+def _mean(pairs: Sequence[Pair], weights: Sequence[float]) -> dict[str, Any]:
     def mean(values: list[float]) -> float:
         return float(np.average(values, weights=weights))
 
-    return Pair(
-        texts=sum(pair.texts for pair in pairs),
-        matched=mean([pair.matched for pair in pairs]),
-        matched_sd=math.sqrt(mean([pair.matched_sd**2 for pair in pairs])),
-        shuffled=mean([pair.shuffled for pair in pairs]),
-        shuffled_sd=math.sqrt(mean([pair.shuffled_sd**2 for pair in pairs])),
-        auc=mean([pair.auc for pair in pairs]),
-    )
+    return {
+        "matched": mean([pair.matched for pair in pairs]),
+        "matched_sd": math.sqrt(mean([pair.matched_sd**2 for pair in pairs])),
+        "shuffled": mean([pair.shuffled for pair in pairs]),
+        "shuffled_sd": math.sqrt(mean([pair.shuffled_sd**2 for pair in pairs])),
+    }
 
 
 def _shrunk(pair: Pair, prior: Pair, shrinkage: float) -> Pair:
-    own = pair.texts / (pair.texts + shrinkage)
-
-    def mix(a: float, b: float) -> float:
-        return own * a + (1 - own) * b
-
-    return replace(
-        pair,
-        matched=mix(pair.matched, prior.matched),
-        matched_sd=math.sqrt(mix(pair.matched_sd**2, prior.matched_sd**2)),
-        shuffled=mix(pair.shuffled, prior.shuffled),
-        shuffled_sd=math.sqrt(mix(pair.shuffled_sd**2, prior.shuffled_sd**2)),
-    )
+    own = _own_share(pair, shrinkage)
+    return replace(pair, **_mean([pair, prior], [own, 1 - own]))

@@ -17,7 +17,7 @@ from typing import Any
 
 from pbrlsvr.errors import DataError
 from pbrlsvr.languages import parse
-from pbrlsvr.tables import ENDINGS, Malformed, ending, records, shown_columns
+from pbrlsvr.tables import ENDINGS, Malformed, records, shown_columns
 
 COLUMNS = ("language", "text", "english")
 
@@ -58,8 +58,6 @@ def read_parallel(path: Path) -> Parallel:
         return _read_folder(path)
     if not path.is_file():
         raise DataError(f"there is no parallel text at {str(path)!r}: give a folder or a file, {list(ENDINGS)}")
-    if not ending(path):
-        raise DataError(f"{path.name!r} has none of the endings {list(ENDINGS)}, which say how it is read")
     pairs: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for place, record in _rows(path):
         row = _checked(record, place)

@@ -12,8 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pbrlsvr.errors import ModelError
+from pbrlsvr.errors import MissingDependencyError, ModelError
 
+#: What to do about a model that cannot be loaded.
+GIVE_A_MODEL = (
+    "Give an existing folder or a model name on the Hugging Face hub, and download it to every node beforehand where "
+    "nodes have no network."
+)
 #: The largest configuration and vocabulary files that are read, in bytes; the largest in use have about a tenth.
 JSON_BYTES = 16 * 2**20
 TOKENIZER_BYTES = 256 * 2**20
@@ -52,14 +57,22 @@ def clip(text: object, limit: int = 600) -> str:
     return f"{written[: limit * 2 // 3]} [... {len(written) - limit} characters ...] {written[-limit // 3 :]}"
 
 
-def read_json(file: Path, limit: int = JSON_BYTES) -> Any:
-    """The content of a JSON file of at most `limit` bytes.
+def missing(what: str, extra: str, error: ImportError) -> MissingDependencyError:
+    """The error for packages of an extra that are not installed."""
+    return MissingDependencyError(
+        f"{what} needs packages that are not here; run `pip install 'pbrlsvr[{extra}]'` in the environment of every "
+        f"node ({error})"
+    )
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file of at most 16 MiB.
 
     Raises:
         ModelError: it is larger, or no JSON.
     """
     try:
-        return json.loads(_read(file, limit))
+        return json.loads(_read(file, JSON_BYTES))
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{str(file)!r} cannot be read as JSON: {type(error).__name__}: {clip(error)}") from error
 
@@ -115,7 +128,10 @@ def read_weights(file: Path) -> Any:
         raise ModelError(
             f"{str(file)!r} cannot be read ({type(error).__name__}: {clip(error)}): it is cut off or damaged"
         ) from error
-    for name, tensor in _tensors(loaded):
+    for name, value in _pairs(loaded):
+        tensor = getattr(value, "_local_tensor", value)  # of a DTensor
+        if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
+            continue
         size, held = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
         if size > held:
             raise ModelError(f"{str(file)!r}: {brief(name)} claims {size:,} bytes, and the file holds {held:,} of it")
@@ -131,9 +147,12 @@ def check_model(model: str, revision: str | None = None) -> None:
     Raises:
         ModelError: a file is too large, names code that would run, or describes no model.
     """
-    folder = _folder(model, revision)
-    if folder is None:
-        return
+    folder = Path(model).expanduser()
+    if not model or not folder.is_dir():
+        found = cached_file(model, "config.json", revision)
+        if found is None:
+            return
+        folder = found.parent
     # A sentence-transformers model has its modules in folders, and a router's modules in folders of those.
     files = sorted({file for depth in ("*", "*/*", "*/*/*") for file in folder.glob(f"{depth}.json")})
     for file in files:
@@ -182,14 +201,6 @@ def require_model(model: str, revision: str | None, *files: str) -> None:
             return
 
 
-def _folder(model: str, revision: str | None) -> Path | None:
-    folder = Path(model).expanduser()
-    if model and folder.is_dir():
-        return folder
-    found = cached_file(model, "config.json", revision)
-    return found.parent if found else None
-
-
 def cached_file(model: str, name: str, revision: str | None = None) -> Path | None:
     """A file of a model in the hub's cache; None where it is not there, or the model is no name of the hub."""
     try:
@@ -205,7 +216,8 @@ def _check_classes(file: Path, content: Any) -> None:
     """Classes that sentence-transformers imports by name: modules, those of a router, and word tokenizers."""
     named: list[Any] = []
     if file.name == "modules.json":
-        named += [module.get("type") for module in content] if _are_mappings(content) else [content]
+        known = isinstance(content, list) and all(isinstance(module, Mapping) for module in content)
+        named += [module.get("type") for module in content] if known else [content]
     if isinstance(content, Mapping):
         named += [*content["types"].values()] if isinstance(content.get("types"), Mapping) else []
         tokenizer = content.get("tokenizer_class")
@@ -217,10 +229,6 @@ def _check_classes(file: Path, content: Any) -> None:
                 "loading it would run code that came with the model, which pbrlsvr does not do. Take an encoder whose "
                 "modules are sentence-transformers' own"
             )
-
-
-def _are_mappings(content: Any) -> bool:
-    return isinstance(content, list) and all(isinstance(each, Mapping) for each in content)
 
 
 def _is_module(name: str) -> bool:
@@ -262,15 +270,6 @@ def _pairs(content: Any) -> Iterator[tuple[str, Any]]:
             waiting.extend(found.values())
         elif isinstance(found, list):
             waiting.extend(found)
-
-
-def _tensors(loaded: Any) -> Iterator[tuple[str, Any]]:
-    import torch
-
-    for key, value in _pairs(loaded):
-        tensor = getattr(value, "_local_tensor", value)  # of a DTensor
-        if isinstance(tensor, torch.Tensor) and tensor.layout is torch.strided:
-            yield key, tensor
 
 
 def _require_stored(file: Path) -> None:

@@ -1,5 +1,6 @@
 """A long text, cut at the ends of sentences: into pieces that fit a model, or into the steps of a reasoning."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -60,15 +61,20 @@ def split_steps(text: str, limit: int) -> list[str]:
     if len(steps) > 1 and len(steps[-1]) < SHORTEST_STEP:
         last = steps.pop()
         steps[-1] += f" {last}"
-    return steps if len(steps) <= limit else _joined(steps, limit)
+    if len(steps) <= limit:
+        return steps
+    return [" ".join(group) for group in shares([(step, len(step)) for step in steps], limit) if group]
 
 
-def _joined(steps: list[str], limit: int) -> list[str]:
-    total = sum(map(len, steps))
-    groups: list[list[str]] = [[] for _ in range(limit)]
+def shares(pieces: Sequence[tuple[str, int]], number: int) -> list[list[str]]:
+    """Pieces with their sizes, in order, as `number` groups of about the same size; some may be empty.
+
+    A piece goes where its middle is, so that a long one does not drag its neighbours with it.
+    """
+    groups: list[list[str]] = [[] for _ in range(number)]
+    total = sum(size for _, size in pieces)
     done = 0
-    for step in steps:
-        # By the middle of the sentence, so that one long sentence does not drag its neighbours with it.
-        groups[min(limit - 1, (2 * done + len(step)) * limit // (2 * total))].append(step)
-        done += len(step)
-    return [" ".join(group) for group in groups if group]
+    for piece, size in pieces:
+        groups[min(number - 1, (2 * done + size) * number // (2 * total))].append(piece)
+        done += size
+    return groups

@@ -105,7 +105,7 @@ class Batcher(Generic[Item, Result]):
             with self._changed:
                 result = self._cache.get(item)
                 if result is not MISSING:
-                    self._metrics.hit()
+                    self._metrics.hits += 1
                     return result
                 request = self._enter(item, asked)
                 if request is None:
@@ -133,7 +133,7 @@ class Batcher(Generic[Item, Result]):
                 request = self._enter(item, time.monotonic(), limited=False)
                 assert request is not None
                 return request.future
-            self._metrics.hit()
+            self._metrics.hits += 1
         future: Future[Result] = Future()
         future.set_result(result)
         return future
@@ -146,12 +146,12 @@ class Batcher(Generic[Item, Result]):
     def _enter(self, item: Item, asked: float, limited: bool = True) -> "_Request[Item, Result] | None":
         request = self._pending.get(item)
         if request is not None:
-            self._metrics.hit()
+            self._metrics.hits += 1
             request.callers += 1
             return request
         if limited and len(self._pending) >= self._max_waiting:
             return None
-        self._metrics.miss()
+        self._metrics.misses += 1
         request = self._pending[item] = _Request(item, Future(), asked)
         # A future that runs cannot be cancelled: a caller that leaves takes no other caller with it.
         request.future.set_running_or_notify_cancel()
@@ -201,7 +201,7 @@ class Batcher(Generic[Item, Result]):
             for request in requests:
                 if not request.callers:
                     del self._pending[request.item]
-                    self._metrics.drop()
+                    self._metrics.dropped += 1
             return [request for request in requests if request.callers]
 
     def _answer(self, window: list[_Request[Item, Result]]) -> None:

@@ -196,14 +196,12 @@ def own_folder(folder: str, option: str = "serving.cache_dir") -> Path:
             raise PermissionError(f"others can write into it; run `chmod go-w {str(path)!r}`")
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError("it cannot be written")
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error)
-    else:
         return path
-    raise ConfigError(
-        f"{option}={folder!r} cannot be used: {reason}. Name a folder of your own on a local disk; one that "
-        "does not exist is made, open to you alone"
-    )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"{option}={folder!r} cannot be used: {error}. Name a folder of your own on a local disk; one that does "
+            "not exist is made, open to you alone"
+        ) from error
 
 
 def _require_own(path: Path) -> None:

@@ -25,11 +25,10 @@ from tenacity import (
 )
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError, ServiceError
-from pbrlsvr.serving.endpoint_errors import BadResponse, BusyError, RejectedError, UntrustedError
+from pbrlsvr.serving.endpoint_errors import BadResponse, BusyError, RejectedError, UntrustedError, fix, shown
 from pbrlsvr.serving.endpoint_options import EndpointOptions
 from pbrlsvr.serving.exchange import Answer, ExchangeError, exchange, new_client
 from pbrlsvr.serving.failover import Attempts, Server, retry_after
-from pbrlsvr.serving.fixes import fix, shown
 from pbrlsvr.serving.keys import Secrets, keep_out_of_logs, key_for, key_variable
 
 __all__ = ["BadResponse", "BusyError", "Endpoint", "EndpointOptions", "RejectedError", "UntrustedError"]
@@ -143,11 +142,12 @@ class _AttemptError(Exception):
     def __init__(self, reason: str, status: int | None = None, retry_after: float | None = None):
         super().__init__(reason)
         self.status, self.retry_after = status, retry_after
+        # RFC 9110, 10.2.3: both statuses say when to come again.
+        self.pause = retry_after if status in (429, 503) else None
 
 
-def _asks_for_a_pause(error: _AttemptError) -> bool:
-    # RFC 9110, 10.2.3: both statuses say when to come again.
-    return error.status in (429, 503) and error.retry_after is not None
+def _pause(state: RetryCallState) -> float | None:
+    return getattr(state.outcome and state.outcome.exception(), "pause", None)
 
 
 class _Request:
@@ -176,10 +176,8 @@ class _Request:
         try:
             return await retrying(self._attempt, read)
         except _AttemptError as error:
-            if _asks_for_a_pause(error):
-                raise BusyError(
-                    f"{self.path}: every server asks for a pause: {self.attempts}", error.retry_after or 0.0
-                ) from error
+            if error.pause is not None:
+                raise BusyError(f"{self.path}: every server asks for a pause: {self.attempts}", error.pause) from error
             tried = sum(self.attempts.count.values())
             answered = error.status is not None and 200 <= error.status < 300
             raise (BadResponse if answered else ServiceError)(
@@ -190,17 +188,14 @@ class _Request:
 
     def _out_of_attempts(self, state: RetryCallState) -> bool:
         """What the server asks to have later is no failed attempt."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, _AttemptError) and _asks_for_a_pause(error):
-            self.pauses += 1
+        self.pauses += _pause(state) is not None
         return state.attempt_number - self.pauses > self.options.retries
 
     def _wait(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, _AttemptError) and _asks_for_a_pause(error):
+        if (pause := _pause(state)) is not None:
             # The pause itself is waited for where the server is asked again; "Retry-After: 0" for ever is no order to
             # ask as fast as it answers.
-            return max(0.0, _SHORTEST_PAUSE_S - (error.retry_after or 0.0))
+            return max(0.0, _SHORTEST_PAUSE_S - pause)
         return 0.0 if self.attempts.another_is_ready() else _BACKOFF(state)
 
     async def _attempt(self, read: Callable[[Any], T]) -> T:

@@ -4,7 +4,6 @@ httpx would unpack a body as it comes, a thousand bytes out of each one, and kee
 """
 
 import zlib
-from collections.abc import Generator
 from typing import NamedTuple
 
 import httpx
@@ -72,9 +71,16 @@ async def exchange(
         ExchangeError: see there.
     """
     status: int | None = None
+
+    def bearer(request: httpx.Request) -> httpx.Request:
+        # At the last moment, so that no traceback that shows variables shows the key as part of the request.
+        if key:
+            request.headers["Authorization"] = f"Bearer {key}"
+        return request
+
     try:
         request = client.build_request(method, url, content=content)
-        response = await client.send(request, auth=_Bearer(key), stream=True)
+        response = await client.send(request, auth=bearer, stream=True)
         status = response.status_code
         try:
             return Answer(response.status_code, response.headers, await _body(response, most_bytes))
@@ -88,18 +94,6 @@ async def exchange(
         lost = status is None and isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
     # Outside of `except`: the causes hold what the server sent.
     raise ExchangeError(reason, status, lost)
-
-
-class _Bearer(httpx.Auth):
-    """Puts the key into the request at the last moment, so that no traceback that shows variables shows it."""
-
-    def __init__(self, key: str | None):
-        self._key = key
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._key:
-            request.headers["Authorization"] = f"Bearer {self._key}"
-        yield request
 
 
 async def _body(response: httpx.Response, most: int) -> bytes:

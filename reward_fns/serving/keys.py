@@ -109,20 +109,18 @@ def _places(run: str, text: str) -> Iterable[int]:
         start = text.find(run, start + 1)
 
 
-class _LogFilter(logging.Filter):
+def _without_keys(record: logging.LogRecord) -> bool:
     """httpx and httpcore log the status line and the headers of answers, in which a server may repeat a key."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        hidden = _sent.hide(message)
-        if hidden != message:
-            record.msg, record.args = hidden, ()
-        return True
+    message = record.getMessage()
+    hidden = _sent.hide(message)
+    if hidden != message:
+        record.msg, record.args = hidden, ()
+    return True
 
 
 _sent = Secrets([])
 for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
-    logging.getLogger(_name).addFilter(_LogFilter())
+    logging.getLogger(_name).addFilter(_without_keys)
 
 
 def keep_out_of_logs(keys: Iterable[str | None]) -> None:

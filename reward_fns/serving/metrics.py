@@ -17,27 +17,23 @@ log = logging.getLogger(__name__)
 
 
 class Metrics:
-    """Counters of one scorer. The caller locks."""
+    """Counters of one scorer. The caller locks.
+
+    Attributes:
+        hits: requests for something that was computed before, or was in flight already.
+        misses: all others.
+        dropped: items that were not computed, because all of their callers had left.
+    """
 
     def __init__(self, name: str, tokens: Callable[[], tuple[int, int]], damaged: Callable[[], int]):
         self._name = name
         self._tokens = tokens
         self._damaged = damaged
-        self._hits = self._misses = self._computed = self._failed = self._dropped = 0
+        self.hits = self.misses = self.dropped = 0
+        self._computed = self._failed = 0
         self._busy_s = self._last_s = 0.0
         self._latencies: deque[float] = deque(maxlen=_RECENT)
         self._logged = time.monotonic()
-
-    def hit(self) -> None:
-        """A request for something that was computed before, or is in flight already."""
-        self._hits += 1
-
-    def miss(self) -> None:
-        self._misses += 1
-
-    def drop(self) -> None:
-        """An item was not computed, because all of its callers had left."""
-        self._dropped += 1
 
     def window(self, latencies: Sequence[float], seconds: float, failed: int) -> None:
         """A window was answered: how long its items had waited, and how long the model took."""
@@ -58,11 +54,11 @@ class Metrics:
         useful, padded = self._tokens()
         p50, p99 = np.percentile(self._latencies, [50, 99]) * 1000 if self._latencies else (0.0, 0.0)
         return {
-            "requests": self._hits + self._misses,
-            "hit_rate": self._hits / max(1, self._hits + self._misses),
+            "requests": self.hits + self.misses,
+            "hit_rate": self.hits / max(1, self.hits + self.misses),
             "computed": self._computed,
             "failed": self._failed,
-            "dropped": self._dropped,
+            "dropped": self.dropped,
             "damaged": self._damaged(),
             "batch_fill": useful / max(1, padded),
             "last_window_s": self._last_s,

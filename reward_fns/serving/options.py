@@ -104,15 +104,13 @@ class ServingOptions(Options):
         """These options with the place that "auto" means in this process."""
         if self.place != "auto":
             return self
-        if has_client and self.endpoint.urls:
-            return self.model_copy(update={"place": "endpoint"})
-        ray = sys.modules.get("ray")  # a process that has not imported Ray is not connected to it
-        connected = ray is not None and hasattr(ray, "is_initialized") and ray.is_initialized()
-        if connected:
-            return self.model_copy(update={"place": "ray"})
+        # A process that has not imported Ray is not connected to it.
+        connected = getattr(sys.modules.get("ray"), "is_initialized", lambda: False)
         # torchrun, accelerate and deepspeed say so; each of their processes would load the model.
         several = os.environ.get("LOCAL_WORLD_SIZE", "1") not in ("", "0", "1")
-        return self.model_copy(update={"place": "node" if several else "local"})
+        served = has_client and self.endpoint.urls
+        place = "endpoint" if served else "ray" if connected() else "node" if several else "local"
+        return self.model_copy(update={"place": place})
 
 
 def places(reward: Any) -> list[ServingOptions]:

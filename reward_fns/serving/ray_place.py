@@ -22,7 +22,6 @@ from pbrlsvr.errors import ConfigError, PbrlsvrError, ServiceError
 from pbrlsvr.serving.batcher import Batcher
 from pbrlsvr.serving.host import ModelHost, ModelOptions
 from pbrlsvr.serving.options import CLIENT_CACHE_BYTES, ServingOptions
-from pbrlsvr.serving.ray_gpus import choose_gpu, return_gpu_memory
 from pbrlsvr.serving.transfer import packed, unpacked
 
 #: How the actors' names begin.
@@ -224,7 +223,9 @@ class _Actor:
     """The model, and one queue for the requests of all clients."""
 
     def __init__(self, options: ModelOptions, serving: ServingOptions, name: str, place: int, neighbours: int):
-        _log_to_driver()
+        # Ray shows the driver what an actor prints: our warnings and metrics, and nobody else's.
+        logging.getLogger("pbrlsvr").setLevel(logging.INFO)
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         self._options, self._share_gpu = options, serving.share_gpu
         # Before torch is imported, which reads both; where the process is a fork of one that has it, it is told.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -232,7 +233,7 @@ class _Actor:
         os.environ["OMP_NUM_THREADS"] = str(threads)
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
-        choose_gpu(serving, place)
+        _choose_gpu(serving, place)
         self._host = ModelHost(options, serving)
         self._batcher: Batcher[Any, Any] = Batcher(
             self._run,
@@ -261,12 +262,29 @@ class _Actor:
     def _run(self, items: list[Any]) -> list[Any]:
         results = self._host.run(items)
         if self._share_gpu and self._batcher.waiting <= len(items):
-            return_gpu_memory()
+            import torch
+
+            if torch.cuda.is_available():
+                # What torch keeps for its next batch; vLLM needs it when it wakes.
+                torch.cuda.empty_cache()
         return results
 
 
-def _log_to_driver() -> None:
-    """Ray shows the driver what an actor prints: our warnings and metrics, and nobody else's."""
-    logger = logging.getLogger("pbrlsvr")
-    logger.setLevel(logging.INFO)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+def _choose_gpu(serving: ServingOptions, place: int) -> None:
+    """Lets this process see the GPUs that are meant for it, and no others."""
+    if serving.num_gpus > 0:
+        return  # Ray has seen to it
+    if not serving.share_gpu:
+        # Some versions of Ray hide no GPU here, and `device="auto"` would take veRL's first one.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        return
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    if not visible:
+        import torch  # counts them without starting CUDA, which would fix what this process sees
+
+        visible = [str(index) for index in range(torch.cuda.device_count())]
+    if visible:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[place % len(visible)]
+    else:
+        node = ray.util.get_node_ip_address()
+        log.warning("serving.share_gpu: node %s shows no GPU; the model runs on its CPU", node)

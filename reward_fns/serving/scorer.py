@@ -7,7 +7,6 @@ computed once is remembered.
 
 import zlib
 from collections.abc import Hashable
-from functools import cache
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -71,7 +70,7 @@ def _local(options: ModelOptions, serving: ServingOptions) -> Batcher[Any, Any]:
 
 
 _lock = Lock()
-_running: list[Scorer[Any, Any]] = []
+_running: dict[tuple[ModelOptions, ServingOptions], Scorer[Any, Any]] = {}
 
 
 def scorer(options: ModelOptions, serving: ServingOptions) -> Scorer[Any, Any]:
@@ -84,17 +83,12 @@ def scorer(options: ModelOptions, serving: ServingOptions) -> Scorer[Any, Any]:
                 f"{type(options).__name__}; take 'ray', 'node' or 'local'"
             )
         options, serving = options.served_by(serving.endpoint), serving.model_copy(update={"place": "local"})
-    with _lock:  # cache alone may build twice when two threads ask at the same time
-        return _scorer(options, serving)
+    with _lock:
+        if (options, serving) not in _running:
+            _running[options, serving] = Scorer(options, serving)
+        return _running[options, serving]
 
 
 def running() -> list[Scorer[Any, Any]]:
     """The scorers that this process has asked for so far."""
-    return [*_running]
-
-
-@cache
-def _scorer(options: ModelOptions, serving: ServingOptions) -> Scorer[Any, Any]:
-    made: Scorer[Any, Any] = Scorer(options, serving)
-    _running.append(made)
-    return made
+    return [*_running.values()]

@@ -6,7 +6,7 @@ batch takes as many as fit into a budget of padded tokens; where memory does not
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pbrlsvr.errors import ModelError
 
@@ -77,6 +77,15 @@ class TokenBudget:
         return [results[row] for row in range(len(lengths))]
 
 
+def torch_device(device: str) -> str:
+    """A torch device; for "auto" a GPU where this process sees one, else the CPU."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def usual_budget(device: str) -> int:
     """The budget of padded tokens where the user names none: a CPU's caches hold no more, a GPU is idle with less.
 
@@ -87,12 +96,7 @@ def usual_budget(device: str) -> int:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     # By name, so that a model without torch needs no torch: torch.OutOfMemoryError, and torch's CPU allocator.
-    def said(*words: str) -> bool:
-        return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
-
-    kind: Any = type(error)
-    return (
-        isinstance(error, MemoryError)
-        or any(base.__name__ == "OutOfMemoryError" for base in kind.__mro__)
-        or said("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    )
+    if any(base.__name__ in ("MemoryError", "OutOfMemoryError") for base in type(error).__mro__):
+        return True
+    words = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)

@@ -14,42 +14,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pbrlsvr.errors import DataError
-from pbrlsvr.tables.arrow import parquet_rows, rows_of
-from pbrlsvr.tables.delimited import rows_of_cells, table_cells
-from pbrlsvr.tables.files import (
-    COMPRESSED,
-    ENDINGS,
-    ROW_BYTES,
-    Malformed,
-    Record,
-    Unpacked,
-    ending,
-    lines,
-    require_different,
-    shown_columns,
-)
-from pbrlsvr.tables.json_files import as_record, json_values
-from pbrlsvr.tables.paths import distinct, require_local, table_paths
-
-__all__ = [
-    "COMPRESSED",
-    "ENDINGS",
-    "ROW_BYTES",
-    "Malformed",
-    "Record",
-    "Unpacked",
-    "distinct",
-    "ending",
-    "json_values",
-    "lines",
-    "records",
-    "require_different",
-    "require_local",
-    "rows_of",
-    "shown_columns",
-    "table_cells",
-    "table_paths",
-]
+from pbrlsvr.tables.arrow import parquet_rows
+from pbrlsvr.tables.arrow import rows_of as rows_of
+from pbrlsvr.tables.files import COMPRESSED as COMPRESSED
+from pbrlsvr.tables.files import ENDINGS as ENDINGS
+from pbrlsvr.tables.files import ROW_BYTES as ROW_BYTES
+from pbrlsvr.tables.files import Malformed as Malformed
+from pbrlsvr.tables.files import Record as Record
+from pbrlsvr.tables.files import Unpacked as Unpacked
+from pbrlsvr.tables.files import distinct as distinct
+from pbrlsvr.tables.files import ending as ending
+from pbrlsvr.tables.files import lines as lines
+from pbrlsvr.tables.files import require_different as require_different
+from pbrlsvr.tables.files import shown_columns as shown_columns
+from pbrlsvr.tables.files import table_paths as table_paths
+from pbrlsvr.tables.text_files import as_record, rows_of_cells
+from pbrlsvr.tables.text_files import json_values as json_values
+from pbrlsvr.tables.text_files import table_cells as table_cells
 
 
 def records(path: Path, columns: Sequence[str] = ()) -> Iterator[tuple[int, Record]]:

@@ -1,9 +1,11 @@
-"""What all kinds of table files share: their names, their lines, rows that cannot be read, and bounds."""
+"""What all kinds of table files share: how a user names them, their lines, rows that cannot be read, and bounds."""
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,9 @@ _NO_TEXT = {
     b"PK\x03\x04": "a zip archive or a spreadsheet; take out the table and save it as .csv or .jsonl",
     b"PAR1": "a parquet file; let its name end in .parquet",
 }
+
+# `Path` makes one slash of two.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,13 @@ def require_different(path: Path, names: Sequence[str]) -> None:
         DataError: two columns have the same name, and a reader would take one of them in silence.
     """
     # Spreadsheets write empty columns, which nobody asks for.
-    twice = [name for place, name in enumerate(names) if name.strip() and name in names[:place]]
-    if twice:
-        raise DataError(f"{path.name!r} has two columns of the name {shown(twice[0])}; rename one")
+    if twice := repeated(filter(str.strip, names)):
+        raise DataError(f"{path.name!r} has two columns of the name {shown(twice)}; rename one")
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first of the names that are there more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def shown_columns(names: Sequence[object]) -> str:
@@ -148,3 +157,56 @@ def open_packed(path: Path) -> io.BufferedReader:
     import pyarrow as pa
 
     return io.BufferedReader(pa.input_stream(str(path), compression="detect"), 1 << 20)
+
+
+def table_paths(name: str) -> list[Path]:
+    """The table files that a name stands for: the file itself, those in a folder, or those that a pattern fits.
+
+    Raises:
+        DataError: there is none, or it is an address and no path.
+
+    >>> table_paths("s3://bucket/train.parquet")
+    Traceback (most recent call last):
+    ...
+    pbrlsvr.errors.DataError: 's3://bucket/train.parquet' is not on this machine, and only local files are read here: \
+download it (`aws s3 cp`, `gsutil cp`, `hdfs dfs -get`) or mount it, and name the copy
+    """
+    if url := _URL.match(name):
+        if url[1] == "file":
+            raise DataError(f"{name!r} is an address; give the path alone, such as {'/' + name[url.end() :]!r}")
+        raise DataError(
+            f"{name!r} is not on this machine, and only local files are read here: download it (`aws s3 cp`, "
+            "`gsutil cp`, `hdfs dfs -get`) or mount it, and name the copy"
+        )
+    path = Path(name).expanduser()
+    if path.is_file():
+        if not ending(path):
+            raise DataError(f"{name!r} has none of the endings {list(ENDINGS)}, which say how a file is read")
+        return [path]
+    if path.is_dir():
+        found, what = sorted(path.iterdir()), "the folder"
+    elif has_magic(name):
+        what = "the pattern"
+        found = sorted(map(Path, glob(str(path), recursive=True)))  # noqa: PTH207 - a pattern may be absolute
+    elif path.exists():
+        raise DataError(f"{name!r} is neither a file nor a folder")
+    else:
+        raise DataError(f"there is no file or folder {name!r} (looked for from {str(Path.cwd())!r})")
+    tables = [each for each in found if each.is_file() and ending(each)]
+    if not tables:
+        others = f"; it has {[each.name for each in found[:10]]}" if found else ""
+        raise DataError(f"{what} {name!r} has no file with an ending of {list(ENDINGS)}{others}")
+    return tables
+
+
+def distinct(paths: Sequence[Path]) -> None:
+    """
+    Raises:
+        DataError: a file is named twice.
+    """
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        real = path.resolve()
+        if real in seen:
+            raise DataError(f"{str(path)!r} is named twice (as {str(seen[real])!r} before); leave one of them")
+        seen[real] = path

@@ -107,6 +107,16 @@ def test_what_a_file_holds_is_not_in_its_errors(tmp_path):
     assert shown_columns(["question", "extra_info.question"]) == "['question', 'extra_info.question']"
 
 
+def test_one_name_that_stands_twice_among_very_many_is_found_in_linear_time(tmp_path):
+    """By comparing each name with all before it this takes hours."""
+    names = [*map(str, range(600_000)), "7"]
+    (tmp_path / "a.jsonl").write_text("{" + ",".join(f'"{name}":1' for name in names) + "}")
+    assert [row.detail for _, row in records(tmp_path / "a.jsonl")] == ["a name stands twice in an object: '7'"]
+    (tmp_path / "a.csv").write_text(",".join(names) + "\n")
+    with pytest.raises(DataError, match="two columns of the name '7'"):
+        list(records(tmp_path / "a.csv"))
+
+
 def test_values_that_are_no_objects_can_be_had(tmp_path):
     (tmp_path / "a.json").write_text('["x", ["y"]]')
     assert list(json_values(tmp_path / "a.json")) == [(1, "x"), (2, ["y"])]

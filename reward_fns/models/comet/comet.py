@@ -10,12 +10,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pbrlsvr.errors import MissingDependencyError, ModelError
-from pbrlsvr.models.comet.cards import known_card
-from pbrlsvr.models.comet.options import CometOptions
-from pbrlsvr.models.devices import torch_device
+from pbrlsvr.errors import ModelError
+from pbrlsvr.models.comet.options import CometOptions, known_card
+from pbrlsvr.models.files import missing
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
-from pbrlsvr.serving.token_budget import usual_budget
+from pbrlsvr.serving.token_budget import torch_device, usual_budget
 
 if TYPE_CHECKING:
     from pbrlsvr.models.comet.model import CometModel
@@ -49,12 +48,7 @@ class CometLoader:
         return cls(options.model, options.revision, options.encoder, *place, cut_source)
 
     def load(self) -> "CometModel":
-        """The loaded model.
-
-        Raises:
-            ModelError: the model cannot be loaded, or has an architecture that is not known here.
-            MissingDependencyError: the extra `comet` is not installed.
-        """
+        """The loaded model; see `ModelOptions.load`."""
         try:
             import torch
 
@@ -62,10 +56,7 @@ class CometLoader:
             from pbrlsvr.models.comet.model import CometModel
             from pbrlsvr.models.comet.network import CometNetwork
         except ImportError as error:
-            raise MissingDependencyError(
-                "COMET needs torch, transformers and sentencepiece; run `pip install 'pbrlsvr[comet]'` in the "
-                f"environment of every node ({error})"
-            ) from error
+            raise missing("COMET", "comet", error) from error
         device = torch_device(self.device)
         card = known_card(self.model)
         if card and not card.commercial:

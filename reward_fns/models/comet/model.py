@@ -1,4 +1,10 @@
-"""A loaded COMET model: samples in, scores out. Which texts are encoded alone or together, and shared by whom."""
+"""A loaded COMET model: samples in, scores out. Which texts are encoded alone or together, and shared by whom.
+
+A source, a translation and a reference that do not fit the encoder are cut into aligned segments. That is our choice,
+since COMET itself cuts off what does not fit: each of the texts is cut at the same shares of its length, after a
+sentence where one ends in reach, into as few segments as fit. The score of the whole is the mean of the segments'
+scores, weighted by the translation's tokens. Texts that fit are not touched.
+"""
 
 from collections.abc import Sequence
 
@@ -6,20 +12,25 @@ import torch
 from torch import Tensor
 
 from pbrlsvr.errors import DataError, ModelError
+from pbrlsvr.models.comet.layers import xcomet_score
 from pbrlsvr.models.comet.network import CometNetwork
-from pbrlsvr.models.comet.segments import Segmenter, Triple
-from pbrlsvr.models.comet.xcomet import xcomet_score
+from pbrlsvr.models.pieces import shares, split_to_fit
 from pbrlsvr.serving.cache import MISSING, LruCache
 from pbrlsvr.serving.token_budget import TokenBudget
 
 # Sentence vectors of sources and references: some 20,000 of 1024 numbers.
 _VECTORS_BYTES = 128 * 2**20
 
+#: One sample: source, translation, and a reference or None.
+Triple = tuple[str, str, str | None]
 Joint = tuple[str, ...]
+
+#: Cuts lie this much finer than what fits.
+_GRAIN = 8
 
 
 class CometModel:
-    """Scores `(src, mt, ref)` or `(src, mt)`. Get it with `CometOptions.load`.
+    """Scores `(src, mt, ref)` or `(src, mt)`. Get it with `CometLoader.load`.
 
     Texts that samples share are encoded once: within a call, and for sources and references also across calls.
     """
@@ -33,9 +44,10 @@ class CometModel:
         self._ids: dict[str, list[int]] = {}
         encoder = network.encoder
         self._tokenizer = encoder.tokenizer
-        together = len(hparams.input_segments) if hparams.joint else 1
-        room = min(encoder.max_text, encoder.max_sequence - len(self._tokenizer.sequence(*[[]] * together)))
-        self._segmenter = Segmenter(self._tokenizer.fast, room, together, self._fits, cut_source)
+        self._cut_source = cut_source
+        # How many texts share one input of the encoder, and the tokens of text that it holds.
+        self._texts = len(hparams.input_segments) if hparams.joint else 1
+        self._room = min(encoder.max_text, encoder.max_sequence - len(self._tokenizer.sequence(*[[]] * self._texts)))
 
     @property
     def needs_reference(self) -> bool:
@@ -62,7 +74,7 @@ class CometModel:
         samples = [self._sample(item) for item in items]
         self._ids = {}
         self._tokenize({text for sample in samples for text in sample if text is not None})
-        segmented = [self._segmenter.segments(sample) for sample in samples]
+        segmented = [self._segments(sample) for sample in samples]
         unique = list(dict.fromkeys(segment for segments in segmented for segment in segments))
         scores = dict(zip(unique, self._scores(unique), strict=True))
         return [self._mean(segments, [scores[segment] for segment in segments]) for segments in segmented]
@@ -91,6 +103,32 @@ class CometModel:
             return False
         joints = self._joints(sample) if self.hparams.joint else []
         return all(len(self._sequence(joint)) <= encoder.max_sequence for joint in joints)
+
+    def _segments(self, sample: Triple) -> list[Triple]:
+        """The sample itself where it fits, else its segments in order; joined, they are the sample.
+
+        Raises:
+            ModelError: the encoder is too small for any text.
+        """
+        if self._fits(sample):
+            return [sample]
+        room, together = self._room, self._texts > 1
+        grain = max(1, room // self._texts // _GRAIN)
+        texts = [text for text in sample if text is not None]
+        grains = [split_to_fit(text, self._tokenizer.fast, grain) if text else [] for text in texts]
+        tokens = [sum(count for _, count in pieces) for pieces in grains]
+        whole_source = not self._cut_source and tokens[0] <= (room // 2 if together else room)
+        cut = tokens[1:] if whole_source else tokens
+        fewest = -(-(sum(cut) if together else max(cut)) // room)
+        for number in range(max(2, fewest), max(map(len, grains)) + 1):
+            columns = [["".join(group) for group in shares(pieces, number)] for pieces in grains]
+            if whole_source:
+                columns[0] = [sample[0]] * number
+            references: Sequence[str | None] = columns[2] if len(columns) > 2 else [None] * number
+            segments = list(zip(columns[0], columns[1], references, strict=True))
+            if all(map(self._fits, segments)):
+                return segments
+        raise ModelError(f"the encoder has room for {room} tokens, too few for any segment of {sample[1][:80]!r}")
 
     def _mean(self, segments: list[Triple], scores: list[float]) -> float:
         if len(segments) == 1:

@@ -21,7 +21,7 @@ class Encoder:
 
     Attributes:
         pattern: regular expression for the last part of the model's name or path; case is ignored.
-        max_tokens: the longest text that the card recommends, special tokens included.
+        max_tokens: the longest text that the card recommends, special tokens included; 0 where it says nothing.
         dimensions: length of the vectors; 0 where the family's members differ.
         licence: of the weights, as an SPDX identifier.
         prompt: put before each text; `None` leaves it to the model's own configuration.
@@ -30,9 +30,9 @@ class Encoder:
     """
 
     pattern: str
-    max_tokens: int
-    dimensions: int
-    licence: str
+    max_tokens: int = 0
+    dimensions: int = 0
+    licence: str = ""
     prompt: str | None = None
     warning: str = ""
     refused: str = ""
@@ -75,15 +75,15 @@ ENCODERS = (
 )
 
 
-def known_encoder(model: str) -> Encoder | None:
-    """The row for a model's name or path; `None` where the table has none.
+def known_encoder(model: str) -> Encoder:
+    """The row for a model's name or path; one that says nothing where the table has none.
 
     Example:
         >>> known_encoder("intfloat/multilingual-e5-small").max_tokens
         512
     """
     name = last_part(model)
-    return next((row for row in ENCODERS if re.fullmatch(row.pattern, name, re.IGNORECASE)), None)
+    return next((row for row in ENCODERS if re.fullmatch(row.pattern, name, re.IGNORECASE)), Encoder(name))
 
 
 def last_part(model: str) -> str:
@@ -96,12 +96,12 @@ def last_part(model: str) -> str:
     return re.split(r"[/\\]", model.rstrip("/\\"))[-1]
 
 
-def card_prompt(model: str) -> str | None:
-    """The prompt that the card of a known model asks for; `None` where the model's own configuration decides.
+def card_prompt(model: str, given: str | None = None) -> str | None:
+    """The prompt that is given, else the one that the card of a known model asks for; `None` where the model's own
+    configuration decides.
 
     Example:
         >>> card_prompt("intfloat/multilingual-e5-small")
         'query: '
     """
-    known = known_encoder(model)
-    return known.prompt if known else None
+    return known_encoder(model).prompt if given is None else given

@@ -46,12 +46,10 @@ class EncoderLoader:
         return cls(*model, serving.device, serving.dtype, serving.batch_tokens)
 
     def load(self) -> "SentenceEncoder":
-        """The loaded model.
+        """The loaded model; see `ModelOptions.load`.
 
         Raises:
-            ModelError: it cannot be loaded, or asks for code from its repository.
             ConfigError: `max_tokens` leaves no room for text beside the prompt.
-            MissingDependencyError: sentence-transformers is not installed.
         """
         from pbrlsvr.models.embedding.model import SentenceEncoder
 
@@ -70,6 +68,16 @@ class Steps:
 
     vectors: Vector
     lengths: NDArray[np.float64]
+
+
+def cosine(a: Vector, b: Vector) -> float:
+    """The cosine of two unit vectors, in [-1, 1]."""
+    return float(np.clip(np.dot(a.astype(np.float64), b.astype(np.float64)), -1.0, 1.0))
+
+
+def step_alignment(a: Steps, b: Steps, floor: float) -> float:
+    """How far the steps of two texts match in order, in [0, 1]; see `pbrlsvr.models.embedding.alignment`."""
+    return alignment(a.vectors, b.vectors, a.lengths, b.lengths, floor=floor)
 
 
 class Embedder:
@@ -100,8 +108,7 @@ class Embedder:
 
     async def cosine(self, text: str, reference: str) -> float:
         """The cosine in [-1, 1] between the vectors of two texts."""
-        a, b = await asyncio.gather(self.embed(text), self.embed(reference))
-        return float(np.clip(np.dot(a.astype(np.float64), b.astype(np.float64)), -1.0, 1.0))
+        return cosine(*await asyncio.gather(self.embed(text), self.embed(reference)))
 
     async def steps(self, text: str) -> Steps:
         """The sentences of a text as vectors; a sentence that was seen before is not encoded again.
@@ -119,8 +126,7 @@ class Embedder:
 
     async def alignment(self, text: str, reference: str, floor: float = 0.0) -> float:
         """How far the sentences of two texts match in order, in [0, 1]; see `pbrlsvr.models.embedding.alignment`."""
-        a, b = await asyncio.gather(self.steps(text), self.steps(reference))
-        return alignment(a.vectors, b.vectors, a.lengths, b.lengths, floor=floor)
+        return step_alignment(*await asyncio.gather(self.steps(text), self.steps(reference)), floor)
 
 
 def embedder(options: EmbeddingOptions, serving: ServingOptions | None = None) -> Embedder:

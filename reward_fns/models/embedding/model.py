@@ -4,19 +4,19 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pbrlsvr.errors import MissingDependencyError, ModelError
-from pbrlsvr.models.devices import torch_device
+from pbrlsvr.errors import ModelError
 from pbrlsvr.models.embedding.cards import card_prompt, known_encoder
 from pbrlsvr.models.embedding.options import Unprompted
 from pbrlsvr.models.embedding.pooling import Vector, are_usable, norms, plain_text, pooled
 from pbrlsvr.models.embedding.text_splitter import room_for_text
-from pbrlsvr.models.files import check_model, clip
+from pbrlsvr.models.files import GIVE_A_MODEL, check_model, clip, missing
 from pbrlsvr.models.pieces import split_to_fit
-from pbrlsvr.serving.token_budget import TokenBudget, usual_budget
+from pbrlsvr.serving.token_budget import TokenBudget, torch_device, usual_budget
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -77,8 +77,8 @@ class SentenceEncoder:
         rows: list[Tensor] = []
         with torch.inference_mode():
             for tokens in self._tokenized(plain, prompt):
-                owners += tokens.owners
-                weights += tokens.weights
+                owners += [piece.owner for piece in tokens.pieces]
+                weights += [piece.weight for piece in tokens.pieces]
                 rows += self.batches.run(tokens.lengths, partial(self._forward, tokens))
             # One copy from the device for all batches: between them it never waits.
             vectors = torch.stack(rows).float().cpu().numpy()
@@ -91,9 +91,9 @@ class SentenceEncoder:
         too_long = [owner for owner, text in enumerate(texts) if len(text) > reach]
         whole = [_Piece(owner, 1, text) for owner, text in enumerate(texts) if len(text) <= reach]
         for tokens in self._chunks(whole, prompt):
-            fits = [row for row, length in enumerate(tokens.lengths) if not self._overflows(length)]
-            too_long += [tokens.owners[row] for row in range(len(tokens.owners)) if row not in set(fits)]
-            yield tokens if len(fits) == len(tokens.owners) else tokens.only(fits)
+            fits = [not self._overflows(length) for length in tokens.lengths]
+            too_long += [piece.owner for piece, fit in zip(tokens.pieces, fits, strict=True) if not fit]
+            yield tokens if all(fits) else tokens.only(fits)
         room = self.piece_tokens if prompt == self.prompt else self._unprompted_tokens
         pieces = [
             _Piece(owner, tokens, piece)
@@ -110,8 +110,7 @@ class SentenceEncoder:
             chunk, pieces = pieces[:count], pieces[count:]
             features = self._model.preprocess([piece.text for piece in chunk], prompt=prompt)
             lengths = features["attention_mask"].sum(dim=1).tolist()
-            owners, weights = [piece.owner for piece in chunk], [piece.weight for piece in chunk]
-            yield _Tokens(owners, weights, lengths, list(range(len(chunk))), features)
+            yield _Tokens(chunk, lengths, list(range(len(chunk))), features)
 
     def _overflows(self, length: int) -> bool:
         # At its own limit the model cuts a text off, so that one of just that length may have lost its end.
@@ -153,19 +152,16 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
-    """Tokenized pieces `[n]`: whose they are, what they weigh, their lengths, and their rows in `features`."""
+    """Pieces `[n]`, their lengths in tokens, and their rows in `features`."""
 
-    owners: list[int]
-    weights: list[int]
+    pieces: list[_Piece]
     lengths: list[int]
     rows: list[int]
     features: dict[str, Any]
 
-    def only(self, kept: list[int]) -> "_Tokens":
-        owners, weights, lengths, rows = (
-            [values[at] for at in kept] for values in (self.owners, self.weights, self.lengths, self.rows)
-        )
-        return _Tokens(owners, weights, lengths, rows, self.features)
+    def only(self, kept: list[bool]) -> "_Tokens":
+        lengths, rows = ([*compress(values, kept)] for values in (self.lengths, self.rows))
+        return _Tokens([*compress(self.pieces, kept)], lengths, rows, self.features)
 
 
 def _text(item: str | Unprompted) -> str:
@@ -173,14 +169,13 @@ def _text(item: str | Unprompted) -> str:
 
 
 def _prompt(model: "SentenceTransformer", options: "EncoderLoader") -> str:
-    wanted = card_prompt(options.model) if options.prompt is None else options.prompt
+    wanted = card_prompt(options.model, options.prompt)
     return model.prompts.get(model.default_prompt_name or "", "") if wanted is None else wanted
 
 
 def _max_tokens(model: "SentenceTransformer", options: "EncoderLoader") -> int:
-    known = known_encoder(options.model)
-    wanted = options.max_tokens or (known.max_tokens if known else None)
-    return min(wanted or _model_limit(model), _model_limit(model))
+    limit = _model_limit(model)
+    return min(options.max_tokens or known_encoder(options.model).max_tokens or limit, limit)
 
 
 def _model_limit(model: "SentenceTransformer") -> int:
@@ -193,10 +188,7 @@ def _load(options: "EncoderLoader") -> "SentenceTransformer":
         import torch
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
-        raise MissingDependencyError(
-            "the embedding rewards need sentence-transformers; run `pip install 'pbrlsvr[embed]'` in the environment "
-            f"of every node ({error})"
-        ) from error
+        raise missing("an embedding model", "embed", error) from error
     device = torch_device(options.device)
     check_model(options.model, options.revision)
     try:
@@ -208,10 +200,7 @@ def _load(options: "EncoderLoader") -> "SentenceTransformer":
             trust_remote_code=False,
         ).eval()
     except Exception as error:
-        fix = (
-            "Give an existing folder or a model name on the Hugging Face hub, and download it to every node beforehand "
-            "where nodes have no network."
-        )
+        fix = GIVE_A_MODEL
         if "trust_remote_code" in str(error):
             fix = (
                 "pbrlsvr does not run code from a model's repository (trust_remote_code). Take an encoder whose "
@@ -221,7 +210,6 @@ def _load(options: "EncoderLoader") -> "SentenceTransformer":
             f"model={options.model!r} (revision={options.revision!r}, device={device!r}) cannot be loaded as a "
             f"sentence-transformers model: {type(error).__name__}: {clip(error)}\n{fix}"
         ) from error
-    known = known_encoder(options.model)
-    if known and known.warning:
-        log.warning("model=%r: %s", options.model, known.warning)
+    if warning := known_encoder(options.model).warning:
+        log.warning("model=%r: %s", options.model, warning)
     return model

@@ -31,10 +31,10 @@ class EmbeddingOptions(Options):
     @field_validator("model")
     @classmethod
     def _can_be_used(cls, model: str) -> str:
-        known = known_encoder(model)
+        refused = known_encoder(model).refused
         # A folder of that name may hold a converted model; loading it shows.
-        if known and known.refused and not Path(model).is_dir():
-            raise ValueError(f"this model cannot be used: {known.refused}")
+        if refused and not Path(model).is_dir():
+            raise ValueError(f"this model cannot be used: {refused}")
         return model
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pbrlsvr.errors import ModelError, PbrlsvrError
-from pbrlsvr.models.embedding.dimension import dimension_of
+from pbrlsvr.models.embedding.cards import last_part
 from pbrlsvr.models.embedding.options import Unprompted
 from pbrlsvr.models.embedding.order import OrderCheck
 from pbrlsvr.models.embedding.pooling import LARGEST_NORM, SMALLEST_NORM, are_usable, norms, plain_text, pooled
-from pbrlsvr.models.embedding.text_splitter import TextSplitter
+from pbrlsvr.models.embedding.text_splitter import TextSplitter, dimension_of
 from pbrlsvr.serving.batcher import Failure
 from pbrlsvr.serving.endpoint import BadResponse, Endpoint, RejectedError, UntrustedError, until_one_fails
 from pbrlsvr.serving.endpoint_options import EndpointOptions
@@ -256,14 +256,12 @@ class EndpointEncoder:
     def _warn_of_another(self, said: Any) -> None:
         """Some servers ignore which model they are asked for, and say which one it was."""
         asked = self.options.endpoint.served_model or self.options.model
-        if not isinstance(said, str) or _last(said) == _last(asked) or said in self._warned or len(self._warned) > 9:
+        if not isinstance(said, str) or said in self._warned or len(self._warned) > 9:
+            return
+        if last_part(said).casefold() == last_part(asked).casefold():
             return
         self._warned.add(said)
         log.warning("asked for model %r, the server says that %r answered: compare both", asked, said[:200])
-
-
-def _last(model: str) -> str:
-    return model.rstrip("/").rsplit("/", 1)[-1].casefold()
 
 
 def _vectors(body: Any, count: int, form: str) -> list[Vector | None]:

@@ -1,4 +1,5 @@
-"""How a text becomes pieces for a model that runs elsewhere: by its tokenizer and configuration, not its weights."""
+"""What the files of a model that runs elsewhere tell, without its weights: how a text becomes pieces for it, and how
+many numbers its vectors have, which what a server gives is measured against."""
 
 import logging
 from collections.abc import Callable
@@ -19,6 +20,13 @@ DEFAULT_MAX_TOKENS = 512
 
 # For [CLS], [SEP] and the like, where the tokenizer that adds them is not at hand.
 _SPECIAL_TOKENS = 4
+
+# Names of the hidden size in the configurations of transformers.
+_HIDDEN = ("hidden_size", "d_model", "dim", "n_embd")
+_MODES = {
+    f"pooling_mode_{name}"
+    for name in ("cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+}
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +52,7 @@ class TextSplitter:
             ConfigError: `max_tokens` leaves no room for text beside the prompt.
         """
         tokenizer = _tokenizer(options)
-        known = known_encoder(options.model)
-        wanted = options.max_tokens or (known.max_tokens if known else None)
+        wanted = options.max_tokens or known_encoder(options.model).max_tokens
         limit = _model_limit(options, tokenizer)
         max_tokens = min(wanted or limit or DEFAULT_MAX_TOKENS, limit or wanted or DEFAULT_MAX_TOKENS)
         prompt = _prompt(options)
@@ -109,20 +116,18 @@ def _model_limit(options: "EncoderLoader", tokenizer: Any) -> int | None:
 
 
 def _prompt(options: "EncoderLoader") -> str:
-    wanted = card_prompt(options.model) if options.prompt is None else options.prompt
+    wanted = card_prompt(options.model, options.prompt)
     if wanted is not None:
         return wanted
     config = _json_file(options, "config_sentence_transformers.json")
-    prompt = (config.get("prompts") or {}).get(config.get("default_prompt_name") or "", "")
-    return str(prompt)
+    return str(_mapping(config.get("prompts")).get(str(config.get("default_prompt_name") or ""), ""))
 
 
 def _json_file(options: "EncoderLoader", name: str) -> dict[str, Any]:
-    content = model_json(options, name)
-    return content if isinstance(content, dict) else {}
+    return _mapping(_model_json(options, name))
 
 
-def model_json(options: "EncoderLoader", name: str) -> Any:
+def _model_json(options: "EncoderLoader", name: str) -> Any:
     """The content of a model's JSON file; `None` where it has none, or cannot be reached."""
     try:
         path: Any = Path(options.model) / name
@@ -133,3 +138,45 @@ def model_json(options: "EncoderLoader", name: str) -> Any:
         return read_json(path)
     except Exception:
         return None
+
+
+def dimension_of(options: "EncoderLoader") -> int | None:
+    """The dimension that the model's configuration gives, else its card's; `None` where neither tells.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> dimension_of(SimpleNamespace(model="/no/such/folder/bge-m3", revision=None))
+        1024
+    """
+    return _configured(options) or known_encoder(options.model).dimensions or None
+
+
+def _configured(options: "EncoderLoader") -> int:
+    """0 where the files do not tell."""
+    config = _json_file(options, "config.json")
+    text = _mapping(config.get("text_config"))
+    size = next((n for part in (config, text) for name in _HIDDEN if (n := _count(part.get(name)))), 0)
+    modules = _model_json(options, "modules.json")
+    for module in map(_mapping, modules if isinstance(modules, list) else []):
+        kind = str(module.get("type", "")).rpartition(".")[2]
+        own = _json_file(options, f"{module.get('path')}/config.json")
+        if kind == "Pooling":
+            # Several ways of pooling at once stand one after the other. The names are of versions 6 and 5.
+            modes = own.get("pooling_mode")
+            ways = len(modes) if isinstance(modes, list) else sum(own[name] is True for name in own if name in _MODES)
+            tokens = _count(own.get("embedding_dimension")) or _count(own.get("word_embedding_dimension"))
+            size = (tokens or size) * max(1, ways)
+        elif kind == "Dense":
+            size = _count(own.get("out_features"))
+        elif kind not in ("Transformer", "Normalize", "Dropout"):
+            return 0
+    cut = _count(_json_file(options, "config_sentence_transformers.json").get("truncate_dim"))
+    return min(size, cut) if size and cut else size
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

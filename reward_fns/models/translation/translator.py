@@ -72,25 +72,24 @@ class TranslatorLoader:
 
     def load(self) -> "TranslationModel":
         """The loaded model; see `ModelOptions.load`."""
-        return TranslationModel(_engine(self), self)
+        engine: Engine
+        if self.endpoint is not None:
+            from pbrlsvr.models.translation.engines.chat_endpoint import ChatEngine
+
+            engine = ChatEngine(self, self.endpoint)
+        elif self.engine == "ctranslate2":
+            from pbrlsvr.models.translation.engines.ct2 import CTranslate2Engine
+
+            engine = CTranslate2Engine(self)
+        else:
+            from pbrlsvr.models.translation.engines.seq2seq import Seq2SeqEngine
+
+            engine = Seq2SeqEngine(self)
+        return TranslationModel(engine, self)
 
     def served_by(self, endpoint: EndpointOptions) -> "TranslatorLoader":
         """The same with a chat model behind an endpoint: what `serving.place="endpoint"` means here."""
         return replace(self, endpoint=endpoint)
-
-
-def _engine(options: TranslatorLoader) -> Engine:
-    if options.endpoint is not None:
-        from pbrlsvr.models.translation.engines.chat_endpoint import ChatEngine
-
-        return ChatEngine(options, options.endpoint)
-    if options.engine == "ctranslate2":
-        from pbrlsvr.models.translation.engines.ct2 import CTranslate2Engine
-
-        return CTranslate2Engine(options)
-    from pbrlsvr.models.translation.engines.seq2seq import Seq2SeqEngine
-
-    return Seq2SeqEngine(options)
 
 
 class TranslationModel:
@@ -235,7 +234,7 @@ def require_translator(options: TranslationOptions, serving: ServingOptions, dir
         for text, source, target in directions:
             asyncio.run(translator(options, serving).translate(text, source, target))
             return
-    from pbrlsvr.models.translation.engines.tokens import load_tokenizer
+    from pbrlsvr.models.translation.engines.seq2seq import load_tokenizer
 
     require_model(spec.model, spec.revision, "model.bin" if spec.engine == "ctranslate2" else "config.json")
     languages = model_languages(load_tokenizer(spec.tokenizer or spec.model, spec.revision), spec.model)

@@ -189,6 +189,8 @@ def test_a_calibration_that_is_not_there_is_named_with_the_mend(tmp_path):
         (lambda fields: fields.pop("version"), "is not a calibration"),
         (lambda fields: fields.update(surprise=1), "is not a calibration.*surprise"),
         (lambda fields: fields["pairs"]["es"].pop("matched"), "is not a calibration.*matched"),
+        (lambda fields: fields["pairs"]["es"].update(matched="high"), "is not a calibration.*pairs.es.matched"),
+        (lambda fields: fields["pooled"].update(auc=math.nan), "is not a calibration.*pooled.auc"),
         (lambda fields: fields["pairs"].pop("en"), r"pairs for \['es', 'zh'\] and none for 'en'"),
     ],
 )

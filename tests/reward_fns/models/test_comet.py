@@ -7,9 +7,8 @@ import torch
 
 from pbrlsvr.errors import DataError, ModelError
 from pbrlsvr.models.comet.comet import CometLoader, comet
-from pbrlsvr.models.comet.layers import sparsemax
+from pbrlsvr.models.comet.layers import error_cost, sparsemax
 from pbrlsvr.models.comet.options import CometOptions
-from pbrlsvr.models.comet.xcomet import error_cost
 from pbrlsvr.serving.scorer import ServingOptions
 
 REGRESSION = "regression_metric encoder_model=XLM-RoBERTa"

@@ -15,8 +15,8 @@ from pbrlsvr.models.comet.comet import CometLoader
 from pbrlsvr.models.comet.options import CometOptions
 from pbrlsvr.models.embedding.embedder import EncoderLoader
 from pbrlsvr.models.embedding.options import EmbeddingOptions
-from pbrlsvr.models.embedding.text_splitter import TextSplitter
-from pbrlsvr.models.translation.engines.tokens import load_tokenizer
+from pbrlsvr.models.embedding.text_splitter import TextSplitter, dimension_of
+from pbrlsvr.models.translation.engines.seq2seq import load_tokenizer
 from pbrlsvr.models.translation.options import TranslationOptions
 from pbrlsvr.models.translation.translator import TranslatorLoader
 
@@ -118,6 +118,21 @@ def test_code_beside_a_model_that_needs_none_is_left_alone(encoder, canary):
     assert EncoderLoader.of(EmbeddingOptions(model=str(encoder))).load().run(["A text."])[0].shape == (384,)
     assert TextSplitter.of(EmbeddingOptions(model=str(encoder))).split("A text. " * 2_000)
     load_tokenizer(str(encoder), None)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config_sentence_transformers.json", {"prompts": ["query: "], "default_prompt_name": ["query"]}),
+        ("modules.json", 17),
+        ("modules.json", {"type": "evil.Evil"}),
+    ],
+)
+def test_files_of_another_form_beside_a_served_encoder_are_passed_over(encoder, file, content):
+    (encoder / file).write_text(json.dumps(content))
+    loader = EncoderLoader.of(EmbeddingOptions(model=str(encoder)))
+    assert TextSplitter.of(loader).split("A text.") == [("A text.", 1)]
+    assert dimension_of(loader) == 384
 
 
 def test_weights_that_are_a_pickle_run_no_code(encoder, canary):

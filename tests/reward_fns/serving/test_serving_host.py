@@ -314,11 +314,11 @@ class Holes:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library gives memory back in its own way")
-def test_memory_that_a_window_has_freed_goes_back_to_the_system():
+def test_memory_that_a_window_has_freed_goes_back_to_the_system(monkeypatch):
     host = ModelHost(Holes(), ServingOptions())
     host.run(["first"])
     kept = resident_mib()
-    host.heap.every_s = 0
+    monkeypatch.setattr("pbrlsvr.serving.host.TRIM_EVERY_S", 0)
     host.run(["second"])
     assert resident_mib() < kept - 30
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pbrlsvr.errors import ModelError
-from pbrlsvr.models.files import clip
-from pbrlsvr.models.translation.engines.seq2seq import with_its_embeddings
-from pbrlsvr.models.translation.engines.tokens import Row, TokenEngine, load_tokenizer, missing
+from pbrlsvr.models.files import clip, missing
+from pbrlsvr.models.translation.engines.seq2seq import Row, TokenEngine, load_tokenizer, with_its_embeddings
 
 if TYPE_CHECKING:
     from pbrlsvr.models.translation.translator import TranslatorLoader
@@ -49,7 +48,7 @@ def _load(options: "TranslatorLoader") -> Any:
     try:
         import ctranslate2
     except ImportError as error:
-        raise missing("ct2", error) from error
+        raise missing("CTranslate2", "ct2", error) from error
     folder = Path(options.model)
     if not (folder / "model.bin").is_file():
         raise ModelError(
@@ -80,7 +79,7 @@ def convert(model: str, folder: str, quantization: str | None = None, revision: 
     try:
         from ctranslate2.converters import TransformersConverter
     except ImportError as error:
-        raise missing("ct2", error) from error
+        raise missing("CTranslate2", "ct2", error) from error
     tokenizer = load_tokenizer(model, revision)
     vocabulary = {**tokenizer.get_vocab(), **getattr(tokenizer, "lang_token_to_id", {})}
 
