@@ -13,11 +13,10 @@ from pbrlsvr.serving.options import ServingOptions
 from pbrlsvr_plugin.terminal import say
 
 
-def calibrate(
+def run(
     parallel: Path,
     out: Path,
-    options: EmbeddingOptions,
-    serving: ServingOptions,
+    model: str,
     *,
     align: bool = False,
     floor: float = 0.0,
@@ -25,41 +24,29 @@ def calibrate(
     shrinkage: float = 30.0,
     shuffles: int = 10,
     date: str | None = None,
-) -> Calibration:
-    """Fits a calibration to the parallel text at `parallel` and writes it to `out`.
-
-    Raises:
-        DataError: the parallel text is not as described.
-        ConfigError: an option has a value that cannot work.
-        ModelError: the encoder cannot be loaded.
-        MissingDependencyError: a package of the embedding rewards is not installed.
-    """
-    texts = read_parallel(parallel)
-    samples, english = asyncio.run(
-        collect(embedder(options, serving), texts, align=align, floor=floor, shuffles=shuffles)
-    )
-    calibration = fit(
-        samples,
-        english,
-        options,
-        shrinkage=shrinkage,
-        similarity="alignment" if align else "cosine",
-        floor=floor if align else 0.0,
-        ceiling=ceiling,
-        created=date,
-        sources=tuple({"name": source.name, "sha256": source.sha256} for source in texts.sources),
-    )
-    calibration.save(out)
-    return calibration
-
-
-def run(parallel: Path, out: Path, model: str, **settings: object) -> int:
-    """`calibrate` for the command line: prints the table and the warnings, or the error. Returns the exit code."""
-    encoder = {name: settings.pop(name) for name in EmbeddingOptions.model_fields if name in settings}
-    place = {name: settings.pop(name) for name in ServingOptions.model_fields if name in settings}
+    **models: object,
+) -> int:
+    """Fits a calibration to the parallel text at `parallel` and writes it to `out`; prints the table and the warnings,
+    or the error. Returns the exit code. `models` are options of the encoder and of where it runs."""
     try:
-        options, serving = EmbeddingOptions.of({"model": model, **encoder}), ServingOptions.of(place)
-        calibration = calibrate(parallel, out, options, serving, **settings)  # type: ignore[arg-type]
+        encoder = {name: value for name, value in models.items() if name in EmbeddingOptions.model_fields}
+        serving = ServingOptions.of({name: value for name, value in models.items() if name not in encoder})
+        options, texts = EmbeddingOptions.of({"model": model, **encoder}), read_parallel(parallel)
+        samples, english = asyncio.run(
+            collect(embedder(options, serving), texts, align=align, floor=floor, shuffles=shuffles)
+        )
+        calibration = fit(
+            samples,
+            english,
+            options,
+            shrinkage=shrinkage,
+            similarity="alignment" if align else "cosine",
+            floor=floor if align else 0.0,
+            ceiling=ceiling,
+            created=date,
+            sources=tuple({"name": source.name, "sha256": source.sha256} for source in texts.sources),
+        )
+        calibration.save(out)
     except PbrlsvrError as error:
         say(f"error: {error}", err=True)
         return 1

@@ -10,16 +10,15 @@ from pbrlsvr.tables import Malformed, Unpacked, ending, records, require_differe
 
 #: What is read of a row -> where it stands; the prompt's own column is chosen by veRL's `data.prompt_key`.
 LEAVES = {
+    "rule": ("reward_model",),
+    "references": ("extra_info", "pivot_references"),
     "data_source": ("data_source",),
     "info": ("extra_info",),
-    "rule": ("reward_model",),
-    "truth": ("reward_model", "ground_truth"),
     "language": ("extra_info", "language"),
-    "question": ("extra_info", "question"),
     "reference": ("extra_info", "pivot_reasoning"),
+    "truth": ("reward_model", "ground_truth"),
     "pivot_answer": ("extra_info", "pivot_answer"),
     "statement": ("extra_info", "pivot_answer_text"),
-    "references": ("extra_info", "pivot_references"),
 }
 #: The columns without which veRL stops, or scores nothing.
 NEEDED = ("data_source", "reward_model", "extra_info")
@@ -98,14 +97,13 @@ def _values(batch: Any, place: tuple[str, ...]) -> list[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = batch.column(place[0]) if place[0] in batch.schema.names else None
-    for name in place[1:]:
-        if array is None or not pa.types.is_struct(array.type) or array.type.get_field_index(name) < 0:
-            array = None
-        else:
-            array = pc.struct_field(array, name)
-    if array is None:
+    if place[0] not in batch.schema.names:
         return [None] * len(batch)
+    array = batch.column(place[0])
+    for name in place[1:]:
+        if not pa.types.is_struct(array.type) or array.type.get_field_index(name) < 0:
+            return [None] * len(batch)
+        array = pc.struct_field(array, name)
     if not pa.types.is_dictionary(array.type):
         return list(array.to_pylist())
     values = array.dictionary.to_pylist()

@@ -13,7 +13,7 @@ from pbrlsvr import answers, languages
 from pbrlsvr.errors import DataError
 from pbrlsvr.responses.statements import states
 from pbrlsvr.scoring.references import Reference, read_references
-from pbrlsvr_plugin.check.columns import NEEDED, batches
+from pbrlsvr_plugin.check.columns import LEAVES, NEEDED, batches
 
 #: Rows whose answers, references and lengths are looked at, the same ones each time.
 SAMPLE = 500
@@ -44,7 +44,7 @@ class Facts:
         unreadable: what is wrong with the others; at most ten texts are kept, `lost` counts them.
         columns: the names in the file.
         languages: tag -> rows; "" where a row has none.
-        no_prompt, no_reference, no_truth, no_answer: rows without it; no_answer: neither truth nor pivot answer.
+        no_prompt, no_reference, no_answer: rows without it; no_answer: neither truth nor pivot answer.
         bad_references: rows whose pivot_references cannot be read; `bad_reference` says why the first cannot.
         wrong_type: what cannot be used, as it is said to the user -> rows.
         references: how many further references rows have -> rows.
@@ -63,7 +63,6 @@ class Facts:
     languages: Counter[str] = field(default_factory=Counter)
     no_prompt: Rows = field(default_factory=Rows)
     no_reference: Rows = field(default_factory=Rows)
-    no_truth: Rows = field(default_factory=Rows)
     no_answer: Rows = field(default_factory=Rows)
     bad_references: Rows = field(default_factory=Rows)
     bad_reference: str = ""
@@ -130,11 +129,7 @@ def facts(path: Path, prompt_key: str = "prompt", most: int = -1) -> Facts:
         found.columns = list(dict.fromkeys([*found.columns, *columns]))
         found.lost += len(bad)
         found.unreadable += bad[: 10 - len(found.unreadable)]
-        names = (
-            "prompt", "rule", "references", "data_source", "info", "language", "reference", "truth", "pivot_answer",
-            "statement",
-        )  # fmt: skip
-        for values in zip(*(leaves[name] for name in names), strict=True):
+        for values in zip(*(leaves[name] for name in ("prompt", *LEAVES)), strict=True):
             if 0 < most <= found.rows:
                 return found
             _add(found, chance, *values)
@@ -161,13 +156,10 @@ def _add(
         found.prompts.add(key)
     else:
         found.no_prompt.add(row)
-    for lacks, rows in (
-        (not reference.strip(), found.no_reference),
-        (not truth.strip(), found.no_truth),
-        (not truth.strip() and not pivot.strip(), found.no_answer),
-    ):
-        if lacks:
-            rows.add(row)
+    if not reference.strip():
+        found.no_reference.add(row)
+    if not truth.strip() and not pivot.strip():
+        found.no_answer.add(row)
     further: tuple[Reference, ...] = ()
     try:
         further = read_references(references)

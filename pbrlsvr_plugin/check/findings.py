@@ -58,13 +58,15 @@ def wrong(facts: Facts, needs: str = REFERENCE, needs_language: bool = False) ->
 def doubtful(facts: Facts) -> list[str]:
     """What a run survives, and its user may not want. Costly looks are at a sample."""
     looked = min(SAMPLE, facts.rows)
-    found = []
-    if other := facts.not_english():
-        found.append(f"{_sampled(other, looked)} have a pivot_reasoning that is not English")
-    if other := facts.disagreeing():
-        found.append(f"{_sampled(other, looked)} have a pivot_answer that is not the ground truth")
-    if unstated := facts.unstated():
-        found.append(f"{_sampled(unstated, looked)} have a pivot_answer_text that does not hold their pivot_answer")
+    found = [
+        f"{rows.count:,} of {looked:,} rows looked at (among them row {rows.first:,}) have a {what}"
+        for rows, what in (
+            (facts.not_english(), "pivot_reasoning that is not English"),
+            (facts.disagreeing(), "pivot_answer that is not the ground truth"),
+            (facts.unstated(), "pivot_answer_text that does not hold their pivot_answer"),
+        )
+        if rows
+    ]
     if facts.languages[""]:
         found.append(
             f"{facts.languages['']:,} of {facts.rows:,} rows have no extra_info.language: a language policy and a "
@@ -88,7 +90,3 @@ def shared(train: Sequence[Facts], validation: Sequence[Facts]) -> list[str]:
 
 def _of(rows: Rows, facts: Facts) -> str:
     return f"{rows.count:,} of {facts.rows:,} rows (the first is row {rows.first:,})"
-
-
-def _sampled(rows: Rows, looked: int) -> str:
-    return f"{rows.count:,} of {looked:,} rows looked at (among them row {rows.first:,})"

@@ -1,4 +1,7 @@
 """The pivot preprocessor: an English data set becomes multilingual training data with English references.
 
-load -> reference -> verify -> translate -> check -> export; `stage.py` says what passes from one to the next.
+`stage.py` says what passes from one stage to the next.
 """
+
+#: In the order in which they run.
+STAGES = ("load", "reference", "verify", "translate", "check", "export")

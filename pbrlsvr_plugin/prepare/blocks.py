@@ -40,12 +40,9 @@ class Block(Options):
         if name in cls.MOVED:
             return bool(value)  # the starter file of an earlier version has them, empty
         field = cls.model_fields.get(name)
-        return value is not None or field is None or field.is_required() or expects_null(field.annotation)
-
-
-def expects_null(annotation: Any) -> bool:
-    """Whether null is one of the values of a type."""
-    return type(None) in getattr(annotation, "__args__", ())
+        if value is not None or field is None or field.is_required():
+            return True
+        return type(None) in getattr(field.annotation, "__args__", ())
 
 
 def decisive(block: Options) -> dict[str, Any]:

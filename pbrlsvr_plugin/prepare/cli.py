@@ -11,10 +11,10 @@ import typer
 
 from pbrlsvr.errors import ConfigError, PbrlsvrError
 from pbrlsvr_plugin.last_wins import LastWins
+from pbrlsvr_plugin.prepare import STAGES
 from pbrlsvr_plugin.terminal import Screen, say
 
 STARTER = Path(__file__).with_name("prepare.yaml")
-STAGES = ("load", "reference", "verify", "translate", "check", "export")
 
 #: The exit code where all went through, and rows are missing that may get an answer.
 ROWS_MISSING = 3
@@ -98,17 +98,19 @@ for _name in STAGES:
 @app.command()
 def status(arguments: Arguments = None) -> None:
     """Which stages are finished, and why one would be done again."""
+    from pbrlsvr_plugin.prepare.progress import table
     from pbrlsvr_plugin.prepare.runner import Runner
     from pbrlsvr_plugin.prepare.store import read_report
 
-    def show(runner: Runner) -> None:
+    def show(runner: Runner) -> int:
         done = []
         for name in STAGES:
             report, why = read_report(runner.config.folder(name)), runner.why_not_good(name)
             state = "not finished" if not report or why == "" else f"would be done again: {why}" if why else "good"
             say(f"{name:10} {state}")
             done += [report] if report else []
-        _show_table(done)
+        Screen().print(table(done))
+        return 0
 
     raise typer.Exit(_with_runner(arguments, {}, show, lock=False))
 
@@ -137,36 +139,34 @@ def _run(
     alone: bool,
     yes: bool,
 ) -> int:
-    unanswered: dict[str, int] = {}
-    refused: dict[str, int] = {}
-
-    def work(runner: Any) -> None:
+    def work(runner: Any) -> int:
+        from pbrlsvr_plugin.prepare.progress import table
         from pbrlsvr_plugin.prepare.requests.concurrent import REFUSED, UNANSWERED
 
         reports = runner.run(stages, redo, alone=alone)
-        _show_table(reports)
+        Screen().print(table(reports))
         if stages[-1] == STAGES[-1]:
             say(f"written to {runner.config.out}")
-        for counts, reason in ((unanswered, UNANSWERED), (refused, REFUSED)):
-            counts.update({each["name"]: each["rejected"][reason] for each in reports if each["rejected"].get(reason)})
+        refused, unanswered = (
+            {each["name"]: each["rejected"][reason] for each in reports if each["rejected"].get(reason)}
+            for reason in (REFUSED, UNANSWERED)
+        )
+        if refused:
+            say(
+                f"rows were refused by the server's filter (content_filter), and a plain run does not ask again: "
+                f"{_counted(refused)}. Another model, prompt or temperature may pass; to ask for the same again:\n"
+                f"  {_redo(again, refused, alone, [f'{name}.again_if_refused=true' for name in refused])}",
+                err=True,
+            )
+        if unanswered:
+            say(
+                f"rows are missing that got no answer, and may get one: {_counted(unanswered)}. To ask for these "
+                f"again:\n  {_redo(again, unanswered, alone)}",
+                err=True,
+            )
+        return ROWS_MISSING if unanswered else 0
 
-    code = _with_runner(arguments, flags, work, yes=yes)
-    if code:
-        return code
-    if refused:
-        say(
-            f"rows were refused by the server's filter (content_filter), and a plain run does not ask again: "
-            f"{_counted(refused)}. Another model, prompt or temperature may pass; to ask for the same again:\n"
-            f"  {_redo(again, refused, alone, [f'{name}.again_if_refused=true' for name in refused])}",
-            err=True,
-        )
-    if unanswered:
-        say(
-            f"rows are missing that got no answer, and may get one: {_counted(unanswered)}. To ask for these again:\n"
-            f"  {_redo(again, unanswered, alone)}",
-            err=True,
-        )
-    return ROWS_MISSING if unanswered else 0
+    return _with_runner(arguments, flags, work, yes=yes)
 
 
 def _counted(rows: Mapping[str, int]) -> str:
@@ -181,7 +181,7 @@ def _redo(again: Sequence[str], stages: Iterable[str], alone: bool, more: Sequen
 def _with_runner(
     arguments: Sequence[str] | None,
     flags: dict[str, Any],
-    work: Callable[[Any], None],
+    work: Callable[[Any], int],
     *,
     lock: bool = True,
     yes: bool = True,
@@ -189,30 +189,21 @@ def _with_runner(
     from pbrlsvr_plugin.prepare.config import read_config
     from pbrlsvr_plugin.prepare.runner import Runner
 
-    first, *rest = arguments or [""]
-    is_file = bool(first) and "=" not in first
+    rest = list(arguments or ())
+    file = rest.pop(0) if rest and "=" not in rest[0] else ""
     try:
-        if first and not is_file:
-            rest = [first, *rest]
         if not arguments and not any(flags.values()):
             raise ConfigError("give a configuration (`pbrlsvr prepare init` writes one), or flags: see --help")
-        config = read_config(Path(first) if is_file else None, rest, flags)
+        config = read_config(Path(file) if file else None, rest, flags)
 
         def confirm() -> bool:
             return yes or not sys.stdin.isatty() or typer.confirm("ask for these now?", default=True)
 
         with Runner(config, say, Screen(), lock=lock, confirm=confirm) as runner:
-            work(runner)
+            return work(runner)
     except PbrlsvrError as error:
         say(f"error: {error}", err=True)
         return 1
     except KeyboardInterrupt:
         say("stopped; what was answered so far is kept: run the same command again to go on", err=True)
         return 130
-    return 0
-
-
-def _show_table(reports: Sequence[dict[str, Any]]) -> None:
-    from pbrlsvr_plugin.prepare.progress import table
-
-    Screen().print(table(reports))

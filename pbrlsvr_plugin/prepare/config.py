@@ -11,6 +11,7 @@ from typing_extensions import Self
 from pbrlsvr.languages import parse
 from pbrlsvr.options import Field
 from pbrlsvr_plugin.key_values import gathered
+from pbrlsvr_plugin.prepare import STAGES
 from pbrlsvr_plugin.prepare.blocks import Block
 from pbrlsvr_plugin.prepare.check.options import CheckOptions
 from pbrlsvr_plugin.prepare.export.options import ExportOptions
@@ -19,19 +20,6 @@ from pbrlsvr_plugin.prepare.load.options import LoadOptions
 from pbrlsvr_plugin.prepare.reference.options import ReferenceOptions, VerifyOptions
 from pbrlsvr_plugin.prepare.stage import Context, Stage
 from pbrlsvr_plugin.prepare.translate.options import TranslateOptions
-
-#: Stage -> its module, which is imported when it is needed, in the order of the stages.
-STAGES = {
-    name: f"pbrlsvr_plugin.prepare.{room}.{name}"
-    for name, room in {
-        "load": "load",
-        "reference": "reference",
-        "verify": "reference",
-        "translate": "translate",
-        "check": "check",
-        "export": "export",
-    }.items()
-}
 
 
 class Config(Block):
@@ -92,22 +80,19 @@ class Config(Block):
 
     @property
     def data_name(self) -> str:
-        """The short name of the data set."""
         return self.name or short_name(self.load.source, guess_mapping(self.load))
 
     @property
     def work_folder(self) -> Path:
-        """The folder of the stages."""
         return Path(self.work) if self.work else Path(self.out) / "work"
 
     @property
     def journal_file(self) -> Path:
-        """The file of paid answers."""
         return Path(self.journal) if self.journal else self.work_folder / "journal.sqlite"
 
     def folder(self, stage: str) -> Path:
         """The folder of a stage, as in "<work>/2-reference"."""
-        return self.work_folder / f"{[*STAGES].index(stage) + 1}-{stage}"
+        return self.work_folder / f"{STAGES.index(stage) + 1}-{stage}"
 
     def stage(self, name: str, context: Context) -> Stage:
         """A stage with its options.
@@ -120,7 +105,9 @@ class Config(Block):
             options = options.model_copy(update={"prompt": mapping_of(self.load).prompt})
         if name == "translate":
             options = options.resolved(self.reference)
-        stage: Stage = getattr(import_module(STAGES[name]), name.title())(options, context)
+        room = "reference" if name == "verify" else name
+        module = import_module(f"pbrlsvr_plugin.prepare.{room}.{name}")  # what it needs is imported with it
+        stage: Stage = getattr(module, name.title())(options, context)
         return stage
 
 

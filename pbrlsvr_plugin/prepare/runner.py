@@ -17,10 +17,11 @@ from typing import Any
 from rich.console import Console
 
 from pbrlsvr.errors import ConfigError, DataError
-from pbrlsvr_plugin.prepare.config import STAGES, Config
+from pbrlsvr_plugin.prepare import STAGES
+from pbrlsvr_plugin.prepare.config import Config
 from pbrlsvr_plugin.prepare.progress import Tracked, stage_shown
 from pbrlsvr_plugin.prepare.requests.journal import Journal
-from pbrlsvr_plugin.prepare.stage import Context, Rows, Stage, fingerprint
+from pbrlsvr_plugin.prepare.stage import Context, Stage, fingerprint
 from pbrlsvr_plugin.prepare.store import PartRows, StageWriter, read_report, storage_errors
 from pbrlsvr_plugin.whole_file import others_locked_out
 
@@ -73,7 +74,7 @@ class Runner:
             ConfigError: an option cannot work; or with `alone`, a stage before has to be run.
             PbrlsvrError: a stage fails.
         """
-        if unknown := sorted({*names, *redo} - STAGES.keys()):
+        if unknown := sorted({*names, *redo} - {*STAGES}):
             raise ConfigError(f"there is no stage {unknown[0]!r}; the stages are {list(STAGES)}")
         # All options are checked before the first stage starts: a typo in `export` must not show after a night.
         for name in names:
@@ -81,31 +82,23 @@ class Runner:
                 fingerprint(stage, context)
         with storage_errors(self.config.work_folder):
             _try_to_write(Path(self.config.out))
-            return self._run(names, redo, alone)
-
-    def _run(self, names: Sequence[str], redo: Sequence[str], alone: bool) -> list[dict[str, Any]]:
-        reports, looked_ahead = [], False
-        for place, name in enumerate(names):
-            why = self.why_not_good(name)
-            if name in redo:
-                why = "it was asked for"
-            if why is None:
-                self._say(f"{name}: finished before, nothing has changed")
-                report = read_report(self.config.folder(name))
-                assert report is not None
-            else:
+            reports, looked_ahead = [], False
+            for place, name in enumerate(names):
+                why = "it was asked for" if name in redo else self.why_not_good(name)
+                report = read_report(self.config.folder(name)) if why is None else None
+                if report is not None:
+                    self._say(f"{name}: finished before, nothing has changed")
+                    reports.append(report)
+                    continue
                 if alone:
                     self._check_input(name)
                 if why:
-                    self._say(
-                        f"{name}: done again, because {why}" if name not in redo else f"{name}: done again: {why}"
-                    )
+                    self._say(f"{name}: done again, because {why}")
                 if name != "load" and not looked_ahead:
                     self._look_ahead(names[place:])
                     looked_ahead = True
-                report = self._run_stage(name)
-            reports.append(report)
-        return reports
+                reports.append(self._run_stage(name))
+            return reports
 
     def why_not_good(self, name: str) -> str | None:
         """None where the output of a stage is good; else why it is not, "" where it was never finished."""
@@ -123,8 +116,8 @@ class Runner:
         return "; ".join(changed) or None
 
     def _run_stage(self, name: str) -> dict[str, Any]:
-        folder, started = self.config.folder(name), time.monotonic()
-        rows = Tracked(self._rows(name))
+        folder, before, started = self.config.folder(name), self._before(name), time.monotonic()
+        rows = Tracked(PartRows(before) if before else [])
         with self._stage(name) as (stage, context), StageWriter(folder, name) as writer:
             # What the old output says would be wrong from the first new file in `out` on.
             (folder / "stage.json").unlink(missing_ok=True)
@@ -174,24 +167,21 @@ class Runner:
                 )
 
     def _check_input(self, name: str) -> None:
-        for before in self._before(name):
+        for before in STAGES[: STAGES.index(name)]:
             why = self.why_not_good(before)
             if why is not None:
                 what = f"is not good any more ({why})" if why else "is not finished"
                 raise ConfigError(f"the stage {before!r} {what}; run `pbrlsvr prepare {before}` or `run` first")
 
-    def _before(self, name: str) -> list[str]:
-        stages = [*STAGES]
-        return stages[: stages.index(name)]
-
-    def _rows(self, name: str) -> Rows:
-        before = self._before(name)
-        return PartRows(self.config.folder(before[-1])) if before else []
+    def _before(self, name: str) -> Path | None:
+        """The folder of the stage before."""
+        place = STAGES.index(name)
+        return self.config.folder(STAGES[place - 1]) if place else None
 
     def _input(self, name: str) -> str:
         """The digest of the rows that a stage gets."""
         before = self._before(name)
-        report = read_report(self.config.folder(before[-1])) if before else None
+        report = read_report(before) if before else None
         parts = report["parts"] if report else []
         return sha256("\n".join(part["sha256"] for part in parts).encode()).hexdigest()
 

@@ -11,7 +11,6 @@ disk: a folder without `.partial` is always whole. The bytes depend only on the 
 import errno
 import json
 import os
-import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -31,7 +30,6 @@ from pbrlsvr_plugin.whole_file import sync
 #: Rows in a part file, and in the memory of a reader or a writer.
 PART_ROWS = 10_000
 _GROUP_ROWS = 1_000
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _TEXTS_BY_NAME = pa.map_(pa.string(), pa.string())
 SCHEMA = pa.schema(
@@ -113,8 +111,8 @@ class StageWriter:
         if row.keys() != _FIELD_SET:
             odd = sorted(_FIELD_SET ^ row.keys())
             raise DataError(f"stage {self._name!r} gave the row {row.get('id')!r} with keys missing or unknown: {odd}")
-        if field := _no_unicode(row):
-            self.reject(row, "not_unicode", f"{field} has half of a surrogate pair")
+        if detail := no_unicode(row):
+            self.reject(row, "not_unicode", detail)
             return
         self._buffer.append(row)
         self.rows_out += 1
@@ -133,11 +131,7 @@ class StageWriter:
 
     def finish(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """Puts everything on the disk and in its place. Returns what is in `stage.json`."""
-        self._flush()
         self._close_part()
-        if not self._parts:
-            pq.write_table(SCHEMA.empty_table(), self._partial / "part-00000.parquet")
-            self._parts.append(self._part("part-00000.parquet"))
         self._rejects.flush()
         os.fsync(self._rejects.fileno())
         self._rejects.close()
@@ -186,32 +180,30 @@ class StageWriter:
         self._buffer = []
 
     def _close_part(self) -> None:
+        self._flush()
         if self._writer is not None:
-            self._flush()
             self._writer.close()
             self._writer = None
-            self._parts.append(self._part(f"part-{len(self._parts):05d}.parquet"))
-
-    def _part(self, name: str) -> dict[str, Any]:
-        path = self._partial / name
-        sync(path)
-        rows = pq.read_metadata(path).num_rows
-        return {"file": name, "rows": rows, "bytes": path.stat().st_size, "sha256": digest(path)}
+            path = self._partial / f"part-{len(self._parts):05d}.parquet"
+            sync(path)
+            rows, size = pq.read_metadata(path).num_rows, path.stat().st_size
+            self._parts.append({"file": path.name, "rows": rows, "bytes": size, "sha256": digest(path)})
 
 
 _FIELD_SET = frozenset(FIELDS)
 
 
-def _no_unicode(value: Any, name: str = "") -> str:
-    """The name of a field with half of a surrogate pair, which no file can hold; "" where there is none."""
+def no_unicode(value: Any, name: str = "") -> str:
+    """Where half of a surrogate pair stands, which no file can hold, for people; "" where there is none."""
     if isinstance(value, str):
-        return name if not value.isascii() and _SURROGATE.search(value) else ""
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            return f"{name} has half of a surrogate pair at {error.start}"
+        return ""
     if isinstance(value, dict):
-        return next(
-            (bad for key, each in value.items() if (bad := _no_unicode(key, name) or _no_unicode(each, name or key))),
-            "",
-        )
-    return next((bad for each in value if (bad := _no_unicode(each, name))), "") if isinstance(value, list) else ""
+        return next(filter(None, (no_unicode(key, name) or no_unicode(each, key) for key, each in value.items())), "")
+    return next(filter(None, (no_unicode(each, name) for each in value)), "") if isinstance(value, list) else ""
 
 
 def _plain(row: Row) -> Row:

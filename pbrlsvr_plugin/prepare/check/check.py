@@ -5,7 +5,7 @@ copied     it is the English text
 looped     it says the same over and over (`pbrlsvr.scoring.guards.repetition`)
 language   less than `language_share` of it is in its language (`pbrlsvr.languages`)
 length     in letters, it is far shorter or longer than the English (`pbrlsvr.scoring.guards.length`)
-numbers    a number is missing, or one is new (`numbers.py`)
+numbers    a number is missing, or one is new (`numbers_kept.py`)
 verbatim   a formula, code or an address differs (`verbatim.py`)
 meaning    a model finds that it says something else (`meaning.py`); off unless asked for
 """

@@ -15,9 +15,9 @@ that is left out, and two numbers of the question that change places.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 from pbrlsvr.answers import normalise
 from pbrlsvr.answers.cjk import find_numbers
@@ -71,8 +71,7 @@ _WORD = re.compile(r"[a-z]+")
 _ALWAYS = frozenset({Fraction(0), Fraction(1)})
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A number in digits, as it is in the cleaned text, and what it may mean."""
 
     text: str
@@ -101,7 +100,12 @@ def compare(english: str, translation: str, language: str, spelled_up_to: int = 
     parts = frozenset().union(*(_parts(number.readings) for number in asked))
     left_over = [readings for readings in _unmatched(asked, found) if not readings & parts]
     absent = [number for number in asked if not number.readings & present]
-    missing = [number.text for number in absent if not _may_be_spelled(number.readings, spelled_up_to)]
+    # Up to a bound a number may be spelled out, as a whole or in quarters.
+    missing = [
+        number.text
+        for number in absent
+        if not any(value.denominator <= 4 and value <= spelled_up_to for value in number.readings)
+    ]
     if not missing and left_over:
         missing = [number.text for number in absent]
     known = _ALWAYS.union(parts, spelled(english), *(number.readings for number in asked))
@@ -140,9 +144,7 @@ def written(text: str, language: str, clock: str = "en") -> Iterator[Written]:
 
 
 # The languages of a problem mostly follow each other, so its English text comes again at once.
-@lru_cache(maxsize=64)
-def _cleaned(english: str) -> str:
-    return clean(english)
+_cleaned = lru_cache(maxsize=64)(clean)
 
 
 @lru_cache(maxsize=64)
@@ -208,10 +210,6 @@ def _unmatched(asked: list[Written], found: list[Readings]) -> list[Readings]:
         if match is not None:
             del unused[match]
     return unused
-
-
-def _may_be_spelled(readings: Readings, up_to: int) -> bool:
-    return any(value.denominator <= 4 and value <= up_to for value in readings)
 
 
 def _discounts(translation: str) -> set[Fraction]:

@@ -6,7 +6,7 @@ and 6$ in June" is money. The words in `\text{}` are language, so they may be tr
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pbrlsvr.responses import markup
 
@@ -20,8 +20,7 @@ _FORMULA = re.compile(r"\\[A-Za-z{}|,;]|[\^_=<>+*/]|\A[^\w]*\w{1,3}[^\w]*\Z|\A[-
 _WORDS = re.compile(r"[^\W\d_]{3,}\s+[^\W\d_]{2,}")
 
 
-@dataclass(frozen=True)
-class Differences:
+class Differences(NamedTuple):
     """What differs between two texts, as it is written there."""
 
     missing: tuple[str, ...]
@@ -30,7 +29,7 @@ class Differences:
     def __str__(self) -> str:
         verbs = (("missing", self.missing), ("not in the English", self.added))
         return "; ".join(
-            f"{', '.join(_short(span) for span in spans)} {'is' if len(spans) == 1 else 'are'} {what}"
+            f"{', '.join(map(_short, spans))} {'is' if len(spans) == 1 else 'are'} {what}"
             for what, spans in verbs
             if spans
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.tables import ENDINGS, Malformed, ending, json_values, lines, records, shown_columns, table_cells
+from pbrlsvr_plugin.prepare.load.mapping import get
 
 #: Where benchmarks keep their question, the surest first.
 COLUMNS = ("question", "problem", "extra_info.question", "prompt", "input", "text", "query", "instruction")
@@ -59,7 +60,9 @@ def read_texts(benchmark: Benchmark) -> Iterator[tuple[str, str]]:
 def _items(benchmark: Benchmark) -> Iterator[tuple[int, list[str]]]:
     path, kind = benchmark.path, ending(benchmark.path)
     if not kind:
-        found: Iterator[tuple[int, Any]] = ((number, _plain(raw)) for number, raw in lines(path))
+        found: Iterator[tuple[int, Any]] = (
+            (number, raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw) for number, raw in lines(path)
+        )
     elif kind in (".csv", ".tsv"):
         found = _column(benchmark)
     else:
@@ -86,10 +89,6 @@ def _column(benchmark: Benchmark) -> Iterator[tuple[int, str | Malformed]]:
             yield number, cells[place]
 
 
-def _plain(line: bytes | Malformed) -> str | Malformed:
-    return line if isinstance(line, Malformed) else line.decode("utf-8", "replace")
-
-
 def _texts(item: Any, benchmark: Benchmark, number: int) -> list[str]:
     if benchmark.column:
         found = _field(item, benchmark.column)
@@ -101,11 +100,7 @@ def _texts(item: Any, benchmark: Benchmark, number: int) -> list[str]:
 
 
 def _field(item: Any, name: str) -> Any:
-    for part in name.split("."):
-        if not isinstance(item, Mapping):
-            return None
-        item = item.get(part)
-    return item
+    return get(item, name) if isinstance(item, dict) else None
 
 
 def _flat(value: Any) -> list[str]:

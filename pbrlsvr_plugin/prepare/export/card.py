@@ -52,17 +52,22 @@ def _front_matter(tally: Tally, files: Mapping[str, int], options: CardOptions) 
     if options.license:
         lines.append(f"license: {json.dumps(options.license)}")
     lines += ["tags:", "- pbrlsvr", "- multilingual-reasoning"]
-    configs: dict[str, list[str]] = defaultdict(list)
-    for path in files:
-        if path.endswith(".parquet"):
-            configs[path.rpartition("/")[0] or "verl"].append(path)
+    configs = _by_format(path for path in files if path.endswith(".parquet"))
     lines += ["configs:"] if configs else []
     for name, paths in configs.items():
         lines += [f"- config_name: {name}", *(["  default: true"] if name == next(iter(configs)) else [])]
         lines.append("  data_files:")
-        for path in paths:
-            lines += [f"  - split: {Path(path).stem}", f"    path: {path}"]
+        for split, path in paths.items():
+            lines += [f"  - split: {split}", f"    path: {path}"]
     return "\n".join(["---", *lines, "---"])
+
+
+def _by_format(paths: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Format -> split -> file."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for path in paths:
+        found[path.rpartition("/")[0] or "verl"][Path(path).stem] = path
+    return found
 
 
 def _summary(tally: Tally, has_picture: bool) -> str:
@@ -126,12 +131,10 @@ def _origin(tally: Tally, options: CardOptions, reports: Sequence[Mapping[str, A
             f"Columns of the sources that are not in these files: {', '.join(map(markdown.code, dropped))}. The field "
             "`keep` of a mapping keeps them."
         )
-    engines = [(markdown.code(name), count) for name, count in tally.counts["engine"].most_common(50)]
-    lines.append(_table(("who wrote the question", "rows"), engines))
-    models = [
-        (markdown.code(name) if name else "none", count) for name, count in tally.counts["pivot_model"].most_common(50)
-    ]
-    lines.append(_table(("who wrote the reference", "rows"), models))
+    for column, header in (("engine", "who wrote the question"), ("pivot_model", "who wrote the reference")):
+        common = tally.counts[column].most_common(50)
+        authors = [(markdown.code(name) if name else "none", count) for name, count in common]
+        lines.append(_table((header, "rows"), authors))
     return "\n\n".join(lines)
 
 
@@ -157,12 +160,9 @@ _LOADING = {
 
 
 def _loading(files: Mapping[str, int]) -> str:
-    splits: dict[str, dict[str, str]] = defaultdict(dict)
-    for path in files:
-        splits[path.rpartition("/")[0] or "verl"][Path(path).stem] = path
     lines = [
-        f"# {name}\n" + _LOADING[name].format(train=paths.get("train", "<none>"), test=paths.get("test", "<none>"))
-        for name, paths in splits.items()
+        f"# {name}\n" + _LOADING[name].format(**{"train": "<none>", "test": "<none>", **paths})
+        for name, paths in _by_format(files).items()
     ]
     rows = [(f"`{path}`", count) for path, count in files.items()]
     return "## Loading it\n\n```\n" + "\n".join(lines) + f"\n```\n\n{_table(('file', 'rows'), rows)}"

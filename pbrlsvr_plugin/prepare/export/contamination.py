@@ -10,7 +10,6 @@ A run that more than `common` texts of one benchmark have is its wording ("choos
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,15 +30,6 @@ class Overlap(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.run!r}"
-
-
-def files(options: ContaminationOptions) -> list[Path]:
-    """The benchmark files.
-
-    Raises:
-        ConfigError: one is not there, or has an ending that is not known.
-    """
-    return [Benchmark.of(name).path for name in options.benchmarks]
 
 
 def find_overlaps(rows: Iterable[Row], options: ContaminationOptions) -> dict[str, Overlap]:
@@ -83,6 +73,7 @@ class Index:
         """The first run of a text that a benchmark has.
 
         >>> import tempfile
+        >>> from pathlib import Path
         >>> path = Path(tempfile.mkdtemp()) / "bench.txt"
         >>> _ = path.write_text("A robe takes 2 bolts of blue fiber and half that much white fiber.")
         >>> index = Index(ContaminationOptions(benchmarks=(str(path),), words=8))

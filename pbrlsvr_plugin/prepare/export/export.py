@@ -4,7 +4,7 @@
 2. Each problem is for training or for testing, in all its languages (`split.py`).
 3. The question gets the instruction in its language (`instructions.py`). A prompt longer than `max_prompt_length`
    tokens is rejected: veRL would drop it in silence, or stop.
-4. The rows are shuffled by the seed (`shuffle.py`) and written in each format (`formats.py`).
+4. The rows are shuffled by the seed (`split.py`) and written in each format (`writers.py`).
 5. The card says what came out (`card.py`).
 
 The same rows, options and seed give the same bytes.
@@ -21,14 +21,13 @@ from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.responses.statements import statement
 from pbrlsvr_plugin.prepare.export.benchmark_texts import Benchmark, read_texts
 from pbrlsvr_plugin.prepare.export.card import FILE, write_card
-from pbrlsvr_plugin.prepare.export.contamination import Overlap, files, find_overlaps
+from pbrlsvr_plugin.prepare.export.contamination import Overlap, find_overlaps
 from pbrlsvr_plugin.prepare.export.duplicates import find_duplicates
 from pbrlsvr_plugin.prepare.export.instructions import Message, Prompts
 from pbrlsvr_plugin.prepare.export.lengths import Lengths
 from pbrlsvr_plugin.prepare.export.minhash import hash_of
 from pbrlsvr_plugin.prepare.export.options import ExportOptions
-from pbrlsvr_plugin.prepare.export.shuffle import Shuffle
-from pbrlsvr_plugin.prepare.export.split import Splitter
+from pbrlsvr_plugin.prepare.export.split import Shuffle, Splitter
 from pbrlsvr_plugin.prepare.export.tally import Tally
 from pbrlsvr_plugin.prepare.export.writers import GROUP_ROWS, Example, Writer, path_of
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, fingerprint
@@ -86,12 +85,6 @@ class Export(Stage):
         self._write(shuffle, tally, len(rows), rejected)
 
     def needs(self, rows: Rows) -> None:
-        self._require_problems(rows)
-        Lengths(self.options.tokenizer, self.options.revision)
-        for name in self.options.contamination.benchmarks:
-            next(read_texts(Benchmark.of(name)), None)
-
-    def _require_problems(self, rows: Rows) -> None:
         test = self.options.split.test
         if isinstance(test, int) and test:
             problems = len({hash_of(row["problem"]) for row in rows})
@@ -100,10 +93,13 @@ class Export(Stage):
                     f"export.split.test={test!r}: the source has {problems:,} problems, so that none would be left to "
                     "train on; give a smaller number, or a fraction"
                 )
+        Lengths(self.options.tokenizer, self.options.revision)
+        for name in self.options.contamination.benchmarks:
+            next(read_texts(Benchmark.of(name)), None)
 
     def files(self) -> Sequence[Path]:
         own = [Path(self.options.prompt.file)] if self.options.prompt.file else []
-        return [*own, *files(self.options.contamination)]
+        return [*own, *(Benchmark.of(name).path for name in self.options.contamination.benchmarks)]
 
     def outputs(self) -> Sequence[Path]:
         out = self._context.out
@@ -219,9 +215,6 @@ def _without(rows: Rows, problems: Mapping[str, Any]) -> Iterator[Row]:
 
 def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[Example]]:
     """Batches of a row group, with the place of each example in its file."""
-    place = 0
-    while batch := list(islice(records, GROUP_ROWS)):
-        for record in batch:
-            record["index"] = place
-            place += 1
+    numbered = (record | {"index": place} for place, record in enumerate(records))
+    while batch := list(islice(numbered, GROUP_ROWS)):
         yield batch

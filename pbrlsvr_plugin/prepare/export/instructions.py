@@ -18,15 +18,14 @@ BUILT_IN = Path(__file__).parent / "templates" / "prompts.yaml"
 class Prompts:
     """Question and language -> messages.
 
+    Raises:
+        ConfigError: the user's file is not there, or not in the layout of the built-in one.
+
     >>> Prompts(PromptOptions(system="Be brief.")).messages("¿Cuánto es 2 + 2?", "es-MX")[1]["content"].splitlines()[0]
     '¿Cuánto es 2 + 2?'
     """
 
     def __init__(self, options: PromptOptions):
-        """
-        Raises:
-            ConfigError: the user's file is not there, or not in the layout of the built-in one.
-        """
         self._options = options
         self._layout, built_in = _read(BUILT_IN)
         self._instructions = {code: marks[options.mark] for code, marks in built_in.items()}
@@ -44,9 +43,8 @@ class Prompts:
         instruction = self.instruction(language)
         # Not str.format: questions have braces of their own.
         before, _, after = self._layout.partition("{question}")
-        content = "".join(
-            (before.replace("{instruction}", instruction), question, after.replace("{instruction}", instruction))
-        )
+        before, after = (part.replace("{instruction}", instruction) for part in (before, after))
+        content = f"{before}{question}{after}"
         system = [{"role": "system", "content": self._options.system}] if self._options.system else []
         return [*system, {"role": "user", "content": content.strip()}]
 

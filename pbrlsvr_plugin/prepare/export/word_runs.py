@@ -91,9 +91,7 @@ def _powers() -> tuple[Hashes, Hashes]:
     return tables[0], tables[1]
 
 
-@lru_cache(maxsize=1 << 18)
-def _hash_of_unit(text: str) -> int:
-    return hash_of(text)
+_hash_of_unit = lru_cache(maxsize=1 << 18)(hash_of)
 
 
 def _units(text: str) -> list[Unit]:

@@ -7,9 +7,9 @@ sft       sft/train.parquet          `messages` for veRL's SFT trainer: the prom
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,7 +38,7 @@ _EXTRA_INFO = pa.struct(
 )
 
 
-def reward_arguments(example: Example) -> dict[str, Any]:
+def _reward_arguments(example: Example) -> dict[str, Any]:
     """What pbrlsvr's reward functions take of a row besides the response."""
     extra_info: dict[str, Any] = {name: example[name] for name in ("index", *_TEXTS, "pivot_references", *_ORIGIN)}
     # A column of text, since other data sets have other keys; "" where there is nothing.
@@ -46,36 +46,22 @@ def reward_arguments(example: Example) -> dict[str, Any]:
     return {"data_source": example["data_source"], "ground_truth": example["answer"], "extra_info": extra_info}
 
 
-def verl_row(example: Example) -> dict[str, Any]:
-    """A row of veRL's parquet format."""
-    arguments = reward_arguments(example)
-    return {
-        "data_source": arguments["data_source"],
-        "prompt": example["prompt"],
-        "ability": example["ability"],
-        "reward_model": {"style": "pivot", "ground_truth": arguments["ground_truth"]},
-        "extra_info": arguments["extra_info"],
-    }
+def _row(format_name: str, example: Example) -> dict[str, Any] | None:
+    """A row of a format; None where it has none for this example."""
+    if format_name == "sft":
+        row = {"messages": example["sft"], "language": example["language"], "id": example["id"]}
+        return row if example["sft"] else None
+    prompt, arguments = {"prompt": example["prompt"]}, _reward_arguments(example)
+    if format_name == "openrlhf":
+        label = json.dumps(arguments, ensure_ascii=False)
+        return {**prompt, "label": label, "datasource": example["data_source"]}
+    if format_name == "verl":
+        rule = {"style": "pivot", "ground_truth": arguments.pop("ground_truth")}
+        return {**prompt, **arguments, "ability": example["ability"], "reward_model": rule}
+    return {**prompt, **arguments}
 
 
-def trl_row(example: Example) -> dict[str, Any]:
-    """A row for TRL's GRPOTrainer, which passes each column to the reward function under its name."""
-    return {"prompt": example["prompt"], **reward_arguments(example)}
-
-
-def openrlhf_row(example: Example) -> dict[str, Any]:
-    """A row for OpenRLHF, with `--data.input_key prompt --data.label_key label --data.apply_chat_template`."""
-    label = json.dumps(reward_arguments(example), ensure_ascii=False)
-    return {"prompt": example["prompt"], "label": label, "datasource": example["data_source"]}
-
-
-def sft_row(example: Example) -> dict[str, Any] | None:
-    """A row for veRL's MultiTurnSFTDataset; None where the row has no reference."""
-    if not example["sft"]:
-        return None
-    return {"messages": example["sft"], "language": example["language"], "id": example["id"]}
-
-
+#: Of each format that is parquet; the other one is lines of JSON.
 _SCHEMAS = {
     "verl": pa.schema(
         [
@@ -96,41 +82,6 @@ _SCHEMAS = {
     ),
     "sft": pa.schema([("messages", _MESSAGES), ("language", pa.string()), ("id", pa.string())]),
 }
-_ROWS: Mapping[str, Callable[[Example], dict[str, Any] | None]] = {
-    "verl": verl_row,
-    "trl": trl_row,
-    "openrlhf": openrlhf_row,
-    "sft": sft_row,
-}
-
-
-class _File(Protocol):
-    def write(self, rows: list[dict[str, Any]]) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class _Parquet:
-    def __init__(self, path: Path, schema: pa.Schema):
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
-        self._schema = schema
-
-    def write(self, rows: list[dict[str, Any]]) -> None:
-        self._writer.write_table(pa.Table.from_pylist(rows, schema=self._schema))
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class _JsonLines:
-    def __init__(self, path: Path):
-        self._file = path.open("w", encoding="utf-8")
-
-    def write(self, rows: list[dict[str, Any]]) -> None:
-        self._file.write("".join(map(json_line, rows)))
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def path_of(format_name: str, split: str, out: Path) -> Path:
@@ -140,7 +91,7 @@ def path_of(format_name: str, split: str, out: Path) -> Path:
     'data/openrlhf/train.jsonl'
     """
     folder = out if format_name == "verl" else out / format_name
-    return folder / f"{split}{'.jsonl' if format_name == 'openrlhf' else '.parquet'}"
+    return folder / f"{split}{'.parquet' if format_name in _SCHEMAS else '.jsonl'}"
 
 
 class Writer:
@@ -150,16 +101,21 @@ class Writer:
         self.path = path_of(format_name, split, out)
         self.rows = 0
         self._partial = self.path.with_name(f"{self.path.name}.partial")
-        self._row = _ROWS[format_name]
+        self._format, self._schema = format_name, _SCHEMAS.get(format_name)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        schema = _SCHEMAS.get(format_name)
-        self._file: _File = _JsonLines(self._partial) if schema is None else _Parquet(self._partial, schema)
+        self._file: Any = (
+            pq.ParquetWriter(self._partial, self._schema, compression="zstd")
+            if self._schema
+            else self._partial.open("w", encoding="utf-8")
+        )
 
     def write(self, examples: Sequence[Example]) -> None:
         """Writes a row group."""
-        rows = [row for row in map(self._row, examples) if row is not None]
-        if rows:
-            self._file.write(rows)
+        rows = [row for example in examples if (row := _row(self._format, example)) is not None]
+        if rows and self._schema:
+            self._file.write_table(pa.Table.from_pylist(rows, schema=self._schema))
+        elif rows:
+            self._file.write("".join(map(json_line, rows)))
         self.rows += len(rows)
 
     def commit(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.tables import shown_columns
-from pbrlsvr_plugin.prepare.load.mapping import NoTextError, one_text
+from pbrlsvr_plugin.prepare.load.mapping import RowError, one_text
 from pbrlsvr_plugin.prepare.load.sources import Malformed, find_sources
 
 
@@ -48,14 +48,14 @@ def named_texts(path: Path, option: str, *columns: str) -> Iterator[tuple[str, l
     """
     if not path.is_file():
         raise ConfigError(f"there is no file {str(path)!r} ({option})")
-    for source in find_sources(str(path), (), "train", None, False):
+    for source in find_sources(str(path)):
         for line, record in source.records():
             place = f"{source.name}:{line}"
             if isinstance(record, Malformed):
                 raise DataError(f"{place}: {record.reason}: {record.detail}")
             try:
                 yield place, [one_text(record, column) for column in columns]
-            except NoTextError as error:
+            except RowError as error:
                 raise DataError(f"{place}: {error} ({option})") from error
             except KeyError as error:
                 needed = ", ".join(f"`{column}`" for column in columns)

@@ -12,7 +12,7 @@ from pbrlsvr.errors import ConfigError, DataError
 from pbrlsvr.languages import parse
 from pbrlsvr.tables import shown_columns
 from pbrlsvr_plugin.prepare.load.mapping import (
-    NoTextError,
+    RowError,
     answer_of,
     guess_mapping,
     lookup,
@@ -24,10 +24,11 @@ from pbrlsvr_plugin.prepare.load.mapping import (
     text_of,
     with_options,
 )
-from pbrlsvr_plugin.prepare.load.options import Columns, LoadOptions
+from pbrlsvr_plugin.prepare.load.options import LoadOptions
 from pbrlsvr_plugin.prepare.load.sources import Malformed, Record, Source, find_sources
 from pbrlsvr_plugin.prepare.load.translations import IdJoin, LineJoin, configs_by_language, files_by_language
 from pbrlsvr_plugin.prepare.stage import Context, Reject, Row, Rows, Stage, new_row
+from pbrlsvr_plugin.prepare.store import no_unicode
 
 #: How many records a column may be missing in before the mapping counts as broken.
 _PEEK = 100
@@ -35,14 +36,6 @@ _PEEK = 100
 _PEEK_CHARACTERS = 1 << 24
 #: How many columns are remembered to be named as dropped.
 _MOST_COLUMNS = 200
-
-
-class _RejectedError(Exception):
-    """A record that does not become a row."""
-
-    def __init__(self, reason: str, detail: str = ""):
-        super().__init__(reason)
-        self.reason, self.detail = reason, detail
 
 
 class Load(Stage):
@@ -80,7 +73,8 @@ class Load(Stage):
         if isinstance(record, Malformed) or tuple(record) in self._shapes or len(self._columns) >= _MOST_COLUMNS:
             return
         self._shapes.add(tuple(record))
-        leaves = [name for name in names(record) if not any(other.startswith(f"{name}.") for other in names(record))]
+        present = names(record)
+        leaves = [name for name in present if not any(other.startswith(f"{name}.") for other in present)]
         self._columns |= dict.fromkeys(name[:80] for name in leaves[:_MOST_COLUMNS])
 
     def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
@@ -99,8 +93,8 @@ class Load(Stage):
                 translated = join.of(line, record) if join else {}
                 try:
                     row = self._row(place, record)
-                except (_RejectedError, NoTextError) as error:
-                    reject(place, *_why(error))
+                except RowError as error:
+                    reject(place, error.reason, error.detail)
                     continue
                 row["translations"] = self._translations(row, translated, reject)
                 yield row
@@ -157,11 +151,8 @@ class Load(Stage):
         return chain(first, records)
 
     def _row(self, place: dict[str, Any], record: Record) -> Row:
-        if isinstance(record, Malformed):
-            raise _RejectedError(record.reason, record.detail)
-        _require_columns(record, self.mapping)
         mapping = self.mapping
-        question, answer = self._question(record)
+        record, question, answer = self._question(record)
         language, english = self._language(record, question)
         extra = {column: text_of(lookup(record, column)) for column in mapping.keep}
         problem = place["id"]
@@ -178,38 +169,42 @@ class Load(Stage):
         values = {"problem": problem, "question": question, "english": english, "answer": answer}
         return _of_unicode(new_row(**{**place, "language": language}, **values, extra=extra))
 
-    def _question(self, record: dict[str, Any]) -> tuple[str, str]:
+    def _question(self, record: Record) -> tuple[dict[str, Any], str, str]:
+        """The record, which has what is asked for, its question and its answer."""
+        if isinstance(record, Malformed):
+            raise RowError(record.reason, record.detail)
+        if missing := missing_columns(record, self.mapping):
+            raise RowError("missing_column", f"there is no {missing}; there are {shown_columns(names(record))}")
         value = lookup(record, self.mapping.question)
         if not isinstance(value, str):
-            raise _RejectedError("question_is_no_text", f"{self.mapping.question} holds a {type(value).__name__}")
+            raise RowError("question_is_no_text", f"{self.mapping.question} holds a {type(value).__name__}")
         if not value.strip():
-            raise _RejectedError("no_question", f"{self.mapping.question}={value!r}")
+            raise RowError("no_question", f"{self.mapping.question}={value!r}")
         try:
             options = options_of(record, self.mapping.options)
         except (KeyError, TypeError) as error:
-            raise _RejectedError("bad_options", str(error)) from error
-        return with_options(value.strip(), options), answer_of(record, self.mapping, options)
+            raise RowError("bad_options", str(error)) from error
+        return record, with_options(value.strip(), options), answer_of(record, self.mapping, options)
 
     def _language(self, record: dict[str, Any], question: str) -> tuple[str, str]:
         if not self.mapping.language:
             return "en", question
+        code = one_text(record, self.mapping.language)
         try:
-            language = parse(one_text(record, self.mapping.language))
-        except NoTextError:
-            raise
+            language = parse(code)
         except DataError as error:
-            raise _RejectedError("unknown_language", str(error)) from error
+            raise RowError("unknown_language", str(error)) from error
         if language == "en":
             return language, question
         english = one_text(record, self.mapping.english) if self.mapping.english else ""
         if not english:
-            raise _RejectedError("no_english", f"a question in {language!r} needs the English one (`english`)")
+            raise RowError("no_english", f"a question in {language!r} needs the English one (`english`)")
         return language, english
 
     def _first_of(self, problem: str, language: str) -> None:
         key = hash((problem, language))
         if key in self._seen:
-            raise _RejectedError("duplicate_id", f"{self.mapping.id}={problem.rpartition(':')[2]!r} occurs before")
+            raise RowError("duplicate_id", f"{self.mapping.id}={problem.rpartition(':')[2]!r} occurs before")
         self._seen.add(key)
 
     def _translations(self, row: Row, translated: dict[str, Record], reject: Reject) -> dict[str, str]:
@@ -217,25 +212,13 @@ class Load(Stage):
         for language, record in translated.items():
             place = {**row, "id": f"{row['id']}/{language}", "language": language}
             try:
-                if isinstance(record, Malformed):
-                    raise _RejectedError(record.reason, record.detail)
-                _require_columns(record, self.mapping)
-                question, answer = self._question(record)
+                _, question, answer = self._question(record)
                 if answer and row["answer"] and not _same(answer, row["answer"], language):
-                    raise _RejectedError("answer_differs", f"{answer!r}, in English {row['answer']!r}")
+                    raise RowError("answer_differs", f"{answer!r}, in English {row['answer']!r}")
                 found[language] = _of_unicode({"question": question})["question"]
-            except (_RejectedError, NoTextError) as error:
-                reject(place, *_why(error))
+            except RowError as error:
+                reject(place, error.reason, error.detail)
         return found
-
-
-def _why(error: _RejectedError | NoTextError) -> tuple[str, str]:
-    return (error.reason, error.detail) if isinstance(error, _RejectedError) else ("no_text", str(error))
-
-
-def _require_columns(record: dict[str, Any], mapping: Columns) -> None:
-    if missing := missing_columns(record, mapping):
-        raise _RejectedError("missing_column", f"there is no {missing}; there are {shown_columns(names(record))}")
 
 
 def _same(answer: str, english: str, language: str) -> bool:
@@ -244,10 +227,6 @@ def _same(answer: str, english: str, language: str) -> bool:
 
 
 def _of_unicode(row: Row) -> Row:
-    for key, value in (*row.items(), *row.get("extra", {}).items()):
-        if isinstance(value, str) and not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:
-                raise _RejectedError("not_unicode", f"{key} has half of a surrogate pair at {error.start}") from error
+    if detail := no_unicode(row):
+        raise RowError("not_unicode", detail)
     return row

@@ -1,6 +1,6 @@
 """From the columns of a data set to the fields of a row. Built-in mappings are the YAML files in `mappings/`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import isinf, isnan
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,12 @@ _NO_OPTION = (None, "", "N/A")
 _ABSENT: Any = object()
 
 
-class NoTextError(DataError):
-    """A value that cannot stand where a text is wanted."""
+class RowError(DataError):
+    """A record that does not become a row. `reason` is a short code, as `stage.Reject` takes it."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
 
 
 def mapping_of(options: LoadOptions) -> Columns:
@@ -27,19 +31,20 @@ def mapping_of(options: LoadOptions) -> Columns:
     Raises:
         ConfigError: there is none of that name, or it has options that cannot work.
     """
-    said = options.columns
     mapping = read_mapping(guess_mapping(options))
-    if said.answer:
+    if options.columns.answer:
         mapping = mapping.model_copy(update={"answer_in": None})
-    mapping = mapping.override(said)
+    mapping = mapping.override(options.columns)
     return mapping.model_copy(update={"split": options.split}) if options.split else mapping
 
 
 def guess_mapping(options: LoadOptions) -> str:
     """The mapping that is named; for "auto" the built-in one that fits the source, or "columns"."""
     source = options.source
-    if options.mapping != "auto" or source in built_in():
-        return source if options.mapping == "auto" else options.mapping
+    if options.mapping != "auto":
+        return options.mapping
+    if source in built_in():
+        return source
     path = Path(source)
     if path.is_dir() and (path / "mgsm_en.tsv").is_file():
         return "mgsm"
@@ -132,12 +137,12 @@ def one_text(record: dict[str, Any], column: str) -> str:
 
     Raises:
         KeyError: there is no such column.
-        NoTextError: it holds a list, an object, bytes, or an infinite number.
+        RowError: it holds a list, an object, bytes, or an infinite number.
     """
     value = lookup(record, column)
     if isinstance(value, list | tuple | dict | bytes) or (isinstance(value, float) and isinf(value)):
         what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
-        raise NoTextError(f"{column} holds {what}, which is neither a text nor a number")
+        raise RowError("no_text", f"{column} holds {what}, which is neither a text nor a number")
     return text_of(value)
 
 
@@ -178,13 +183,9 @@ def missing_columns(record: dict[str, Any], mapping: Columns) -> list[str]:
     return [column for column in mapping.names() if get(record, column, _ABSENT) is _ABSENT]
 
 
-def names(record: dict[str, Any]) -> list[str]:
+def names(record: dict[str, Any], prefix: str = "") -> list[str]:
     """The columns that there are, with those inside others."""
-    return list(_names(record, ""))
-
-
-def _names(record: dict[str, Any], prefix: str) -> Iterator[str]:
+    found = []
     for name, value in record.items():
-        yield f"{prefix}{name}"
-        if isinstance(value, dict):
-            yield from _names(value, f"{prefix}{name}.")
+        found += [f"{prefix}{name}", *(names(value, f"{prefix}{name}.") if isinstance(value, dict) else ())]
+    return found

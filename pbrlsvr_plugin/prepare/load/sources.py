@@ -55,7 +55,11 @@ class Source:
 
 
 def find_sources(
-    source: str, configs: Sequence[str | None], split: str, revision: str | None, streaming: bool
+    source: str,
+    configs: Sequence[str | None] = (),
+    split: str = "train",
+    revision: str | None = None,
+    streaming: bool = False,
 ) -> list[Source]:
     """The files or configurations that a source consists of, in a fixed order.
 
@@ -71,7 +75,12 @@ def find_sources(
             return _files(table_paths(source))
         except DataError as error:
             raise ConfigError(str(error)) from error
-    return [_hub(source, config, split, revision, streaming) for config in configs or (None,)]
+    found = []
+    for config in configs or (None,):
+        name = "/".join([source, *([config] if config else []), split])
+        label = "-".join([source.split("/")[-1], *([config] if config and config != "main" else []), split])
+        found.append(Source(name, label, dataset=(source, config, split, revision, streaming)))
+    return found
 
 
 def _is_saved(path: Path) -> bool:
@@ -91,12 +100,6 @@ def _files(paths: Sequence[Path]) -> list[Source]:
         if any("\ud800" <= each <= "\udfff" for each in path.name):
             raise ConfigError(f"the name of the file {path.name!r} cannot stand in ids; rename it")
     return [Source(path.name, label, path) for path, label in zip(paths, labels, strict=True)]
-
-
-def _hub(name: str, config: str | None, split: str, revision: str | None, streaming: bool) -> Source:
-    parts = [name, *([config] if config else []), split]
-    short = [name.split("/")[-1], *([config] if config and config != "main" else []), split]
-    return Source("/".join(parts), "-".join(short), dataset=(name, config, split, revision, streaming))
 
 
 def _through_datasets(

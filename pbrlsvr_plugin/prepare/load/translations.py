@@ -116,9 +116,8 @@ def configs_by_language(
         if language in ("en", *languages):
             path = Path(source) / name
             if path.is_dir():
-                sources = find_sources(str(path), (), split, None, False)
-                of_split = [each for each in sources if each.label.startswith(split)]
-                found[language] = of_split or sources
+                sources = find_sources(str(path), split=split)
+                found[language] = [each for each in sources if each.label.startswith(split)] or sources
             else:
                 found[language] = find_sources(source, (name,), split, revision, streaming)
     if "en" not in found:

@@ -4,7 +4,7 @@ The questions that the journal cannot answer go as a data set through `map_batch
 of the model; each batch of answers goes into the journal as it comes back. So a run that is killed goes on from there.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any
@@ -22,6 +22,14 @@ from pbrlsvr_plugin.prepare.requests.journal import Journal, request_key
 from pbrlsvr_plugin.prepare.stage import Row
 
 Batch = dict[str, Any]
+#: Text, finish reason, tokens of the prompt, tokens of the answer.
+Answer = tuple[str, str, int, int]
+
+
+def _batch(keys: Any, answers: Sequence[Answer]) -> Batch:
+    types = {"text": object, "finish_reason": object, **dict.fromkeys(TOKENS, np.int64)}
+    columns = {name: np.array([answer[place] for answer in answers], types[name]) for place, name in enumerate(types)}
+    return {"key": keys, **columns}
 
 
 class VllmEngine:
@@ -41,16 +49,13 @@ class VllmEngine:
 
         seeds = [int(seed) if seed >= 0 else None for seed in batch["seed"]]
         params = [SamplingParams(**self._sampling, seed=seed) for seed in seeds]
-        messages = [[{"role": "user", "content": str(prompt)}] for prompt in batch["prompt"]]
+        messages = [user_turn(str(prompt)) for prompt in batch["prompt"]]
         outputs = self._llm.chat(messages, params, use_tqdm=False, **self._chat)
-        first = [output.outputs[0] for output in outputs]
-        return {
-            "key": batch["key"],
-            "text": np.array([one.text for one in first], dtype=object),
-            "finish_reason": np.array([one.finish_reason or "" for one in first], dtype=object),
-            "prompt_tokens": np.array([len(output.prompt_token_ids or ()) for output in outputs]),
-            "completion_tokens": np.array([len(one.token_ids) for one in first]),
-        }
+        answers = []
+        for output in outputs:
+            one = output.outputs[0]
+            answers.append((one.text, one.finish_reason or "", len(output.prompt_token_ids or ()), len(one.token_ids)))
+        return _batch(batch["key"], answers)
 
 
 class TransformersEngine:
@@ -69,16 +74,10 @@ class TransformersEngine:
 
     def __call__(self, batch: Batch) -> Batch:
         """As `VllmEngine`."""
-        answers = [
-            self._answer(str(text), int(seed)) for text, seed in zip(batch["prompt"], batch["seed"], strict=True)
-        ]
-        columns = {name: np.array([answer[name] for answer in answers]) for name in TOKENS}
-        texts = {
-            name: np.array([answer[name] for answer in answers], dtype=object) for name in ("text", "finish_reason")
-        }
-        return {"key": batch["key"], **texts, **columns}
+        asked = zip(batch["prompt"], batch["seed"], strict=True)
+        return _batch(batch["key"], [self._answer(str(prompt), int(seed)) for prompt, seed in asked])
 
-    def _answer(self, prompt: str, seed: int) -> dict[str, Any]:
+    def _answer(self, prompt: str, seed: int) -> Answer:
         import torch
 
         inputs = self._inputs(prompt)
@@ -96,18 +95,14 @@ class TransformersEngine:
         stops = self._model.generation_config.eos_token_id
         stops = stops if isinstance(stops, list) else [stops]
         ended = len(new) < self._sampling["max_tokens"] or int(new[-1]) in stops
-        return {
-            "text": self._tokenizer.decode(new, skip_special_tokens=True),
-            "finish_reason": "stop" if ended else "length",
-            "prompt_tokens": length,
-            "completion_tokens": len(new),
-        }
+        text = self._tokenizer.decode(new, skip_special_tokens=True)
+        return text, "stop" if ended else "length", length, len(new)
 
     def _inputs(self, prompt: str) -> Any:
         if self._tokenizer.chat_template is None:
             return self._tokenizer(prompt, return_tensors="pt").to(self._model.device)
         return self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}],
+            user_turn(prompt),
             add_generation_prompt=True,
             return_tensors="pt",
             return_dict=True,
@@ -122,8 +117,9 @@ def require_engine(engine: str) -> None:
     """Raises a MissingDependencyError where the packages of an engine are not installed."""
     for package in ("ray", engine):
         if find_spec(package) is None:
+            extra = "ray[data]" if package == "ray" else package
             raise MissingDependencyError(
-                f"reference.engine={engine!r} needs {package!r}, which is not installed: pip install {package}"
+                f"reference.engine={engine!r} needs {package!r}, which is not installed: pip install '{extra}'"
             )
 
 
@@ -168,7 +164,7 @@ class Offline:
 
     def _request(self, row: Row, candidate: int, attempt: int) -> dict[str, Any]:
         prompt = fill(self._prompt, question=row["english"])
-        request = chat_request(self._options, user_turn(prompt), self._seed, candidate, attempt)
+        request = chat_request(self._options, prompt, self._seed, candidate, attempt)
         return {
             "key": request_key(self._options.engine, **request, engine_kwargs=self._options.engine_kwargs),
             "prompt": prompt,
@@ -186,17 +182,16 @@ class Offline:
                     yield request
 
     def _run(self, requests: Iterator[dict[str, Any]]) -> int:
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"reference.engine={self._options.engine!r} needs Ray: pip install ray[data]"
-            ) from error
+        import ray
+
         mine = not ray.is_initialized()
         if mine:
             ray.init(include_dashboard=False, log_to_driver=False)
         try:
-            blocks = [ray.put(block) for block in _blocks(requests, self._options.batch_size)]
+            # A block of Ray is what an actor gets and gives back at once: as large as a batch, so that answers come
+            # early.
+            size = self._options.batch_size
+            blocks = [ray.put(pa.Table.from_pylist(block)) for block in iter(lambda: list(islice(requests, size)), [])]
             return self._generate(blocks) if blocks else 0
         finally:
             if mine:
@@ -233,12 +228,6 @@ def _as_answer(answer: dict[str, Any]) -> dict[str, Any]:
     thinking, text = split_thinking(answer["text"])
     usage = {name: int(answer[name]) for name in TOKENS}
     return {"text": text, "thinking": thinking, "finish_reason": answer["finish_reason"], "usage": usage}
-
-
-def _blocks(requests: Iterator[dict[str, Any]], size: int) -> Iterator[pa.Table]:
-    # A block of Ray is what an actor gets and gives back at once: as large as a batch, so that answers come early.
-    while block := list(islice(requests, size)):
-        yield pa.Table.from_pylist(block)
 
 
 def _last_line(error: BaseException) -> str:

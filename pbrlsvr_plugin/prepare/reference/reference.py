@@ -11,6 +11,7 @@ in `<think>` or in a field of its own is kept apart from both; it is the referen
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ from pbrlsvr_plugin.prepare.requests.asking import (
     fill,
     prompt_path,
     read_prompt,
-    user_turn,
 )
 from pbrlsvr_plugin.prepare.requests.concurrent import UNANSWERED, Failures, RefusedAnswer, in_order, reason_of
 from pbrlsvr_plugin.prepare.requests.journal import request_key
@@ -53,6 +53,10 @@ class Reference(Stage):
         elif options.engine != "dataset" and not options.model:
             raise ConfigError(f"reference.engine={options.engine!r} needs reference.model, a folder or a hub name")
 
+    @cached_property
+    def _prompt(self) -> str:
+        return read_prompt(self.options.prompt, "{question}")
+
     def files(self) -> list[Path]:
         if self.options.engine == "dataset":
             return [Path(self.options.file)] if self.options.file else []
@@ -60,7 +64,7 @@ class Reference(Stage):
 
     def needs(self, rows: Rows) -> None:
         if self.options.engine != "dataset":
-            read_prompt(self.options.prompt, "{question}")
+            self._prompt  # noqa: B018 - it may lack its place
         elif self.options.file:
             next(_references(Path(self.options.file)), None)
         if self.options.engine in ("vllm", "transformers"):
@@ -72,15 +76,14 @@ class Reference(Stage):
         options = self.options
         if options.engine == "dataset":
             return None
-        prompt = read_prompt(options.prompt, "{question}")
         extra = {} if options.engine == "endpoint" else {"engine_kwargs": options.engine_kwargs}
         kind = "chat" if options.engine == "endpoint" else options.engine
 
         def requests() -> Iterator[tuple[str, int]]:
             for row in rows:
-                filled = fill(prompt, question=row["english"])
+                filled = fill(self._prompt, question=row["english"])
                 for candidate in range(options.candidates):
-                    request = chat_request(options, user_turn(filled), self._context.seed, candidate, 0)
+                    request = chat_request(options, filled, self._context.seed, candidate)
                     yield request_key(kind, **request, **extra), len(filled)
 
         return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS, options)
@@ -97,26 +100,25 @@ class Reference(Stage):
 
     def _from_endpoint(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         options, seed = self.options, self._context.seed
-        prompt = read_prompt(options.prompt, "{question}")
         asker = Asker(options, self._context.journal)
 
         async def candidate(question: str, number: int) -> dict[str, str] | RefusedAnswer:
             try:
                 for attempt in range(options.attempts):
-                    answer = await asker.ask(fill(prompt, question=question), seed, number, attempt)
+                    answer = await asker.ask(fill(self._prompt, question=question), seed, number, attempt)
                     if answer["finish_reason"] != CUT_OFF:
                         break
+                return self._candidate(answer)
             except RefusedAnswer as error:
                 return error
-            return self._candidate(answer)
 
         async def candidates(row: Row) -> list[dict[str, str]]:
             wanted = (candidate(row["english"], number) for number in range(options.candidates))
             found = await asyncio.gather(*wanted)
-            whole = [each for each in found if not isinstance(each, RefusedAnswer)]
-            if not whole:
-                raise next(each for each in found if isinstance(each, RefusedAnswer))
-            return whole
+            refused = [each for each in found if isinstance(each, RefusedAnswer)]
+            if len(refused) == len(found):
+                raise refused[0]
+            return [each for each in found if not isinstance(each, RefusedAnswer)]
 
         window = 4 * options.max_concurrency
         for row, found in in_order(rows, candidates, window, Failures(options.give_up_after), asker.aclose):
@@ -138,13 +140,12 @@ class Reference(Stage):
         self._facts |= offline.cost.facts
 
     def _from_dataset(self, rows: Rows, reject: Reject) -> Iterator[Row]:
-        references = (
-            ById(self._context.scratch, _references(Path(self.options.file)), last=True) if self.options.file else None
-        )
+        file = self.options.file
+        references = ById(self._context.scratch, _references(Path(file)), last=True) if file else None
         for row in rows:
             text = references.of_row(row).get("", "") if references else row["extra"].get("solution", "")
             if not text:
-                where = self.options.file or "the data set; a mapping names its column with `solution`"
+                where = file or "the data set; a mapping names its column with `solution`"
                 reject(row, "no_reference", f"there is none in {where}")
                 continue
             answer = {"text": text, "thinking": "", "finish_reason": "stop"}

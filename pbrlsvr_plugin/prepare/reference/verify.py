@@ -8,6 +8,7 @@ and `keep` lets others stay beside it that are not near-identical to those befor
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import compress
 from typing import Any
 
 from pbrlsvr import answers
@@ -82,12 +83,8 @@ class Verify(Stage):
     def _of_length(self, candidates: list[dict[str, str]]) -> tuple[list[dict[str, str]], str, str]:
         least, most = self.options.min_characters, self.options.max_characters
         lengths = [len(each["reasoning"].strip()) for each in candidates]
-        fitting = [
-            each
-            for each, length in zip(candidates, lengths, strict=True)
-            if length >= least and (not most or length <= most)
-        ]
-        if fitting:
+        fits = [least <= length <= (most or length) for length in lengths]
+        if fitting := list(compress(candidates, fits)):
             return fitting, "", ""
         reason = "no_reasoning" if max(lengths) == 0 else "reasoning_length"
         return [], reason, f"the reasoning has {lengths} characters; {least} to {most or 'any number'} are asked for"

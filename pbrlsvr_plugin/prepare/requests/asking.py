@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -76,9 +77,8 @@ class Asker:
             RejectedError: the server refuses the request.
             ServiceError: no usable answer.
         """
-        messages = user_turn(prompt) if isinstance(prompt, str) else prompt
-        request = chat_request(self._options, messages, seed, candidate, attempt)
-        key, length = request_key("chat", **request), sum(len(message["content"]) for message in messages)
+        request = chat_request(self._options, prompt, seed, candidate, attempt)
+        key, length = request_key("chat", **request), sum(len(message["content"]) for message in request["messages"])
         asked = partial(self._ask_again, key, request, length)
         answer: dict[str, Any] = await self.answers.get(key, asked, partial(self._is_useless, key))
         self._cost.add(key, answer)
@@ -87,7 +87,7 @@ class Asker:
                 f"the server's filter has refused it: the model {self._options.model!r} gave "
                 f"{len(answer['text'])} characters (finish_reason {FILTERED!r})"
             )
-        if self._is_empty(answer):
+        if is_empty(answer, self._options.takes_thoughts):
             raise EmptyAnswer(
                 f"the model {self._options.model!r} has answered with nothing, {_EMPTY_TRIES} times (finish_reason "
                 f"{answer['finish_reason']!r}); nothing is kept of it, and the next run asks again"
@@ -108,16 +108,14 @@ class Asker:
             answer = await self._ask(request, characters)
             usage = answer["usage"]
             answer["usage"] = spent = {name: usage[name] + tokens_of(spent, name) for name in usage}
-            if not self._is_empty(answer):
+            if not is_empty(answer, self._options.takes_thoughts):
                 break
         return answer
 
     def _is_useless(self, key: str, answer: Mapping[str, Any]) -> bool:
         """Whether what the journal has is asked for again; a refusal where that is wanted, once a run."""
-        return is_asked_again(answer, self._options) and (self._is_empty(answer) or key not in self._cost)
-
-    def _is_empty(self, answer: Mapping[str, Any]) -> bool:
-        return is_empty(answer, self._options.takes_thoughts)
+        refused_before = answer["finish_reason"] == FILTERED and key in self._cost
+        return is_asked_again(answer, self._options) and not refused_before
 
     async def _ask(self, request: Mapping[str, Any], characters: int) -> dict[str, Any]:
         fields = {name: value for name, value in request.items() if name not in ("candidate", "attempt")}
@@ -154,12 +152,12 @@ class Asker:
 
 
 def chat_request(
-    options: ChatOptions, messages: list[dict[str, str]], seed: int, candidate: int, attempt: int
+    options: ChatOptions, prompt: str | list[dict[str, str]], seed: int, candidate: int = 0, attempt: int = 0
 ) -> dict[str, Any]:
     """Everything that determines an answer. At temperature 0 no seed is sent, and none counts."""
     request: dict[str, Any] = {
         "model": options.model,
-        "messages": messages,
+        "messages": user_turn(prompt) if isinstance(prompt, str) else prompt,
         "temperature": options.temperature,
         "max_tokens": options.max_tokens,
         **options.body,
@@ -258,9 +256,4 @@ def fill(prompt: str, **values: str) -> str:
     >>> fill("Solve {question} in \\\\frac{a}{b}", question="{x}")
     'Solve {x} in \\\\frac{a}{b}'
     """
-    parts = prompt.split("{")
-    filled = [parts[0]]
-    for part in parts[1:]:
-        name, closing, rest = part.partition("}")
-        filled.append(values[name] + rest if closing and name in values else "{" + part)
-    return "".join(filled)
+    return re.sub(r"\{(\w+)\}", lambda place: values.get(place[1], place[0]), prompt)

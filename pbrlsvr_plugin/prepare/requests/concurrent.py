@@ -1,18 +1,12 @@
-"""Many requests in flight at once, their answers kept in the journal, their results in the order of the rows.
-
-in_order(rows, work, window)   runs the coroutine `work(row)` for up to `window` rows at a time
-Answers                        asks each request once: journal, then requests in flight, then the service
-RateLimit                      so many requests and tokens a minute
-Failures                       tells a bad row from a service that is down
-"""
+"""Many requests in flight at once, their answers kept in the journal, their results in the order of the rows."""
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import AbstractAsyncContextManager, nullcontext
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, TypeVar
 
 from pbrlsvr.errors import ConfigError, DataError, MissingDependencyError, ModelError, PbrlsvrError, ServiceError
@@ -168,16 +162,16 @@ class Answers:
 
     Args:
         journal: where answers are kept.
-        at_once: so many requests at once, each until its answer is on the disk: a kill loses no more. None is no limit.
+        at_once: so many requests at once, each until its answer is on the disk: a kill loses no more.
     """
 
-    def __init__(self, journal: Journal, at_once: int | None = None):
+    def __init__(self, journal: Journal, at_once: int = sys.maxsize):
         #: Requests that went to the service, and those that were answered from the journal.
         self.asked = self.kept = 0
         self._journal = journal
         self._in_flight: dict[str, asyncio.Task[Any]] = {}
-        self._at_once = at_once
-        self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+        # Here and not in the endpoint alone: a turn of the rate limit must not be used up while waiting for a slot.
+        self._slots = asyncio.Semaphore(at_once)
 
     async def get(
         self, key: str, ask: Callable[[], Awaitable[Any]], useless: Callable[[Any], bool] = lambda found: False
@@ -197,20 +191,11 @@ class Answers:
         return await asyncio.shield(task)
 
     async def _ask(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:
-        async with self._slot():
+        async with self._slots:
             answer = await ask()
             await asyncio.wrap_future(self._journal.put_soon(key, answer))
         self.asked += 1
         return answer
-
-    def _slot(self) -> AbstractAsyncContextManager[Any]:
-        # Here and not in the endpoint alone: a turn of the rate limit must not be used up while waiting for a slot.
-        if self._at_once is None:
-            return nullcontext()
-        loop = asyncio.get_running_loop()
-        if loop not in self._slots:
-            self._slots = {loop: asyncio.Semaphore(self._at_once)}
-        return self._slots[loop]
 
 
 class RateLimit:
@@ -219,25 +204,22 @@ class RateLimit:
     def __init__(self, requests: float, tokens: float):
         self._requests, self._tokens = requests, tokens
         self._free_at = 0.0
-        self._lock = Lock()
         self._answer = 512.0
 
     async def wait(self, characters: int) -> float:
         """Waits for a turn. Returns the estimate of the request's tokens, for `used`."""
         estimate = characters / 3 + self._answer
-        with self._lock:
-            start = max(time.monotonic(), self._free_at)
-            cost = 60 / self._requests if self._requests else 0.0
-            if self._tokens:
-                cost = max(cost, estimate * 60 / self._tokens)
-            self._free_at = start + cost
+        start = max(time.monotonic(), self._free_at)
+        cost = 60 / self._requests if self._requests else 0.0
+        if self._tokens:
+            cost = max(cost, estimate * 60 / self._tokens)
+        self._free_at = start + cost
         await asyncio.sleep(max(0.0, start - time.monotonic()))
         return estimate
 
     def used(self, estimate: float, total: int, completion: int) -> None:
         """Puts an estimate right, after the answer."""
-        with self._lock:
-            if completion:
-                self._answer += 0.05 * (completion - self._answer)
-            if self._tokens and total:
-                self._free_at += (total - estimate) * 60 / self._tokens
+        if completion:
+            self._answer += 0.05 * (completion - self._answer)
+        if self._tokens and total:
+            self._free_at += (total - estimate) * 60 / self._tokens

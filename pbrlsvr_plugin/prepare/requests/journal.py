@@ -118,7 +118,10 @@ class Journal:
         except sqlite3.OperationalError:
             raise  # about the disk, not about what is in the file
         except sqlite3.DatabaseError as error:
-            raise self._broken(error) from error
+            raise DataError(
+                f"the journal {str(self.path)!r} is damaged: {error}. `sqlite3 <file> .recover` may save what was paid "
+                "for; or move it away to start a new one"
+            ) from error
         if found is None:
             return None
         value, digest = found
@@ -134,12 +137,6 @@ class Journal:
         if self.damaged == 1:
             log.warning("%s has answers that are not what was written: they are asked for again", self.path)
         return None
-
-    def _broken(self, error: sqlite3.DatabaseError) -> DataError:
-        return DataError(
-            f"the journal {str(self.path)!r} is damaged: {error}. `sqlite3 <file> .recover` may save what was paid "
-            "for; or move it away to start a new one"
-        )
 
     def put(self, key: str, value: Any) -> None:
         """Keeps one answer (JSON); it is on the disk when this returns."""
@@ -157,15 +154,10 @@ class Journal:
         self._put([(key, json.dumps(value)) for key, value in answers.items()])
 
     def _put(self, rows: list[tuple[str, str]]) -> None:
-        with self._lock:
+        signed = [(key, value, _digest(key, value)) for key, value in rows]
+        with self._lock, self._db:  # which commits, or rolls back
             self._db.execute("BEGIN IMMEDIATE")
-            try:
-                signed = [(key, value, _digest(key, value)) for key, value in rows]
-                self._db.executemany("INSERT OR REPLACE INTO answers (key, value, digest) VALUES (?, ?, ?)", signed)
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
+            self._db.executemany("INSERT OR REPLACE INTO answers (key, value, digest) VALUES (?, ?, ?)", signed)
 
     def __len__(self) -> int:
         with self._read_lock:
@@ -190,17 +182,13 @@ class Journal:
         closing = False
         while not closing:
             group = [self._queue.get()]
-            while True:
-                try:
+            with suppress(Empty):
+                while True:
                     group.append(self._queue.get_nowait())
-                except Empty:
-                    break
             closing = None in group
             self._commit([entry for entry in group if entry is not None])
 
     def _commit(self, group: list[tuple[str, str, "Future[None]"]]) -> None:
-        if not group:
-            return
         # Who stopped waiting has paid all the same: the answer is kept, and nobody is told.
         waiting = [done for *_, done in group if done.set_running_or_notify_cancel()]
         try:

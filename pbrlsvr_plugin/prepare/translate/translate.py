@@ -12,6 +12,7 @@ Rows that are in another language than English from the start go on as they are,
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,6 @@ from pbrlsvr_plugin.prepare.requests.asking import (
     fill,
     prompt_path,
     read_prompt,
-    user_turn,
 )
 from pbrlsvr_plugin.prepare.requests.concurrent import Answers, Failures, in_order, reason_of
 from pbrlsvr_plugin.prepare.requests.journal import request_key
@@ -62,13 +62,17 @@ class Translate(Stage):
         self._answers = Answers(context.journal)
         self._asker: Asker | None = None
 
+    @cached_property
+    def _prompt(self) -> str:
+        """The prompt of a chat model, else ""."""
+        return read_prompt(self.options.prompt, "{language}", "{question}") if self.options.engine == "chat" else ""
+
     def files(self) -> list[Path]:
         files = [prompt_path(self.options.prompt)] if self.options.engine == "chat" else []
         return [*files, Path(self.options.file)] if self.options.file else files
 
     def needs(self, rows: Rows) -> None:
-        if self.options.engine == "chat":
-            read_prompt(self.options.prompt, "{language}", "{question}")
+        self._prompt  # noqa: B018 - it may lack a place
         if self.options.engine == "join":
             made, lacking = Counter[str](), Counter[str]()
             for task in self._tasks(rows, lambda *_: None):
@@ -85,18 +89,17 @@ class Translate(Stage):
         options = self.options
         if options.engine == "join":
             return None
-        prompt = read_prompt(options.prompt, "{language}", "{question}") if options.engine == "chat" else ""
 
         def requests() -> Iterator[tuple[str, int]]:
             for task in self._tasks(rows, lambda *_: None):
                 if task.existing is not None:
                     continue
                 text = task.row["english"]
-                if not prompt:
+                if options.engine != "chat":
                     yield self._key(text, task.language), len(text)
                     continue
-                filled = fill(prompt, language=english_name(task.language), question=text)
-                request = chat_request(options, user_turn(filled), self._context.seed, 0, 0)
+                filled = fill(self._prompt, language=english_name(task.language), question=text)
+                request = chat_request(options, filled, self._context.seed)
                 yield request_key("chat", **request), len(filled)
 
         return estimate_of(requests(), self._context.journal, _ANSWER_TOKENS, options)
@@ -112,20 +115,14 @@ class Translate(Stage):
 
     def run(self, rows: Rows, reject: Reject) -> Iterator[Row]:
         options = self.options
-        self._answers = Answers(self._context.journal)
         self._asker = Asker(options, self._context.journal) if options.engine == "chat" else None
         close = self._asker.aclose if self._asker else None
-        prompt = read_prompt(options.prompt, "{language}", "{question}") if self._asker else ""
-
-        async def work(task: _Task) -> _Translated:
-            return await self._translate(task, prompt)
-
-        made: Counter[str] = Counter()
-        lacking: Counter[str] = Counter()
+        made, lacking = Counter[str](), Counter[str]()
         # A translation model makes large batches of what waits; a chat model has its own bound.
         window = 4 * options.max_concurrency if self._asker else 2_048
         failures = Failures(options.give_up_after)
-        for task, found in in_order(self._tasks(rows, reject), work, window, failures, close, self._known):
+        tasks = self._tasks(rows, reject)
+        for task, found in in_order(tasks, self._translate, window, failures, close, self._known):
             row = {**task.row, "language": task.language, "translations": {}}
             if task.language != task.row["language"]:
                 row["id"] = f"{task.row['id']}/{task.language}"
@@ -162,10 +159,10 @@ class Translate(Stage):
             return _Translated(task.existing, "original")
         return _Translated("", "", "no_translation") if self.options.engine == "join" else None
 
-    async def _translate(self, task: _Task, prompt: str) -> _Translated:
+    async def _translate(self, task: _Task) -> _Translated:
         text, language = task.row["english"], task.language
         if self._asker is not None:
-            filled = fill(prompt, language=english_name(language), question=text)
+            filled = fill(self._prompt, language=english_name(language), question=text)
             answer = await self._asker.ask(filled, self._context.seed)
             if answer["finish_reason"] == CUT_OFF:
                 return _Translated("", "", "cut_off")
