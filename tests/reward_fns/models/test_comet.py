@@ -118,7 +118,7 @@ def test_the_end_of_a_long_text_counts(comet_folder, kind, place):
 def test_a_long_sample_is_the_mean_of_its_segments_weighted_by_tokens_of_the_translation(comet_folder, kind, texts):
     model = CometLoader.of(CometOptions(comet_folder(kind))).load()
     used = texts if model.uses_reference else texts[:2]
-    segments = model._segmenter.segments((*used, None) if len(used) == 2 else used)
+    segments = model._segments((*used, None) if len(used) == 2 else used)
     assert len(segments) > 1
     for text, parts in zip(used, zip(*segments, strict=True), strict=False):
         assert "".join(parts) == text
@@ -131,7 +131,7 @@ def test_a_long_sample_is_the_mean_of_its_segments_weighted_by_tokens_of_the_tra
 def test_segments_of_parallel_texts_stay_parallel(comet_folder, kind):
     model = CometLoader.of(CometOptions(comet_folder(kind))).load()
     other = LONG.replace("she sells", "they sold").replace("Step", "Line")
-    for source, translation, reference in model._segmenter.segments((LONG, other, LONG)):
+    for source, translation, reference in model._segments((LONG, other, LONG)):
         assert source == reference
         assert abs(len(source) - len(translation)) < 60
 
@@ -142,18 +142,18 @@ def test_a_text_is_cut_only_where_it_does_not_fit(comet_folder):
     tokenizer = model.network.encoder.tokenizer
     word = next(w for w in ("18", "eggs", "the", "a") if len(tokenizer.ids([f"{w} {w}"])[0]) == 2)
     longest, longer = (" ".join([word] * n) for n in (tiny.POSITIONS - 6, tiny.POSITIONS - 5))
-    assert len(model._segmenter.segments((longest, longest, longest))) == 1
-    assert len(model._segmenter.segments(("18", longer, "18"))) == 2
+    assert len(model._segments((longest, longest, longest))) == 1
+    assert len(model._segments(("18", longer, "18"))) == 2
 
 
 @pytest.mark.parametrize("kind", [REGRESSION, UNIFIED])
 def test_a_source_that_is_no_counterpart_can_stay_whole(comet_folder, kind):
     question = "How much does she make?"
     model = CometLoader.of(CometOptions(comet_folder(kind)), cut_source=False).load()
-    segments = model._segmenter.segments((question, LONG, LONG))
+    segments = model._segments((question, LONG, LONG))
     assert len(segments) > 1
     assert {source for source, _, _ in segments} == {question}
-    assert "".join(source for source, _, _ in model._segmenter.segments((LONG, LONG, LONG))) == LONG
+    assert "".join(source for source, _, _ in model._segments((LONG, LONG, LONG))) == LONG
 
 
 # What a model reads
