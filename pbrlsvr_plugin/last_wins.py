@@ -31,10 +31,7 @@ def last_pairs(pairs: Iterable[str], *, before: str = "", merges: bool = False) 
     values: dict[str, list[str]] = {}
     for place, pair in enumerate(pairs):
         key, equals, value = pair.partition("=")
-        if not equals:
-            kept[f"={place}"] = pair
-            continue
-        if merges and value.lstrip().startswith("{"):
+        if not equals or (merges and value.lstrip().startswith("{")):
             kept[f"={place}"] = pair
             continue
         kept.pop(key, None)  # so that the later one also stands later

@@ -15,7 +15,7 @@ from threading import Lock, Thread
 from typing import Any
 
 from pbrlsvr_plugin.adapters.samples import of_label, response_in
-from pbrlsvr_plugin.adapters.scoring import FOR_GDPO, Scoring, the_one_of_file
+from pbrlsvr_plugin.adapters.scoring import FOR_GDPO, the_one_of_file
 
 _START = Lock()
 
@@ -40,22 +40,13 @@ def answer(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def require() -> None:
-    """Looks at the file of options now, rather than at the first response.
-
-    Raises:
-        ConfigError: it is not there, or holds no reward or an option that cannot work.
-    """
-    _scoring()
-
-
 async def scored(label: Any, response: str) -> dict[str, Any]:
     """`answer` for a response, with the reward of the file.
 
     Raises:
         PbrlsvrError: there is no such file, the label is not prepare's, or the response cannot be scored.
     """
-    (found,) = await _scoring()([of_label(label, response)])
+    (found,) = await the_one_of_file()([of_label(label, response)])
     return answer(found)
 
 
@@ -99,12 +90,7 @@ def failed(error: BaseException) -> RewardFailed:
 async def _all(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]:
     rows = zip(queries, prompts, labels, strict=True)
     samples = [of_label(label, response_in(query, prompt)) for query, prompt, label in rows]
-    return [answer(found) for found in await _scoring()(samples)]
-
-
-@cache
-def _scoring() -> Scoring:
-    return the_one_of_file()
+    return [answer(found) for found in await the_one_of_file()(samples)]
 
 
 @cache

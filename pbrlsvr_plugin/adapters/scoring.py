@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +108,9 @@ def of_file() -> dict[str, dict[str, Any]]:
     return {str(reward): dict(options or {}) for reward, options in found.items()}
 
 
+@cache
 def the_one_of_file() -> Scoring:
-    """The reward of the file, for trainers that take one.
+    """The reward of the file, for trainers that take one; always the same object.
 
     Raises:
         ConfigError: the variable is not set, or the file holds none or several; and as `of_file` and `Scoring`.

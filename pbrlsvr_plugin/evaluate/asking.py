@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -183,10 +182,6 @@ def model_fingerprint(settings: Settings) -> str:
             f"the folder {settings.model!r} has no config.json; it has {found}. For a checkpoint of veRL run "
             f"`pbrlsvr export {settings.model} --out <folder>` first"
         )
-    return _state(folder, tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns)
-                                for file in sorted(folder.iterdir()) if file.suffix in _OF_THE_MODEL))  # fmt: skip
-
-
-@lru_cache(maxsize=8)
-def _state(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
+    files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
+             for file in sorted(folder.iterdir()) if file.suffix in _OF_THE_MODEL]  # fmt: skip
     return f"{folder.resolve().name}:{sha256(json.dumps(files).encode()).hexdigest()[:16]}"

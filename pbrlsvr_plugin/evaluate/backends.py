@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any
 
 from pbrlsvr.errors import MissingDependencyError, ModelError
 from pbrlsvr.models.files import check_model, clip
@@ -44,24 +44,23 @@ class _Text:
                 "usage": {"completion_tokens": self.tokens}}  # fmt: skip
 
 
-class Backend(Protocol):
-    """A model that answers requests."""
-
-    #: Why requests have no answer; a few.
-    refused: list[str]
-
-    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Key and answer of each, in any order, as they come; without those in `refused`."""
-
-
-class _Local:
-    """What both have in common: the prompt as text, and the thinking budget."""
+class Backend:
+    """A model that answers requests: what both have in common, the prompt as text, and the thinking budget."""
 
     def __init__(self, settings: Settings, tokenizer: Any):
         self._settings, self._tokenizer = settings, tokenizer
+        #: Why requests have no answer.
         self.refused: list[str] = []
         #: Tokens of a prompt and its response together, at most.
         self._longest: int | None = None
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Key and answer of each, in any order, as they come; without those in `refused`."""
+        raise NotImplementedError
+
+    def _answers(self, texts: list[_Text]) -> Iterator[tuple[str, dict[str, Any]]]:
+        self._respond(texts)
+        yield from ((text.request.key, text.answer()) for text in texts)
 
     def _texts(self, requests: Sequence[Request]) -> list[_Text]:
         texts = [_Text(request, self._prompt(request.messages)) for request in requests]
@@ -110,7 +109,7 @@ class _Local:
         raise NotImplementedError
 
 
-class Vllm(_Local):
+class Vllm(Backend):
     """vLLM. `engine` are the arguments of `vllm.LLM`, such as tensor_parallel_size."""
 
     def __init__(self, settings: Settings):
@@ -126,9 +125,7 @@ class Vllm(_Local):
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[str, dict[str, Any]]]:
         for first in range(0, len(requests), _GROUP):
-            texts = self._texts(requests[first : first + _GROUP])
-            self._respond(texts)
-            yield from ((text.request.key, text.answer()) for text in texts)
+            yield from self._answers(self._texts(requests[first : first + _GROUP]))
 
     def _generate(self, texts: list[_Text], max_tokens: int) -> None:
         from vllm import SamplingParams
@@ -152,7 +149,7 @@ class Vllm(_Local):
             text.finish_reason = first.finish_reason or "stop"
 
 
-class Transformers(_Local):
+class Transformers(Backend):
     """transformers, on a GPU where there is one."""
 
     def __init__(self, settings: Settings):
@@ -189,9 +186,7 @@ class Transformers(_Local):
         texts = sorted(self._texts(requests), key=lambda text: -len(text.prompt))
         size = self._settings.batch_size
         for first in range(0, len(texts), size):
-            batch = texts[first : first + size]
-            self._respond(batch)
-            yield from ((text.request.key, text.answer()) for text in batch)
+            yield from self._answers(texts[first : first + size])
 
     def _generate(self, texts: list[_Text], max_tokens: int) -> None:
         import torch

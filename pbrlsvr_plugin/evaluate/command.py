@@ -48,9 +48,10 @@ def _run(settings: Settings, out: Path, name: str, journal: Journal) -> int:
     asking = Asking(settings, journal)
     _require_same_model(settings, asking.fingerprint, out)
     questions, files = _questions(settings)
-    _require_instructions(asking, questions)
-    for data in files:
-        languages = Counter(each.language for each in questions if each.data == data)
+    for question in {each.language: each for each in questions}.values():
+        asking.messages(question)  # or there are no instructions in its language
+    asked = {data: Counter(each.language for each in questions if each.data == data) for data in files}
+    for data, languages in asked.items():
         say(f"{data}: {languages.total():,} questions in {len(languages)} languages ({', '.join(languages)})")
     asking.ask(questions)
     counts, missing, refused = _write_samples(asking, questions, out)
@@ -60,7 +61,7 @@ def _run(settings: Settings, out: Path, name: str, journal: Journal) -> int:
         "fingerprint": asking.fingerprint,
         "versions": {"pbrlsvr": pbrlsvr.__version__, "python": platform.python_version(), **asking.versions},
         "files": files,
-        "data": {data: _figures(settings, counts.get(data, {}), data, questions) for data in files},
+        "data": {data: _figures(settings, counts.get(data, {}), languages) for data, languages in asked.items()},
     }
     write_results(out, content)
     for data, found in content["data"].items():  # type: ignore[attr-defined]
@@ -108,11 +109,6 @@ def _questions(settings: Settings) -> tuple[list[Question], dict[str, dict[str, 
     return questions, files
 
 
-def _require_instructions(asking: Asking, questions: Sequence[Question]) -> None:
-    for question in {each.language: each for each in questions}.values():
-        asking.messages(question)
-
-
 def _write_samples(asking: Asking, questions: Sequence[Question], out: Path) -> tuple[Counted, int, int]:
     """Writes samples.jsonl, whole or not at all. Returns what it counted, and how many samples have no answer, and how
     many the server's filter has refused."""
@@ -130,13 +126,10 @@ def _write_samples(asking: Asking, questions: Sequence[Question], out: Path) -> 
     return found, total - written, refused
 
 
-def _figures(
-    settings: Settings, counts: Mapping[str, Counts], data: str, questions: Sequence[Question]
-) -> dict[str, Any]:
-    wanted = Counter(each.language for each in questions if each.data == data)
+def _figures(settings: Settings, counts: Mapping[str, Counts], asked: Mapping[str, int]) -> dict[str, Any]:
     return figures(
         counts,
-        {language: asked * settings.samples for language, asked in wanted.items()},
+        {language: questions * settings.samples for language, questions in asked.items()},
         seen=settings.seen,
         low_resource=settings.low_resource,
         samples=settings.samples,

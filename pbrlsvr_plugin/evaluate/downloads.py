@@ -30,7 +30,6 @@ class Benchmark:
         parts: of each language.
         hub: its name on the Hugging Face hub, where each configuration is a language.
         split: of it.
-        paper: where it is described.
     """
 
     languages: tuple[str, ...]
@@ -40,27 +39,27 @@ class Benchmark:
     parts: tuple[str, ...] = ("",)
     hub: str = ""
     split: str = "test"
-    paper: str = ""
 
 
 _MGSM = ("bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh")
 _GITHUB = "https://raw.githubusercontent.com"
 BENCHMARKS = {
+    # https://arxiv.org/abs/2210.03057
     "mgsm": Benchmark(
         _MGSM,
         "2d5736bde2ca9eeccb0f937fddef518591ac3aa7",
         f"{_GITHUB}/google-research/url-nlp/{{revision}}/mgsm/mgsm_{{language}}.tsv",
         "mgsm_{language}.tsv",
-        paper="https://arxiv.org/abs/2210.03057",
     ),
+    # https://arxiv.org/abs/2511.05162
     "mgsm_rev2": Benchmark(
         _MGSM,
         "main",
         # The data are in a folder of the repository's name.
         f"{_GITHUB}/google-research-datasets/MGSM-Rev2/{{revision}}/MGSM-Rev2/mgsm_{{language}}.tsv",
         "mgsm_{language}.tsv",
-        paper="https://arxiv.org/abs/2511.05162",
     ),
+    # https://arxiv.org/abs/2504.18428
     "polymath": Benchmark(
         (
             "ar", "bn", "de", "en", "es", "fr", "id", "it", "ja", "ko", "ms", "pt", "ru", "sw", "te", "th", "vi", "zh",
@@ -69,8 +68,8 @@ BENCHMARKS = {
         f"{_GITHUB}/QwenLM/PolyMath/{{revision}}/data/{{language}}/{{part}}.jsonl",
         "{language}/{part}.jsonl",
         ("low", "medium", "high", "top"),
-        paper="https://arxiv.org/abs/2504.18428",
     ),
+    # https://arxiv.org/abs/2503.10497
     "mmlu_prox": Benchmark(
         (
             "af", "ar", "bn", "cs", "de", "en", "es", "fr", "hi", "hu", "id", "it", "ja", "ko", "mr", "ne", "pt", "ru",
@@ -79,7 +78,6 @@ BENCHMARKS = {
         "8e6106a6c6ce1c5027e66cc338143cf997b2aa09",
         files="{language}.parquet",
         hub="li-lab/MMLU-ProX",
-        paper="https://arxiv.org/abs/2503.10497",
     ),
 }  # fmt: skip
 

@@ -82,5 +82,4 @@ class Settings:
 
     def as_json(self) -> dict[str, Any]:
         """For results.json: no address and no name of a key is in it."""
-        kept = {name: value for name, value in asdict(self).items() if name not in ("urls", "api_key_env")}
-        return {**kept, "body": dict(self.body), "engine": dict(self.engine)}
+        return {name: value for name, value in asdict(self).items() if name not in ("urls", "api_key_env")}

@@ -6,7 +6,6 @@ is known better than either accuracy. Everything is drawn with a fixed seed: the
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 DRAWS, SEED, LEVEL = 2_000, 0, 0.95
+_FLIPS = 10_000
 #: Numbers that are drawn at a time.
 _AT_ONCE = 20_000_000
 
@@ -23,7 +23,7 @@ def matrix(values: Mapping[tuple[str, str], float], languages: Sequence[str], pr
     return np.array([[values.get((language, problem), np.nan) for language in languages] for problem in problems])
 
 
-def resampled_means(values: Array, draws: int = DRAWS, seed: int = SEED) -> Array:
+def resampled_means(values: Array, draws: int = DRAWS) -> Array:
     """The mean of each column in bootstrap samples of the rows: the clustered, joint bootstrap.
 
     Args:
@@ -37,7 +37,7 @@ def resampled_means(values: Array, draws: int = DRAWS, seed: int = SEED) -> Arra
     """
     there = ~np.isnan(values)
     filled = np.where(there, values, 0.0)
-    chance = np.random.default_rng(seed)
+    chance = np.random.default_rng(SEED)
     problems = len(values)
     found = []
     step = max(1, _AT_ONCE // max(1, problems))
@@ -50,12 +50,12 @@ def resampled_means(values: Array, draws: int = DRAWS, seed: int = SEED) -> Arra
     return np.concatenate(found)
 
 
-def interval(draws: Array, level: float = LEVEL) -> tuple[float, float] | None:
-    """The percentile interval of bootstrap draws; None where there are none."""
+def interval(draws: Array) -> tuple[float, float] | None:
+    """The percentile interval of bootstrap draws, at 95 %; None where there are none."""
     known = draws[~np.isnan(draws)]
     if not len(known):
         return None
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
@@ -71,19 +71,17 @@ def mcnemar(first_only: int, second_only: int) -> float:
     0.021484
     """
     total = first_only + second_only
-    tail = sum(comb(total, k) for k in range(min(first_only, second_only) + 1)) if total < 2_000 else None
-    if tail is None:
-        term = tail = 1
-        for k in range(1, min(first_only, second_only) + 1):
-            term = term * (total - k + 1) // k
-            tail += term
+    term = tail = 1
+    for k in range(1, min(first_only, second_only) + 1):
+        term = term * (total - k + 1) // k  # the binomial coefficient, from the one before it
+        tail += term
     return min(1.0, float(Fraction(2 * tail, 2**total)))
 
 
-def sign_flips(differences: Sequence[float] | Array, draws: int = 10_000, seed: int = SEED) -> float:
+def sign_flips(differences: Sequence[float] | Array) -> float:
     """The two-sided p-value of a paired randomisation test: how often random signs make the mean as large.
 
-    p = (1 + #{|mean of flipped| >= |mean|}) / (1 + draws), or exactly for up to 12 differences that are not 0.
+    p = (1 + #{|mean of flipped| >= |mean|}) / (1 + 10,000), or exactly for up to 12 differences that are not 0.
 
     Source: Noreen, Computer-Intensive Methods for Testing Hypotheses, 1989.
 
@@ -98,12 +96,12 @@ def sign_flips(differences: Sequence[float] | Array, draws: int = 10_000, seed: 
     if len(known) <= 12:
         signs = (np.arange(2 ** len(known))[:, None] >> np.arange(len(known)) & 1) * 2.0 - 1.0
         return float(np.mean(np.abs(signs @ known) >= seen))
-    chance, hits = np.random.default_rng(seed), 0
+    chance, hits = np.random.default_rng(SEED), 0
     step = max(1, _AT_ONCE // len(known))
-    for first in range(0, draws, step):
-        signs = chance.integers(0, 2, size=(min(step, draws - first), len(known))) * 2.0 - 1.0
+    for first in range(0, _FLIPS, step):
+        signs = chance.integers(0, 2, size=(min(step, _FLIPS - first), len(known))) * 2.0 - 1.0
         hits += int(np.sum(np.abs(signs @ known) >= seen))
-    return (1 + hits) / (1 + draws)
+    return (1 + hits) / (1 + _FLIPS)
 
 
 def holm(p_values: Mapping[Any, float]) -> dict[Any, float]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, starmap
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def _read(jobs: Sequence[_Job], workers: int | None) -> Iterator[Step]:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = workers or min(cpus, _MOST_WORKERS)
     if workers == 1 or sum(map(_size, jobs)) < _BYTES_FOR_WORKERS:
-        yield from map(_one, jobs)
+        yield from starmap(read_step, jobs)
         return
     try:
         yield from _side_by_side(jobs, workers)
@@ -164,15 +164,11 @@ def _side_by_side(jobs: Sequence[_Job], workers: int) -> Iterator[Step]:
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         left = iter(jobs)
         # A few at a time: results that wait are in memory.
-        waiting = [pool.submit(_one, job) for job in islice(left, 2 * workers)]
+        waiting = [pool.submit(read_step, *job) for job in islice(left, 2 * workers)]
         while waiting:
             found = waiting.pop(0).result()
-            waiting += [pool.submit(_one, job) for job in islice(left, 1)]
+            waiting += [pool.submit(read_step, *job) for job in islice(left, 1)]
             yield found
-
-
-def _one(job: _Job) -> Step:
-    return read_step(*job)
 
 
 def as_page(curves: Curves, most_values: int = MOST_VALUES) -> dict[str, Any]:

@@ -31,23 +31,21 @@ def read_evaluation(name: str, folder: Path, sample_bytes: int) -> tuple[dict[st
         ConfigError, DataError: it is no finished result.
     """
     results = read_results(folder)
-    settings = results.get("settings")
-    model = str(settings.get("model", "")) if isinstance(settings, Mapping) else ""
+    model = results["settings"]["model"]
     steps = _STEP.findall(model) or _STEP.findall(str(folder.absolute()))
     found = {
         "name": shown(name),
         "model": shown(model, 300),
         "step": int(steps[-1]) if steps else None,
-        "data": {shown(data): figures for data, figures in _data(results)},
+        "data": {shown(data): figures for data, figures in _data(results["data"])},
     }
     if not found["data"]:
         raise DataError(f"{str(folder / RESULTS)!r} has no figures of a data set; run `pbrlsvr eval` again")
     return found, list(_samples(folder, sample_bytes)) if (folder / SAMPLES).is_file() else []
 
 
-def _data(results: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    data = results.get("data")
-    for name, content in [*data.items()][:MOST_DATA] if isinstance(data, Mapping) else ():
+def _data(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, content in [*data.items()][:MOST_DATA]:
         kinds = {}
         for kind in ("languages", "averages"):
             listed = content.get(kind) if isinstance(content, Mapping) else None

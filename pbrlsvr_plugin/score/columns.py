@@ -104,9 +104,8 @@ def columns_of(
         language = parse(language, error=ConfigError)
     found = {name: column for name, places in PLACES.items()
              if (column := given.get(name) or next((each for each in places if each in present), ""))}  # fmt: skip
-    wanted = {"response": "response", "reference": "reference"}
     for need in dict.fromkeys(("response", needs)):
-        if need in wanted and wanted[need] not in found:
+        if need in ("response", "reference") and need not in found:
             raise ConfigError(
                 f"no column holds the {need}; the file has {shown_columns(present)}. Name it: --column {need}=<column>"
             )

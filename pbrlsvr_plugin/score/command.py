@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -46,6 +47,7 @@ def run(
     json_out: Path | None = None,
 ) -> int:
     """`score` for the command line."""
+    kept_in = f"what was scored is kept in {out}.partial; the same command goes on from there"
     try:
         if json_out is not None:
             require_writable(json_out, "--json")
@@ -58,7 +60,7 @@ def run(
         _require_out(job, out, prefix)
         made_with = {"reward": job.described, "columns": dict(job.columns.of), "language": job.columns.language,
                      "limit": limit, "file": digest, "code": _code(reward, config)}  # fmt: skip
-        with Kept(Path(f"{out}.partial"), made_with) as kept:
+        with closing(Kept(Path(f"{out}.partial"), made_with)) as kept:
             if kept.rows:
                 say(f"{kept.rows:,} rows were scored before; going on behind them")
             found = _score(job, kept, total)
@@ -69,10 +71,9 @@ def run(
     except (PbrlsvrError, OSError) as error:
         say_error(error)
         if out is not None and Path(f"{out}.partial").exists() and not isinstance(error, ConfigError):
-            say(f"what was scored is kept in {out}.partial; the same command goes on from there", err=True)
+            say(kept_in, err=True)
         return ERROR
     except KeyboardInterrupt:
-        kept_in = f"what was scored is kept in {out}.partial; the same command goes on from there"
         say(f"stopped; {kept_in if out else 'with --out, what was scored is kept'}", err=True)
         return STOPPED
 

@@ -60,12 +60,6 @@ class Kept:
             os.fsync(self._file.fileno())
             self._file.close()
 
-    def __enter__(self) -> "Kept":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def _write(self, value: Mapping[str, Any]) -> None:
         self._file.write(json_line(value).encode())
 

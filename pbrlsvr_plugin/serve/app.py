@@ -14,7 +14,6 @@ from pbrlsvr_plugin.serve.door import Door
 from pbrlsvr_plugin.serve.errors import ErrorBody, Refusal, on_invalid, on_refusal
 from pbrlsvr_plugin.serve.gate import Gate
 from pbrlsvr_plugin.serve.metrics import CONTENT_TYPE
-from pbrlsvr_plugin.serve.options import LimitOptions
 from pbrlsvr_plugin.serve.strict_json import Reply
 
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
@@ -80,7 +79,7 @@ async def metrics(request: Request) -> Response:
     return Response(request.app.state.door.metrics.text(), media_type=None, headers={"Content-Type": CONTENT_TYPE})
 
 
-def application(door: Door, limits: LimitOptions, token: str | None) -> Callable[..., Awaitable[None]]:
+def application(door: Door, token: str | None) -> Callable[..., Awaitable[None]]:
     """The ASGI application."""
     app = FastAPI(
         title="pbrlsvr serve",
@@ -92,7 +91,6 @@ def application(door: Door, limits: LimitOptions, token: str | None) -> Callable
         redirect_slashes=False,
     )
     app.state.door = door
-    app.state.limits = limits
     app.include_router(routes)
     for router in DIALECTS:
         app.include_router(router, responses=_REFUSED)
@@ -101,7 +99,7 @@ def application(door: Door, limits: LimitOptions, token: str | None) -> Callable
     app.add_exception_handler(Exception, _on_bug)
     if token is not None:
         _describe_token(app)
-    return Gate(app, door, limits, token)
+    return Gate(app, door, token)
 
 
 async def _on_bug(_: Request, error: Exception) -> Response:

@@ -33,18 +33,12 @@ class _StrictRequest(Request):
             value = await read(await self.body())
         except NotJson as error:
             raise Refusal(400, "invalid", f"the body is no JSON: {error}") from None
-        most = self.app.state.limits.samples
+        most = self.app.state.door.limits.samples
         # Before each of them is looked at, which takes much longer than it took to send them.
         for name in _FOR_EACH if isinstance(value, dict) else ():
             if isinstance(value.get(name), list) and len(value[name]) > most:
                 raise invalid(name, value[name], f"{most:,} are the most in a request (limits.samples); split it")
         return value
-
-
-class Body(BaseModel):
-    """A request: fields of the right type, and no others."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class OpenBody(BaseModel):
@@ -72,9 +66,9 @@ class Row(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
-    data_source: str = "http"
-    ground_truth: str | Number | None = None
-    extra_info: ExtraInfo = ExtraInfo()
+    data_source: str = Field(default="http", description="name/language of the data set; named in errors.")
+    ground_truth: str | Number | None = Field(default=None, description="The right final answer.")
+    extra_info: ExtraInfo = Field(default=ExtraInfo(), description="What the row says besides.")
 
 
 def sample(response: str, row: Mapping[str, Any], number: int = 0) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def run(arguments: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -
         door = Door(function, described, options.limits, Metrics())
         sockets = listen(options.host, options.port)
         replicas = _connect(options, door.reward)
-        return serve(application(door, options.limits, token), door, options.limits, sockets, replicas)
+        return serve(application(door, token), door, sockets, replicas)
     except (PbrlsvrError, OSError) as error:
         say_error(error)
         return ERROR

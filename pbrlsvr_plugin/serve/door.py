@@ -20,7 +20,7 @@ from pbrlsvr.models.embedding.embedder import Embedder, embedder
 from pbrlsvr.models.embedding.options import EmbeddingOptions
 from pbrlsvr.scoring.base import Reward, SemanticReward
 from pbrlsvr.scoring.references import COLUMN as REFERENCES
-from pbrlsvr_plugin.serve.errors import Refusal, busy, invalid, of_ours
+from pbrlsvr_plugin.serve.errors import Refusal, invalid, later, of_reward
 from pbrlsvr_plugin.serve.metrics import Metrics
 from pbrlsvr_plugin.serve.options import LimitOptions
 from pbrlsvr_plugin.verl.chosen_reward import Function, NoScore, configured, result
@@ -136,12 +136,12 @@ class Door:
 
     def _admit(self, count: int) -> None:
         if self.why_not_ready:
-            raise Refusal(
-                503, "not_ready", f"not ready: {self.why_not_ready}; see /ready", headers={"Retry-After": "5"}
-            )
+            raise later(503, "not_ready", f"not ready: {self.why_not_ready}; see /ready", 5)
         if self.waiting + count > self.limits.waiting:
-            self.metrics.turned_away()
-            raise busy(
+            self.metrics.turned_away.inc()
+            raise later(
+                429,
+                "busy",
                 f"{self.waiting:,} samples wait, and limits.waiting={self.limits.waiting:,} may; send these {count:,} "
                 "again later",
                 self._pause(count),
@@ -159,7 +159,7 @@ class Door:
 
     def _unanswered(self, left: bool) -> Refusal:
         if left:
-            self.metrics.left()
+            self.metrics.left.inc()
             return Refusal(499, "refused", "the client has left")
         return Refusal(
             504,
@@ -176,7 +176,7 @@ class Door:
             for name, value in {**own, "ground_truth": sample["ground_truth"], **info}.items():
                 for text in _texts(value):
                     if len(text) > self.limits.characters:
-                        raise DataTooLong(place, name, len(text), self.limits.characters)
+                        raise _too_long(place, name, len(text), self.limits.characters)
             references = info.get(REFERENCES)
             count += len(references) if isinstance(references, list) else 0
             if count > self.limits.samples:
@@ -189,17 +189,14 @@ class Door:
         return count
 
 
-class DataTooLong(Refusal):
-    """A text of a sample is longer than `limits.characters`."""
-
-    def __init__(self, place: str, name: str, length: int, most: int):
-        super().__init__(
-            422,
-            "invalid",
-            f"{place}: {name!r:.80} has {length:,} characters, and {most:,} are the most (limits.characters); cut it",
-            param=place,
-            value=f"{length:,} characters",
-        )
+def _too_long(place: str, name: str, length: int, most: int) -> Refusal:
+    return Refusal(
+        422,
+        "invalid",
+        f"{place}: {name!r:.80} has {length:,} characters, and {most:,} are the most (limits.characters); cut it",
+        param=place,
+        value=f"{length:,} characters",
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -222,7 +219,7 @@ async def _left(receive: Receive) -> None:
 
 def _refusal(wrong: list[tuple[int, BaseException]], param: str) -> Refusal:
     """One answer for all: an error of ours before one of the samples', since that one says what a new try needs."""
-    refusals = [(at, _of_one(error, f"{param}[{at}]")) for at, error in wrong]
+    refusals = [(at, of_reward(error, f"{param}[{at}]")) for at, error in wrong]
     first_at, first = max(refusals, key=lambda each: each[1].status_code)
     if first.status_code >= 500:
         error = dict(wrong)[first_at]
@@ -236,12 +233,6 @@ def _refusal(wrong: list[tuple[int, BaseException]], param: str) -> Refusal:
         param=first.problem.param,
         more=list(dict.fromkeys(more)),
     )
-
-
-def _of_one(error: BaseException, param: str) -> Refusal:
-    if isinstance(error, PbrlsvrError):
-        return of_ours(error, param)
-    return Refusal(500, "internal", f"{param}: the reward failed with {type(error).__name__}: {error}")
 
 
 def _encoder(reward: Reward | None) -> Embedder | None:

@@ -66,9 +66,9 @@ class Refusal(HTTPException):
         return Reply({"error": self.problem.model_dump()}, self.status_code, self.headers)
 
 
-def busy(message: str, seconds: int) -> Refusal:
-    """429: the same request can be answered in `seconds`."""
-    return Refusal(429, "busy", message, headers={"Retry-After": str(seconds)})
+def later(status: int, kind: str, message: str, seconds: int) -> Refusal:
+    """429 or 503: the same request can be answered in `seconds`."""
+    return Refusal(status, kind, message, headers={"Retry-After": str(seconds)})
 
 
 def invalid(param: str, value: Any, what: str) -> Refusal:
@@ -87,14 +87,15 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN + 5 else text[:_SHOWN] + "..."
 
 
-def of_ours(error: PbrlsvrError, param: str | None = None) -> Refusal:
+def of_reward(error: BaseException, param: str) -> Refusal:
     """The answer for an error of a reward: what the request is to blame for, and what it is not."""
-    place = f"{param}: " if param else ""
     if isinstance(error, DataError):
-        return Refusal(422, "invalid", f"{place}{error}", param=param)
+        return Refusal(422, "invalid", f"{param}: {error}", param=param)
+    said = f"{type(error).__name__}: {error}"
     if isinstance(error, ServiceError):
-        return Refusal(502, "service", f"{place}{type(error).__name__}: {error}")
-    return Refusal(500, "internal", f"{place}{type(error).__name__}: {error}")
+        return Refusal(502, "service", f"{param}: {said}")
+    failed = "" if isinstance(error, PbrlsvrError) else "the reward failed with "
+    return Refusal(500, "internal", f"{param}: {failed}{said}")
 
 
 def place(error: Mapping[str, Any], body: Any) -> str:
@@ -112,13 +113,11 @@ def place(error: Mapping[str, Any], body: Any) -> str:
             if error["type"] != "missing":
                 break
             body = None
-        found += f"[{part}]" if isinstance(part, int) else f".{shown_key(part)}" if found else shown_key(part)
+        if isinstance(part, int):
+            found += f"[{part}]"
+        else:
+            found += ("." if found else "") + (part if len(part) <= _KEY else f"{part[:_KEY]}...")
     return found or "the body"
-
-
-def shown_key(key: str) -> str:
-    """A field's name, shortened."""
-    return key if len(key) <= _KEY else f"{key[:_KEY]}..."
 
 
 async def on_invalid(_: Request, error: Exception) -> Reply:

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pbrlsvr_plugin.serve.door import Door
-from pbrlsvr_plugin.serve.errors import Refusal, busy
+from pbrlsvr_plugin.serve.errors import Refusal, later
 from pbrlsvr_plugin.serve.options import LimitOptions
 
 #: What a load balancer asks, with no token and while the server drains.
@@ -25,14 +25,13 @@ class Gate:
 
     Args:
         app: the application.
-        door: counts the requests in flight.
-        limits: of a body, and of all bodies together.
+        door: counts the requests in flight; has the limits of a body, and of all bodies together.
         token: what clients must send, as `Authorization: Bearer <token>`, or as the password of Basic, which a client
             that only takes a URL can send (`http://any:<token>@host`); None asks for none.
     """
 
-    def __init__(self, app: ASGIApp, door: Door, limits: LimitOptions, token: str | None):
-        self.app, self.door, self.limits = app, door, limits
+    def __init__(self, app: ASGIApp, door: Door, token: str | None):
+        self.app, self.door, self.limits = app, door, door.limits
         self._token = None if token is None else _digest(token.encode())
         self._bytes = 0
 
@@ -67,22 +66,18 @@ class Gate:
         headers = _headers(scope)
         self._require_token(headers.get(b"authorization", []))
         if self.door.draining:
-            raise Refusal(
-                503,
-                "draining",
-                "this server is shutting down; ask another one, or again when it is back",
-                headers={"Retry-After": str(_RETRY_S)},
+            raise later(
+                503, "draining", "this server is shutting down; ask another one, or again when it is back", _RETRY_S
             )
         held = 0
         self.door.requests += 1
         try:
             if scope["method"] == "POST":
-                _require_one_length(headers)
+                announced = _length(headers)
                 _require_json(headers)
-                body = bytearray()
-                await self._read(_length(headers), receive, body, started)
+                body = await self._read(announced, receive, started)
                 held = len(body)
-                receive = _with_body(bytes(body), receive)
+                receive = _with_body(body, receive)
                 del body
             await self.app(scope, receive, send)
         finally:
@@ -102,8 +97,9 @@ class Gate:
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    async def _read(self, announced: int | None, receive: Receive, body: bytearray, started: float) -> None:
-        """Fills `body`; what it holds counts in `self._bytes` until the caller gives it back."""
+    async def _read(self, announced: int | None, receive: Receive, started: float) -> bytes:
+        """The body; its length counts in `self._bytes` until the caller gives it back."""
+        body = bytearray()
         most = int(self.limits.body_mib * 2**20)
         try:
             if announced is not None and announced > most:
@@ -119,9 +115,10 @@ class Gate:
                 if len(body) > most:
                     raise _too_large(f"more than {most:,} bytes", self.limits)
                 if self._bytes > self.limits.bodies_mib * 2**20:
-                    raise busy("the bodies of all requests fill limits.bodies_mib; send this again later", _RETRY_S)
+                    why = "the bodies of all requests fill limits.bodies_mib; send this again later"
+                    raise later(429, "busy", why, _RETRY_S)
                 if not message.get("more_body", False):
-                    return
+                    return bytes(body)
         except BaseException as error:
             self._bytes -= len(body)
             if not isinstance(error, TimeoutError | asyncio.TimeoutError):
@@ -173,13 +170,10 @@ def _require_json(headers: Mapping[bytes, list[bytes]]) -> None:
         raise Refusal(415, "refused", f"Content-Type is {said!r}; send application/json, in UTF-8")
 
 
-def _require_one_length(headers: Mapping[bytes, list[bytes]]) -> None:
-    """A body whose end two readers could see at two places is a way to smuggle a request past a proxy."""
+def _length(headers: Mapping[bytes, list[bytes]]) -> int | None:
+    # A body whose end two readers could see at two places is a way to smuggle a request past a proxy.
     if b"content-length" in headers and b"transfer-encoding" in headers:
         raise Refusal(400, "refused", "Content-Length beside Transfer-Encoding; send one of them")
-
-
-def _length(headers: Mapping[bytes, list[bytes]]) -> int | None:
     value = headers.get(b"content-length", [b""])[0]
     return int(value) if value.isdigit() else None
 

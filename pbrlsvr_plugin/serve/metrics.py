@@ -1,23 +1,17 @@
 """What Prometheus is told: requests, samples, scores, what waits, and what the models do."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+if TYPE_CHECKING:
+    from pbrlsvr_plugin.serve.door import Door
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
 _SCORES = tuple(step / 10 for step in range(11))
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class InFlight(Protocol):
-    """What is shown of the door as it is at the moment of the question."""
-
-    requests: int
-    waiting: int
-    why_not_ready: str
-    draining: bool
 
 
 class Metrics:
@@ -31,11 +25,11 @@ class Metrics:
             "pbrlsvr_request_seconds", "From a request's head to its answer.", ["path"], buckets=_SECONDS, registry=here
         )
         self._scores = Histogram("pbrlsvr_score", "Scores that were given.", buckets=_SCORES, registry=here)
-        self._away = Counter("pbrlsvr_turned_away", "Requests that got 429 as too much waited.", registry=here)
-        self._left = Counter("pbrlsvr_clients_left", "Requests whose client left before the answer.", registry=here)
+        self.turned_away = Counter("pbrlsvr_turned_away", "Requests that got 429 as too much waited.", registry=here)
+        self.left = Counter("pbrlsvr_clients_left", "Requests whose client left before the answer.", registry=here)
         ProcessCollector(registry=here)
 
-    def watch(self, door: InFlight) -> None:
+    def watch(self, door: "Door") -> None:
         """Shows what is in flight, and the scorers of the reward's models."""
         for name, text, value in (
             ("pbrlsvr_requests_in_flight", "Requests without an answer.", lambda: door.requests),
@@ -57,14 +51,6 @@ class Metrics:
         """Scores were given."""
         for score in scores:
             self._scores.observe(score)
-
-    def turned_away(self) -> None:
-        """A request got 429."""
-        self._away.inc()
-
-    def left(self) -> None:
-        """A client left."""
-        self._left.inc()
 
     def text(self) -> bytes:
         """All of it, in Prometheus' format."""

@@ -21,7 +21,6 @@ import uvicorn
 from pbrlsvr.errors import ConfigError, PbrlsvrError
 from pbrlsvr_plugin.serve.connection import Connection
 from pbrlsvr_plugin.serve.door import Door, until_ready
-from pbrlsvr_plugin.serve.options import LimitOptions
 from pbrlsvr_plugin.terminal import plain, say, say_error
 
 FINE, UNANSWERED, ERROR, STOPPED = 0, 1, 2, 130
@@ -99,9 +98,10 @@ class Server(uvicorn.Server):
             self.door.draining, self._since = True, time.monotonic()
 
 
-def serve(app: Any, door: Door, limits: LimitOptions, sockets: Sequence[socket.socket], replicas: int) -> int:
+def serve(app: Any, door: Door, sockets: Sequence[socket.socket], replicas: int) -> int:
     """Answers until it is told to stop; the exit code."""
     _log_plainly()
+    limits = door.limits
     _allow_files(limits.connections + _OWN_FILES)
     config = uvicorn.Config(
         app,

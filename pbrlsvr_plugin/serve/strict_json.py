@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -98,9 +97,6 @@ class Reply(Response):
     """A JSON answer: ASCII, so that half a surrogate pair can be sent back, and never NaN."""
 
     media_type = "application/json"
-
-    def __init__(self, content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None):
-        super().__init__(content, status_code, headers)
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")

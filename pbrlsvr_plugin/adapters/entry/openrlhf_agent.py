@@ -4,7 +4,8 @@ from typing import Any
 
 from openrlhf.utils.agent import SingleTurnAgentExecutor
 
-from pbrlsvr_plugin.adapters.openrlhf import failed, require, scored
+from pbrlsvr_plugin.adapters.openrlhf import failed, scored
+from pbrlsvr_plugin.adapters.scoring import the_one_of_file
 
 
 class AgentExecutor(SingleTurnAgentExecutor):
@@ -12,7 +13,7 @@ class AgentExecutor(SingleTurnAgentExecutor):
 
     def __init__(self) -> None:
         super().__init__()
-        require()
+        the_one_of_file()  # so that what is wrong with it is said now, not at the first response
 
     async def execute(
         self, prompt: Any, label: Any, sampling_params: Any, max_length: int, hf_tokenizer: Any, llm_engine: Any,

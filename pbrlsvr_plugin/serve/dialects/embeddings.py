@@ -87,13 +87,13 @@ async def models(request: Request) -> Response:
 @routes.post("/v1/embeddings", response_model=EmbeddingsAnswer)
 async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
     """Embeds texts."""
-    texts, limits = [body.input] if isinstance(body.input, str) else body.input, request.app.state.limits
+    door: Door = request.app.state.door
+    texts, most = [body.input] if isinstance(body.input, str) else body.input, door.limits.characters
     if not texts:
         raise invalid("input", texts, "send a text or more")
     for at, text in enumerate(texts):
-        if len(text) > limits.characters:
-            where = f"input[{at}]"
-            raise invalid(where, text, f"it has {len(text):,} characters, and {limits.characters:,} are the most")
+        if len(text) > most:
+            raise invalid(f"input[{at}]", text, f"it has {len(text):,} characters, and {most:,} are the most")
     names = _names(request)
     if body.model not in [*names, *map(last_part, names)]:
         raise Refusal(
@@ -103,7 +103,6 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
             param="model",
             value=body.model,
         )
-    door: Door = request.app.state.door
     vectors = np.asarray(await door.vectors(texts, request.receive), dtype="<f4")
     if body.dimensions not in (None, vectors.shape[1]):
         raise invalid("dimensions", body.dimensions, f"the model has {vectors.shape[1]}; leave the field out")

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from pbrlsvr_plugin.serve.bodies import Body, ExtraInfo, Number, StrictRoute, sample
+from pbrlsvr_plugin.serve.bodies import Row, StrictRoute, sample
 from pbrlsvr_plugin.serve.strict_json import Reply
 
 routes = APIRouter(route_class=StrictRoute, tags=["scores"])
@@ -27,19 +27,18 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class SampleBody(Body):
-    """A response with its row."""
+class SampleBody(Row):
+    """A response with its row; fields of the right type, and no others."""
+
+    model_config = ConfigDict(extra="forbid")
 
     response: str = Field(description="The whole response, with its reasoning.")
-    data_source: str = Field(default="http", description="name/language of the data set; named in errors.")
-    ground_truth: str | Number | None = Field(default=None, description="The right final answer.")
-    extra_info: ExtraInfo = Field(default=ExtraInfo(), description="What the row says besides.")
 
 
-class ScoreRequest(Body):
+class ScoreRequest(BaseModel):
     """Samples to score, all with the server's reward."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [EXAMPLE]})
 
     samples: list[SampleBody] = Field(min_length=1, fail_fast=True)
 

@@ -9,6 +9,7 @@ import pbrlsvr_plugin.adapters.trl as ours
 from pbrlsvr.errors import ConfigError, DataError, ModelError
 from pbrlsvr_plugin.adapters import openrlhf
 from pbrlsvr_plugin.adapters.samples import of_columns, of_label, response_in, response_text
+from pbrlsvr_plugin.adapters.scoring import the_one_of_file
 
 CHAT = "<|im_start|>user\n2 + 2?<|im_end|>\n<|im_start|>assistant\n"
 
@@ -177,16 +178,16 @@ def test_a_reward_of_ones_own_is_taken_and_its_errors_come_through(tmp_path):
 def test_openrlhf_s_file_names_one_reward(text, tmp_path, monkeypatch):
     (tmp_path / "rewards.yaml").write_text(text)
     monkeypatch.setenv("PBRLSVR_REWARDS", str(tmp_path / "rewards.yaml"))
-    openrlhf._scoring.cache_clear()
+    the_one_of_file.cache_clear()
     with pytest.raises(ConfigError, match=r"PBRLSVR_REWARDS='.*rewards.yaml'"):
-        openrlhf.require()
+        the_one_of_file()
 
 
 def test_without_a_file_openrlhf_has_no_reward(monkeypatch):
     monkeypatch.delenv("PBRLSVR_REWARDS", raising=False)
-    openrlhf._scoring.cache_clear()
+    the_one_of_file.cache_clear()
     with pytest.raises(ConfigError, match="the variable PBRLSVR_REWARDS is not set"):
-        openrlhf.require()
+        the_one_of_file()
 
 
 @pytest.mark.parametrize("label", ["", "42", "null", '{"extra_info": 3}', "[]", None, "{"])
@@ -228,7 +229,7 @@ def test_a_long_prompt_that_lost_its_beginning_is_still_known_by_its_end():
 def test_several_samples_come_back_as_lists_and_a_failure_is_printed_and_let_through(tmp_path, monkeypatch, capsys):
     (tmp_path / "rewards.yaml").write_text("exact_answer: {}\n")
     monkeypatch.setenv("PBRLSVR_REWARDS", str(tmp_path / "rewards.yaml"))
-    openrlhf._scoring.cache_clear()
+    the_one_of_file.cache_clear()
     label = '{"data_source": "a/en", "ground_truth": "4", "extra_info": {"language": "en"}}'
     found = openrlhf.reward_func([CHAT + "4<|im_end|>", CHAT + "5"], [CHAT, CHAT], [label, label])
     assert found == {
@@ -241,4 +242,4 @@ def test_several_samples_come_back_as_lists_and_a_failure_is_printed_and_let_thr
     assert (
         "ERROR: pbrlsvr cannot score a response, and the run ends: DataError: label='none'" in capsys.readouterr().err
     )
-    openrlhf._scoring.cache_clear()
+    the_one_of_file.cache_clear()
