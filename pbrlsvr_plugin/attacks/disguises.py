@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 ZERO_WIDTH_SPACE = "\u200b"
 _LOOKALIKES = str.maketrans("aceiopxyAEOPCTHKMB", "асеіорхуАЕОРСТНКМВ")
@@ -22,17 +22,9 @@ def _chunks(text: str, size: int) -> list[str]:
     return [" ".join(words[start : start + size]) for start in range(0, len(words), size)]
 
 
-def _sentences(text: str) -> list[str]:
-    return [part for part in re.split(r"(?<=\.)\s+", text) if part]
-
-
 def _camel(text: str) -> str:
     first, *others = _letters(text) or [""]
     return first.lower() + "".join(word.title() for word in others)
-
-
-def _per_sentence(write: Callable[[str], str], between: str = "\n") -> Callable[[str], str]:
-    return lambda text: between.join(write(sentence) for sentence in _sentences(text))
 
 
 def _moved(text: str, capital: int, small: int) -> str:
@@ -43,8 +35,8 @@ def _moved(text: str, capital: int, small: int) -> str:
     )
 
 
-def _program(lines: Callable[[str], list[str]]) -> Callable[[str], str]:
-    return lambda text: "\n".join(["```python", *lines(text), "x = 1", "```"])
+def _program(lines: Iterable[str]) -> str:
+    return "\n".join(["```python", *lines, "```"])
 
 
 #: What it is -> a text in that disguise.
@@ -54,13 +46,9 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "fence, not closed": lambda text: f"```\n{text}",
     "fence, indented": lambda text: f"1.\n    ```\n    {text}\n    ```",
     "fence in a quotation": lambda text: f"> ```\n> {text}\n> ```",
-    "code comments": _program(lambda text: [f"# {each}" for each in _chunks(text, 4)]),
-    "strings in code": lambda text: (
-        "```python\n" + "\n".join(f"s.append('{each}')" for each in _chunks(text, 3)) + "\n```"
-    ),
-    "code, a name each": lambda text: (
-        "```python\n" + "\n".join(f"{word} = f({word})" for word in _letters(text)) + "\n```"
-    ),
+    "code comments": lambda text: _program([*(f"# {each}" for each in _chunks(text, 4)), "x = 1"]),
+    "strings in code": lambda text: _program(f"s.append('{each}')" for each in _chunks(text, 3)),
+    "code, a name each": lambda text: _program(f"{word} = f({word})" for word in _letters(text)),
     "inline code": lambda text: f"`{text}`",
     "inline code, double": lambda text: f"``{text}``",
     "inline code, four words each": lambda text: " ".join(f"`{chunk}`" for chunk in _chunks(text, 4)),
@@ -90,7 +78,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "tags, nested": lambda text: "".join(f"<{word}>" for word in _letters(text)) + "</b>",
     "attributes": lambda text: f'<span title="{text}" data-note="{text}"></span>',
     "comment of HTML": lambda text: f"<!-- {text} -->",
-    "comment of LaTeX": _per_sentence(lambda sentence: f"% {sentence}"),
+    "comment of LaTeX": lambda text: "\n".join(f"% {each}" for each in re.split(r"(?<=\.)\s+", text) if each),
     "link": lambda text: f"[{text}](https://example.org)",
     "picture": lambda text: f"![{text}](steps.png)",
     "table": lambda text: "| a | b |\n|---|---|\n" + "\n".join(f"| {chunk} | |" for chunk in _chunks(text, 4)),

@@ -32,7 +32,6 @@ TABLES = ROOT / "docs" / "options.md"
 _WIDTH = 120
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*")
 _READ_AS_SOMETHING_ELSE = {"on", "off", "yes", "no", "true", "false", "null", "y", "n"}
-#: The blocks in the order of the page, and what each is for.
 _PREPARE = (
     "Set in a YAML file (`pbrlsvr prepare init` writes one in which all are explained) or on the command line, as",
     "`reference.temperature=0.7`. [prepare.md](prepare.md) says what the stages do.",
@@ -41,6 +40,7 @@ _SERVE = (
     "Set in a YAML file or on the command line, as `limits.waiting=2000`: `pbrlsvr serve serve.yaml port=9000`.",
     "[serve.md](serve.md) says what the server does.",
 )
+#: The blocks of rewards, in the order of the page.
 _BLOCKS = ("embedding", "comet", "translation", "language", "guards", "combine", "format", "serving")
 
 

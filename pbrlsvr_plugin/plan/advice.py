@@ -127,7 +127,7 @@ def _slower(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         for budget in (actor.ppo_max_token_len_per_gpu // 2, least):
             if least <= budget < actor.ppo_max_token_len_per_gpu:
                 yield _token_budgets(budget), "smaller micro-batches"
-    elif not actor.use_dynamic_bsz and (actor.ppo_micro_batch_size_per_gpu or 1) > 1:
+    elif (actor.ppo_micro_batch_size_per_gpu or 1) > 1:
         yield (
             (f"{ACTOR}.ppo_micro_batch_size_per_gpu={actor.ppo_micro_batch_size_per_gpu // 2}",),
             "smaller micro-batches",
@@ -146,10 +146,10 @@ def _slower(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _offload(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     present = [engine for engine in (settings.actor, settings.critic) if engine is not None]
-    for what, cost in (("optimizer_offload", "some seconds per step"), ("param_offload", "some seconds per step")):
+    for what in ("optimizer_offload", "param_offload"):
         for engine in present:
             if not getattr(engine, what) and not engine.offload_policy:
-                yield (f"{engine.key}.{what}=true",), cost
+                yield (f"{engine.key}.{what}=true",), "some seconds per step"
     options, heads = settings.config.actor_rollout_ref.actor, settings.actor.size.kv_heads
     split = 2 * options.ulysses_sequence_parallel_size
     if settings.world % split == 0 and heads % split == 0 and options.use_dynamic_bsz:
@@ -170,12 +170,6 @@ def _last(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         if settings.actor.size.heads % parallel:
             break
         yield (f"{ROLLOUT}.tensor_model_parallel_size={parallel}",), "fewer vLLM replicas"
-    yield from _host_optimiser(settings)
-    for factor in (2, 4):
-        yield (f"trainer.nnodes={factor * settings.nodes}",), f"{factor} times the nodes"
-
-
-def _host_optimiser(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     for engine in (settings.actor, settings.critic):
         if engine is not None and not engine.offload_policy:
             off = tuple(
@@ -183,6 +177,8 @@ def _host_optimiser(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
                 for key in ("offload_policy=true", "param_offload=false", "optimizer_offload=false")
             )
             yield off, "the optimiser runs on the host: far slower"
+    for factor in (2, 4):
+        yield (f"trainer.nnodes={factor * settings.nodes}",), f"{factor} times the nodes"
 
 
 def _budget(tokens: int) -> int:

@@ -32,20 +32,23 @@ class Check:
 
 def checks(settings: Settings) -> list[Check]:
     """All requirements, those that do not hold with their fix."""
-    found = [*_world(settings), *_batches(settings), *_model(settings), *_lengths(settings)]
-    found.append(_verls_own(settings))
-    return found
+    return [*_world(settings), *_batches(settings), *_model(settings), *_lengths(settings), _verls_own(settings)]
+
+
+def require(what: str, arithmetic: str, ok: bool, fix: str, stops: bool = True) -> Check:
+    """A requirement, with its fix where it does not hold."""
+    return Check(what, arithmetic, ok, "" if ok else fix, stops)
 
 
 def divides(what: str, terms: str, whole: int, by: int, name: str, fix: str, stops: bool = True) -> Check:
     """`by` divides `whole`."""
     rest = whole % by
     result = f"{whole // by}" if rest == 0 else f"{whole // by} rest {rest}"
-    return Check(
+    return require(
         what,
         f"{terms} = {whole:,}; {whole:,} / {by:,} ({name}) = {result}",
         rest == 0,
-        "" if rest == 0 else fix,
+        fix,
         stops,
     )
 
@@ -96,11 +99,11 @@ def _batches(settings: Settings) -> Iterator[Check]:
             "data-parallel ranks",
             f"{key}.ppo_mini_batch_size={_up(mini, step)}",
         )
-        yield Check(
+        yield require(
             f"{key}: mini-batch in the batch",
             f"ppo_mini_batch_size {mini} ≤ train_batch_size {batch}",
             mini <= batch,
-            "" if mini <= batch else f"{key}.ppo_mini_batch_size={batch}",
+            f"{key}.ppo_mini_batch_size={batch}",
         )
         needed += [data_parallel, mini * n]
         if mini * n % data_parallel == 0 and key != "critic":
@@ -167,21 +170,19 @@ def _model(settings: Settings) -> Iterator[Check]:
             continue
         fix = f"{key}.ulysses_sequence_parallel_size={_divisor(math.gcd(size.heads, size.kv_heads), split)}"
         yield divides(f"{key}: heads by sequence parallel", "heads", size.heads, split, "ulysses", fix)
-        fits = size.kv_heads % split == 0 or split % size.kv_heads == 0
-        yield Check(
+        yield require(
             f"{key}: key-value heads by sequence parallel",
             f"{size.kv_heads} and {split}: one divides the other",
-            fits,
-            "" if fits else fix,
+            size.kv_heads % split == 0 or split % size.kv_heads == 0,
+            fix,
         )
-        model = config.critic.model if key == "critic" else config.actor_rollout_ref.model
-        packed = bool(model.get("use_remove_padding", False))
         where = "critic.model" if key == "critic" else "actor_rollout_ref.model"
-        yield Check(
+        packed = bool(OmegaConf.select(config, where).get("use_remove_padding", False))
+        yield require(
             f"{key}: sequence parallel is for packed sequences",
             f"use_remove_padding={packed}",
             packed,
-            "" if packed else f"{where}.use_remove_padding=true",
+            f"{where}.use_remove_padding=true",
         )
 
 
@@ -192,46 +193,40 @@ def _lengths(settings: Settings) -> Iterator[Check]:
     terms = f"max_prompt_length {prompt} + max_response_length {response} = {longest:,}"
     context, limit = settings.rollout.context, settings.actor.size.max_positions
     if context:
-        yield Check(
+        yield require(
             "sequence in the model's context",
             f"{terms} ≤ {context:,}",
             longest <= context,
-            "" if longest <= context else _longer_context(longest, context, limit, prompt),
+            _longer_context(longest, context, limit, prompt),
         )
     if context and limit:
-        yield Check(
+        yield require(
             "max_model_len in the model's context",
             f"actor_rollout_ref.rollout.max_model_len {context:,} ≤ max_position_embeddings {limit:,}",
             context <= limit,
-            "" if context <= limit else f"actor_rollout_ref.rollout.max_model_len={min(longest, limit)}",
+            f"actor_rollout_ref.rollout.max_model_len={min(longest, limit)}",
         )
-    for key, fsdp, name, switch in (
-        ("actor_rollout_ref.actor", "fsdp_config", "ppo_max_token_len_per_gpu", "use_dynamic_bsz"),
-        ("actor_rollout_ref.rollout", "", "log_prob_max_token_len_per_gpu", "log_prob_use_dynamic_bsz"),
+    split = sequence_parallel(config, "actor_rollout_ref.actor", "fsdp_config")
+    for key, name, switch in (
+        ("actor_rollout_ref.actor", "ppo_max_token_len_per_gpu", "use_dynamic_bsz"),
+        ("actor_rollout_ref.rollout", "log_prob_max_token_len_per_gpu", "log_prob_use_dynamic_bsz"),
     ):
         options = OmegaConf.select(config, key)
         if options.get(switch, False):
-            split = sequence_parallel(config, key if fsdp else "actor_rollout_ref.actor", fsdp or "fsdp_config")
             yield _in_a_micro_batch(terms, longest, key, name, options[name], split)
     if settings.critic is not None:
         split = sequence_parallel(config, "critic", "fsdp")
-        stages = (
-            {CRITIC_TOKENS: "forward"}
-            if config.trainer.use_v1
-            else {
-                "ppo_max_token_len_per_gpu": "ppo",
-                CRITIC_TOKENS: "forward",
-            }
-        )
-        for name, stage in stages.items():
+        for name, stage in (("ppo_max_token_len_per_gpu", "ppo"), (CRITIC_TOKENS, "forward")):
+            if stage == "ppo" and config.trainer.use_v1:
+                continue
             yield _in_a_micro_batch(terms, longest, "critic", name, critic_budget(config, stage), split)
         given = int(config.critic.ppo_max_token_len_per_gpu)
         unread = config.trainer.use_v1 and CRITIC_TOKENS not in config.critic and given != critic_budget(config, "ppo")
-        yield Check(
+        yield require(
             "critic: the budget that is read",
             f"V1 reads {CRITIC_TOKENS} {critic_budget(config, 'forward'):,}, not ppo_max_token_len_per_gpu {given:,}",
             not unread,
-            f"++critic.{CRITIC_TOKENS}={given}" if unread else "",
+            f"++critic.{CRITIC_TOKENS}={given}",
             stops=False,
         )
 
@@ -244,13 +239,12 @@ def _longer_context(longest: int, context: int, limit: int, prompt: int) -> str:
 
 def _in_a_micro_batch(terms: str, longest: int, key: str, name: str, tokens: int, split: int) -> Check:
     budget = tokens * split
-    fits = longest <= budget
     added = "++" if name == CRITIC_TOKENS else ""  # which veRL's YAML does not have
-    return Check(
+    return require(
         f"{key}: a sequence in a micro-batch",
         f"{terms} ≤ {name} {tokens:,} · ulysses {split} = {budget:,}",
-        fits,
-        "" if fits else f"{added}{key}.{name}={math.ceil(longest / split)}",
+        longest <= budget,
+        f"{added}{key}.{name}={math.ceil(longest / split)}",
     )
 
 

@@ -8,7 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pbrlsvr.errors import ConfigError
 from pbrlsvr_plugin.plan.batches import Check, checks
-from pbrlsvr_plugin.plan.memory import GIB, PHASES, Part, host_load, kv_bytes_per_token, parts, vllm_weights, vllm_work
+from pbrlsvr_plugin.plan.memory import PHASES, Part, host_load, kv_bytes_per_token, parts, vllm_weights, vllm_work
 from pbrlsvr_plugin.plan.recipe import settings
 from pbrlsvr_plugin.plan.scorers import ScorerSize, scorers
 from pbrlsvr_plugin.plan.settings import Settings
@@ -96,8 +96,3 @@ def evaluate(config: DictConfig, capacity: float) -> Plan:
     except OmegaConfBaseException as error:
         raise ConfigError(f"the config cannot be read: {str(error).splitlines()[0]}. Set that key") from error
     return Plan(found, capacity, tuple(parts(found, capacity, models)), models)
-
-
-def gib(size: float) -> float:
-    """Bytes -> GiB."""
-    return size / GIB

@@ -70,10 +70,9 @@ def _modules(value: Any) -> Any:
 
 def _get(config: DictConfig, key: str) -> Any:
     try:
-        value = OmegaConf.select(config, key, throw_on_missing=True)
+        return OmegaConf.select(config, key, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{key} has no value ({type(error).__name__}): set it, as in {key}=...") from error
-    return value
 
 
 def _bytes(name: Any, key: str) -> int:

@@ -13,7 +13,7 @@ from pbrlsvr.errors import ConfigError, PbrlsvrError
 from pbrlsvr_plugin.last_wins import last_pairs
 from pbrlsvr_plugin.plan.advice import Advice, advise
 from pbrlsvr_plugin.plan.batches import Check
-from pbrlsvr_plugin.plan.evaluate import Plan, evaluate, gib
+from pbrlsvr_plugin.plan.evaluate import Plan, evaluate
 from pbrlsvr_plugin.plan.memory import GIB
 from pbrlsvr_plugin.plan.recipe import set_hardware
 from pbrlsvr_plugin.plan.settings import engines
@@ -102,7 +102,7 @@ def show(plan: Plan, checks: list[Check], advice: Advice, *, explain: bool) -> N
     console = Screen(piped_width=120)
     settings = plan.settings
     console.print(
-        f"nodes {settings.nodes} · GPUs {settings.gpus} of {gib(plan.capacity):g} GiB. "
+        f"nodes {settings.nodes} · GPUs {settings.gpus} of {plan.capacity / GIB:g} GiB. "
         "Calculated, not measured; estimates are marked with ~."
     )
     for engine in engines(settings):
@@ -137,12 +137,12 @@ def memory_table(plan: Plan) -> Table:
         guess = (
             "~" if part.formula.startswith("estimate") or "activations" in part.what or "logits" in part.what else ""
         )
-        cells = [f"{gib(part.bytes):.1f}" if phase in part.phases else "" for phase in plan.phases]
+        cells = [f"{part.bytes / GIB:.1f}" if phase in part.phases else "" for phase in plan.phases]
         table.add_row(f"{part.component} {part.what}{guess}", *cells)
     table.add_section()
-    table.add_row("sum", *(f"{gib(used):.1f}" for used in plan.phases.values()), style="bold")
+    table.add_row("sum", *(f"{used / GIB:.1f}" for used in plan.phases.values()), style="bold")
     left = [plan.capacity - used for used in plan.phases.values()]
-    table.add_row("left", *(Text(f"{gib(free):.1f}", style="red" if free < 0 else "") for free in left))
+    table.add_row("left", *(Text(f"{free / GIB:.1f}", style="red" if free < 0 else "") for free in left))
     return table
 
 
@@ -162,7 +162,7 @@ def _show_verdict(console: Screen, plan: Plan) -> None:
     rollout = plan.settings.rollout
     fullest = max(plan.phases, key=lambda phase: plan.phases[phase])
     verdict = Text("fits", style="green") if plan.fits else Text("does not fit", style="red")
-    peak = f": the peak is {gib(plan.peak):.1f} of {gib(plan.capacity):g} GiB, in phase {fullest!r}"
+    peak = f": the peak is {plan.peak / GIB:.1f} of {plan.capacity / GIB:g} GiB, in phase {fullest!r}"
     console.print(verdict.append(peak, style="default"))
     parallel, longest = rollout.tensor_parallel, rollout.sequence_length
     console.print(
@@ -173,8 +173,8 @@ def _show_verdict(console: Screen, plan: Plan) -> None:
         unset = "" if plan.settings.config.actor_rollout_ref.rollout.max_model_len else " (the model's own)"
         wrong = f" vLLM does not start: this cache cannot hold one text of max_model_len {rollout.context:,}{unset}"
         console.print(Text("WRONG", style="red").append(plain(wrong), style="default"))
-    kept = f"{gib(plan.host):.1f} GiB per node for what is offloaded and for the reference; " if plan.host else ""
-    console.print(f"host: {kept}{gib(plan.host_load):.1f} GiB more on the first node while a model is loaded")
+    kept = f"{plan.host / GIB:.1f} GiB per node for what is offloaded and for the reference; " if plan.host else ""
+    console.print(f"host: {kept}{plan.host_load / GIB:.1f} GiB more on the first node while a model is loaded")
     own = sum(scorer.own_gpus for scorer in plan.scorers)
     if own:
         console.print(f"scorers take {own:g} GPUs of their own, beside the {plan.settings.world} of the training")
@@ -197,12 +197,12 @@ def _show_advice(console: Screen, plan: Plan, advice: Advice) -> None:
     if plan.fits:
         return
     if advice.fits:
-        console.print(f"To make it fit, cheapest first ({gib(advice.peak):.1f} GiB with all of these):")
+        console.print(f"To make it fit, cheapest first ({advice.peak / GIB:.1f} GiB with all of these):")
     else:
         console.print(
             "No set of changes that this plan knows makes it fit: more GPUs, LoRA, or a smaller model. Closest:"
         )
     for change in needed:
         console.print(f"  {' '.join(change.overrides)}", soft_wrap=True)
-        saves = f"saves {gib(change.saves):.1f} GiB by itself in phase {change.phase!r}; " if change.saves > 0 else ""
+        saves = f"saves {change.saves / GIB:.1f} GiB by itself in phase {change.phase!r}; " if change.saves > 0 else ""
         console.print(f"    {saves}costs: {change.cost}")

@@ -80,7 +80,11 @@ def of_config(path: Path, options: Sequence[str] = ()) -> tuple[Function, str]:
             "reward.custom_reward_function.path and name"
         )
     described = " ".join([f"{target.path}:{target.name} of {path.name}", *options])
-    return _of_pbrlsvr(target) if target.path == MODULE else _of_verl(config), described
+    if target.path == MODULE:
+        return _of_pbrlsvr(target), described
+    from verl.trainer.ppo.reward import get_custom_reward_fn
+
+    return get_custom_reward_fn(config), described
 
 
 def configured(function: Function) -> "Reward | None":
@@ -153,10 +157,3 @@ def _plain(value: Any) -> Any:
 
 def _of_pbrlsvr(target: DictConfig) -> Function:
     return partial(getattr(pbrlsvr, target.name), **own_reward.options(target))
-
-
-def _of_verl(config: DictConfig) -> Function:
-    from verl.trainer.ppo.reward import get_custom_reward_fn
-
-    function: Function = get_custom_reward_fn(config)
-    return function

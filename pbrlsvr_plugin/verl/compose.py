@@ -10,8 +10,6 @@ from omegaconf.errors import OmegaConfBaseException
 from pbrlsvr.errors import ConfigError, MissingDependencyError
 from pbrlsvr_plugin.verl import recipe_files
 
-RECIPES = "pbrlsvr_plugin.recipes"
-
 
 def compose(recipe: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
     """The config that `python -m verl.trainer.main_ppo --config-name RECIPE OVERRIDES` would run.
@@ -39,7 +37,7 @@ def compose(recipe: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
         path = []
     else:
         quoted = str(verls).replace("'", "\\'")
-        path = [f"hydra.searchpath=['file://{quoted}',pkg://{RECIPES}]"]
+        path = [f"hydra.searchpath=['file://{quoted}',pkg://{recipe_files.PACKAGE}]"]
     folder, stem = (file.resolve().parent, file.stem) if file.is_file() else (verls, name)
     try:
         with initialize_config_dir(str(folder), version_base=None):

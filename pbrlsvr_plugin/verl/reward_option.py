@@ -113,20 +113,13 @@ def _require_known(chosen: Any) -> None:
 def _merge_choice(config: DictConfig, chosen: str) -> None:
     """Fill in the option's fields, keeping what the user has set under them."""
     target = config.reward.custom_reward_function
-    option = _load_option(chosen)
-    wanted = option.reward.custom_reward_function
+    file = resources.files("pbrlsvr_plugin.config").joinpath(f"reward_fn/{chosen}.yaml")
+    wanted = OmegaConf.create(file.read_text(encoding="utf-8")).reward.custom_reward_function
     own_reward.refuse_another(target, chosen, wanted.path, wanted.name)
     if target.path is None:
         own = OmegaConf.to_container(target.get("reward_kwargs") or OmegaConf.create({}))
         with open_dict(config):
             config.reward.custom_reward_function = OmegaConf.merge(wanted, {"reward_kwargs": own})
-
-
-def _load_option(chosen: str) -> DictConfig:
-    text = resources.files("pbrlsvr_plugin.config").joinpath(f"reward_fn/{chosen}.yaml").read_text(encoding="utf-8")
-    option = OmegaConf.create(text)
-    assert isinstance(option, DictConfig)
-    return option
 
 
 def _require_options(config: DictConfig, target: DictConfig) -> None:

@@ -134,16 +134,12 @@ class PivotReferences(Conversations):
 def _end_of_turn(tokenizer: Any) -> list[int]:
     """What a policy ends its turn with: the token that the template closes a reply with, and the tokenizer's end of
     sequence where that is another one, as with base models, which generation stops at."""
-    eos = [tokenizer.eos_token_id]
     mark = "pbrlsvr"
     turn = [{"role": "user", "content": mark}, {"role": "assistant", "content": mark}]
     closing = tokenizer.apply_chat_template(turn, tokenize=False).rpartition(mark)[2]
-    closed = [token for token in tokenizer.encode(closing, add_special_tokens=False) if _is_special(tokenizer, token)]
-    return closed[:1] + [token for token in eos if token not in (None, *closed[:1])]
-
-
-def _is_special(tokenizer: Any, token: int) -> bool:
-    return token in tokenizer.all_special_ids or token in tokenizer.get_added_vocab().values()
+    special = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+    closed = [token for token in tokenizer.encode(closing, add_special_tokens=False) if token in special][:1]
+    return closed + [token for token in [tokenizer.eos_token_id] if token not in (None, *closed)]
 
 
 def _model_type(tokenizer: Any) -> str | None:

@@ -98,7 +98,8 @@ class CometLogger:
             if step % (self._test_freq if self._test_freq > 0 else STEPS_BETWEEN_TABLES) == 0:
                 for kind, folder in self._folders.items():
                     self._log_samples(kind, folder / f"{step}.jsonl", step)
-                self._log_heat_map(numbers, step)
+                if figure := heat_map(numbers, f"step {step}"):
+                    self._experiment.log_figure(f"languages and components, step {step}", figure, step=step)
         except Exception:
             _log.exception("step %s could not be logged to Comet; the run goes on", step)
 
@@ -116,10 +117,6 @@ class CometLogger:
             columns = list(dict.fromkeys(name for sample in samples for name in sample))
             rows = [[_cell(sample.get(name)) for name in columns] for sample in samples]
             self._experiment.log_table(f"{kind}/{language}/{step}.csv", rows, headers=columns, step=step)
-
-    def _log_heat_map(self, metrics: Mapping[str, float], step: int) -> None:
-        if figure := heat_map(metrics, f"step {step}"):
-            self._experiment.log_figure(f"languages and components, step {step}", figure, step=step)
 
 
 def _key(place: Path, resume_mode: Any) -> str:

@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 from pbrlsvr.errors import ConfigError, DataError, ModelError
 from pbrlsvr.options import Field, Options, rare
-from pbrlsvr.scoring.schedule import ScheduleOptions, not_negative
+from pbrlsvr.scoring.schedule import ScheduleOptions, Weights
 
 Rule = Literal["sum", "product", "gated", "log_sigmoid"]
 
@@ -59,7 +59,7 @@ class CombineOptions(Options):
     rule: Rule = "sum"
     """The formula: "sum", "product", "gated" (the others count as far as the answer is right, and by themselves where
     no answer can be verified) or "log_sigmoid"."""
-    weights: dict[str, float] = Field(default_factory=dict)
+    weights: Weights = Field(default_factory=dict)
     """What each component weighs, at least 0; 1 for one that is not named. Weight 0 measures without effect, except for
     the gate, which still gates."""
     clip: tuple[float, float] | None = None
@@ -75,11 +75,6 @@ class CombineOptions(Options):
     """log_sigmoid: the value r of a component that is good enough."""
     schedule: ScheduleOptions | None = None
     """Weights and floor at a later step of training: {steps, begin, weights, floor}; null keeps them as they are."""
-
-    @field_validator("weights")
-    @classmethod
-    def _weigh_something(cls, weights: dict[str, float]) -> dict[str, float]:
-        return not_negative(weights)
 
     @field_validator("clip")
     @classmethod

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pbrlsvr.errors import DataError
+from pbrlsvr.models.files import brief
 
 if TYPE_CHECKING:
     from pbrlsvr.scoring.rollout import Rollout
@@ -63,7 +64,7 @@ def read_references(value: Any) -> tuple[Reference, ...]:
         return ()
     entries = value.tolist() if hasattr(value, "tolist") else value
     if not isinstance(entries, Sequence) or isinstance(entries, str | bytes):
-        raise DataError(f"extra_info[{COLUMN!r}]={_brief(value)} must be a list with entries {_FORM}, or null")
+        raise DataError(f"extra_info[{COLUMN!r}]={brief(value)} must be a list with entries {_FORM}, or null")
     return tuple(_read(entry, place) for place, entry in enumerate(entries))
 
 
@@ -73,11 +74,11 @@ def _read(entry: Any, place: int) -> Reference:
     where = f"extra_info[{COLUMN!r}][{place}]"
     given = {"reasoning": entry} if isinstance(entry, str) else entry
     if not isinstance(given, Mapping):
-        raise DataError(f"{where}={_brief(entry)} must be {_FORM}, or a reasoning alone")
+        raise DataError(f"{where}={brief(entry)} must be {_FORM}, or a reasoning alone")
     texts = {name: given.get(name) for name in ("reasoning", "answer", "answer_text")}
     for name, text in texts.items():
         if not isinstance(text, str) and not (text is None and name != "reasoning"):
-            raise DataError(f"{where}[{name!r}]={_brief(text)} must be a text; an entry is {_FORM}")
+            raise DataError(f"{where}[{name!r}]={brief(text)} must be a text; an entry is {_FORM}")
     if not str(texts["reasoning"]).strip():
         raise DataError(f"{where}['reasoning']={texts['reasoning']!r} is empty; leave the entry out")
     return Reference(**{name: text or "" for name, text in texts.items()})
@@ -99,8 +100,3 @@ async def nearest(
     measured = await asyncio.gather(*map(measure, beside))
     best = max(range(len(beside)), key=lambda place: nearness(measured[place])) if len(beside) > 1 else 0
     return beside[best], measured[best]
-
-
-def _brief(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:80]}..."

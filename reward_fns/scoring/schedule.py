@@ -1,9 +1,21 @@
 """Weights that change with the step of training."""
 
-from pydantic import field_validator, model_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, model_validator
 from typing_extensions import Self
 
 from pbrlsvr.options import Field, Options
+
+
+def _not_negative(weights: dict[str, float]) -> dict[str, float]:
+    if negative := [name for name, weight in weights.items() if weight < 0]:
+        raise ValueError(f"the weight of {negative[0]!r} must be a number of 0 or more")
+    return weights
+
+
+#: What components weigh, each 0 or more.
+Weights = Annotated[dict[str, float], AfterValidator(_not_negative)]
 
 
 class ScheduleOptions(Options):
@@ -28,15 +40,10 @@ class ScheduleOptions(Options):
     """How many steps of training the change takes."""
     begin: int = Field(0, ge=0)
     """The step after which it begins."""
-    weights: dict[str, float] = Field(default_factory=dict)
+    weights: Weights = Field(default_factory=dict)
     """The weights at its end, at least 0; a component that is not named keeps its own."""
     floor: float | None = Field(None, ge=0, lt=1)
     """gated: the floor at its end; null keeps it."""
-
-    @field_validator("weights")
-    @classmethod
-    def _weigh_something(cls, weights: dict[str, float]) -> dict[str, float]:
-        return not_negative(weights)
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -47,10 +54,3 @@ class ScheduleOptions(Options):
     def progress(self, step: int | None) -> float:
         """The share of the way in [0, 1]; 1 where no step is known."""
         return 1.0 if step is None else min(1.0, max(0.0, (step - self.begin) / self.steps))
-
-
-def not_negative(weights: dict[str, float]) -> dict[str, float]:
-    """The weights; a ValueError names one that is below 0."""
-    if negative := [name for name, weight in weights.items() if weight < 0]:
-        raise ValueError(f"the weight of {negative[0]!r} must be a number of 0 or more")
-    return weights

@@ -197,3 +197,8 @@ def test_what_parquet_and_pandas_make_of_the_column_is_read():
     entries = np.array([{"reasoning": ADDS, "answer": "11", "answer_text": None, "model": "m"}], dtype=object)
     (found,) = read_references(entries)
     assert (found.reasoning, found.answer, found.answer_text) == (ADDS, "11", "")
+
+
+def test_an_entry_of_more_digits_than_python_writes_is_refused_as_any_other():
+    with pytest.raises(DataError, match="must be a text"):
+        read_references([{"reasoning": 10**5000}])
