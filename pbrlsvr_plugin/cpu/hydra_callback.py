@@ -13,8 +13,8 @@ _ENVIRONMENT = {
     # Neither do a run's machines need to be reported, nor may a small machine's memory monitor kill a rank.
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
-    # Seconds; a worker waits until veRL has been imported, which a busy machine takes its time over. One that died at its
-    # start is missed only after that time, too.
+    # Seconds; a worker waits until veRL has been imported, and a busy machine takes its time over that. A worker that
+    # died at its start is missed only then, too.
     "RAY_worker_register_timeout_seconds": "180",
     # Workers without the run's variables, which no task will ask for.
     "RAY_prestart_worker_first_driver": "0",
