@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pbrlsvr.errors import ModelError
-from pbrlsvr.models.comet.options import CometOptions, known_card
+from pbrlsvr.models.comet.cards import known_card
+from pbrlsvr.models.comet.options import CometOptions
 from pbrlsvr.models.files import missing
 from pbrlsvr.serving.scorer import Scorer, ServingOptions, scorer
 from pbrlsvr.serving.token_budget import torch_device, usual_budget
