@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pbrlsvr.errors import ConfigError, ModelError
-from pbrlsvr.models.comet.comet import CometLoader
 from pbrlsvr.models.comet.cards import CARDS, known_card
+from pbrlsvr.models.comet.comet import CometLoader
 from pbrlsvr.models.comet.options import CometOptions
 from pbrlsvr.scoring.comet_component import CometBlock
 from pbrlsvr.serving.options import ServingOptions
