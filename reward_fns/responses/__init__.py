@@ -6,14 +6,15 @@ statements    the sentence that states the answer, for COMET
 markup        code, mathematics, addresses and tags: where a text is not prose
 
 How a final answer is found:
-phrases       a word for "answer" announces it; nouns, cues and cue_patterns have the words
+boxes, forms  which boxes and quotes are the answer, and which show a form or stand on the way
+phrases       a word for "answer" announces it, before or behind (inverted); nouns, cues and cue_patterns have the words
 places        where its value begins
-shapes        a JSON key, or the one value in bold
-conclusions   the last sentence concludes
+shapes        a JSON key, a tag, the one value or name in bold, an option or a total that is the last line
+conclusions   the last sentence concludes: with a number (number_words, durations), a time (concluded_times, clock), or
+              plainly (plain); stated tells whether it is its writer's last word, therefore has the words
 verdicts      it says yes or no
-therefore     the words with which a sentence concludes
-checks        what may stand behind an answer, since it only checks it
+checks        what may stand behind an answer, since it only checks it; remarks, what says something beside it
 scopes        and why a sentence with a value states none: denied, asked, somebody else's, ...
 
-cues.txt, scopes.txt and yes_no.txt have the words: a language is a line in each section.
+The .txt files have the words: a language is a line in each section.
 """
