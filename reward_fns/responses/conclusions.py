@@ -46,6 +46,8 @@ _UNMARKED_UNIT = re.compile(r"[\s*%\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{0,24
 #: A unit has so many letters; without a full stop more may be the next words.
 _UNIT = 12
 _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
+# A word for "therefore" at the beginning of a sentence has so many words at most.
+_WORDS_OF_THEREFORE = 5
 _STOPS = FULL_STOPS + "!！"
 # The left side of "28 + 32 + 36 = 96".
 _SUM = re.compile(r"\d[^\n=;]{0,40}?[-+*/×·÷−–][^\n=;]{0,80}=")
@@ -68,7 +70,7 @@ _COUNTS = re.compile(r"\s?[:：)）៖፦]")
 
 
 def last_conclusion(text: str, start: int, end: int) -> tuple[int, int, int] | None:
-    """Where the last sentence begins, and where what it concludes begins and ends; None if it concludes nothing."""
+    """Where the reasoning ends, before the last sentence or with it, and where what that concludes begins and ends."""
     found = _last_with_number(text, start, end)
     read = found and _read(text, end, *found, _concluded)
     return read or _last_in_words(text, start, end)
@@ -111,13 +113,16 @@ def _read(
         return None
     if not states(text[:end], begin, stop, value, codes, after):
         return None
+    # "She eats 3 and bakes with 4, so she sells 9": the sentence is of the reasoning, too.
+    opening_words = len(_LETTERS.findall(sentence, lead, after))
+    mark = min(stop + 1, end) if opening_words > _WORDS_OF_THEREFORE else begin + lead
     if start == value[0] and concluded_by is _concluded_in_words:
-        return begin + lead, begin + start, begin + value[1]
+        return mark, begin + start, begin + value[1]
     # "She saves $12.50 by buying four"
     is_written = sentence[value[0]].isdigit()
     others = (found.start() for found in NUMBER_RUN.finditer(sentence, value[1]) if is_written)
     stop = next((other for other in others if _LETTERS.search(sentence, value[1], other)), len(sentence))
-    return begin + lead, begin + start, begin + stop
+    return mark, begin + start, begin + stop
 
 
 def _is_counter(sentence: str, value: tuple[int, int]) -> bool:

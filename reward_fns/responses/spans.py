@@ -19,7 +19,8 @@ The search narrows the text, step by step, and `Spans.rule` names the last step 
     letter, first (`bare`). Otherwise `none`, and all of the text is reasoning.
 
 Tags and marks in fenced code are text, and so is a tag directly between quotes or backticks. The reasoning is what
-stands before the answer, without the tags; what follows the answer belongs to neither. Time is linear in the length.
+stands before the answer, without the tags; what follows the answer belongs to neither, and a last sentence that reasons
+and concludes ("She eats 3 and bakes with 4, so she sells 9.") to both. Time is linear in the length.
 """
 
 import re

@@ -37,6 +37,12 @@ def test_the_number_behind_so_is_read(language: str, truth: str, ending: str) ->
     assert reads(language, truth, ending)
 
 
+def test_the_clause_before_so_is_reasoning() -> None:
+    said = "She has 17 apples and gives away 6, so she has 11 apples left."
+    assert split(said).reasoning == said
+    assert split("17 - 6 = 11.\n\nSo she has 11 apples left.").reasoning == "17 - 6 = 11."
+
+
 @pytest.mark.parametrize(
     "ending",
     [
