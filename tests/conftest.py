@@ -26,8 +26,10 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 # It starts a worker for each CPU beforehand, most of which no test asks for.
 os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# Seconds. Ray sees that a worker has died at its start only when they are over; a run of ours would wait for 600.
+# Seconds. Ray sees that a worker has died at its start only when the first are over, and a worker dies that has not
+# reached the object store of a busy machine after the second, ten by default.
 os.environ.setdefault("RAY_worker_register_timeout_seconds", "120")
+os.environ.setdefault("RAY_raylet_client_num_connect_attempts", "25")
 # Hundreds of processes import what is in this tree, and in environments that the tests make.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What a script starts in the background ignores Ctrl-C, and so would all that the tests start.

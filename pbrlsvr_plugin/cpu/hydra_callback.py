@@ -16,6 +16,8 @@ _ENVIRONMENT = {
     # Seconds; a worker waits until veRL has been imported, and a busy machine takes its time over that. A worker that
     # died at its start is missed only then, too.
     "RAY_worker_register_timeout_seconds": "180",
+    # Seconds, too: a worker dies that cannot reach the object store of a busy machine, by default after ten.
+    "RAY_raylet_client_num_connect_attempts": "25",
     # Workers without the run's variables, which no task will ask for.
     "RAY_prestart_worker_first_driver": "0",
     # One thread per process: a run has more processes than a small machine has cores, and torch's threads spin.
