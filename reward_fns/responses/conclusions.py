@@ -23,7 +23,7 @@ from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_i
 from pbrlsvr.responses.scopes import scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
 from pbrlsvr.responses.stated import FULL_STOPS, LONG, MARKUP, between, offers, states
-from pbrlsvr.responses.therefore import any_therefore, inside_a_sentence, therefores
+from pbrlsvr.responses.therefore import any_so, any_therefore, inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
 from pbrlsvr.responses.word_sections import scope_words
 
@@ -173,6 +173,8 @@ def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded 
 
 def _concludes_inside(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
     """As `_concludes`, of the last word that concludes inside the sentence: "She eats 3 and bakes with 4, so ..."."""
+    if not any_so().search(lower, lead):
+        return None
     ends = {
         code: max((so.end() for so in inside_a_sentence(code, of_times=False).finditer(lower, lead)), default=0)
         for code in CUES

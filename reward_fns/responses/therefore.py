@@ -54,6 +54,12 @@ def inside_a_sentence(code: str, of_times: bool = True) -> re.Pattern[str]:
     )
 
 
+@cache
+def any_so() -> re.Pattern[str]:
+    """What may conclude inside a sentence in any language."""
+    return any_of(word.rstrip("~") for name in ("so", "therefore") for word in scope_words(name))
+
+
 class Choosing(NamedTuple):
     """One language's words of a sentence that only chooses an option."""
 
