@@ -20,7 +20,7 @@ from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.number_words import only_number
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
-from pbrlsvr.responses.scopes import scope_in
+from pbrlsvr.responses.scopes import cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
 from pbrlsvr.responses.stated import FULL_STOPS, LONG, MARKUP, between, offers, states
 from pbrlsvr.responses.therefore import any_so, any_therefore, inside_a_sentence, therefores
@@ -162,6 +162,10 @@ def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded 
         number = _only_number(sentence, lower, after, codes)
     if number is None and (so := _concludes_inside(lower, lead)):
         codes, after = so
+        scope = scope_in(codes)
+        # "Tom thinks it is 5, so he writes 18"
+        if cites(sentence, lower, scope, lead, after) or scope.says.search(lower, lead, after):
+            return None
         number = _only_number(sentence, lower, after, codes)
     if number is None or bounds_a_time(sentence, lower, number, codes):
         return None

@@ -9,6 +9,7 @@ from unicodedata import category, normalize
 
 from pbrlsvr.responses.checks import checks
 from pbrlsvr.responses.cue_patterns import any_of, nouns_of_all, reasons
+from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import scope_in
 from pbrlsvr.responses.sentences import SENTENCE, SENTENCE_BEGIN, denies, is_denied, is_question, lower_case, opening
@@ -92,8 +93,8 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
 def last_name(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The one name in bold with which the last sentence ends, or nearly: "The capital is **Canberra**."
 
-    >>> last_name("It is on the Nile.\n\nThe capital is **Cairo**.", 0, 46), last_name("**Step**", 0, 8)
-    ((39, 44), None)
+    >>> last_name("It is on the Nile.\\n\\nThe capital is **Cairo**.", 0, 46), last_name("**Step**", 0, 8)
+    ((37, 42), None)
     """
     begin = max(start, end - SENTENCE)
     lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
@@ -106,6 +107,9 @@ def last_name(text: str, start: int, end: int) -> tuple[int, int] | None:
     # What follows is a full stop, a copula, or a clause behind a comma.
     ends = len(_WORDS.findall(_CLAUSE.split(rest, maxsplit=1)[0])) <= 1
     if not is_short or not ends or not _WORD.search(line[: name.start()]) or name[1].endswith((":", "：")):
+        return None
+    scope, lower = scope_in(tuple(CUES)), lower_case(line)
+    if any(words.search(lower, 0, name.start()) for words in (scope.if_, scope.next, scope.says)):
         return None
     place = begin + lines[-1].start() + name.start(1), begin + lines[-1].start() + name.end(1)
     return None if _LABEL.match(line) or is_question(text, end - 1) or is_denied(text, *place) else place

@@ -91,7 +91,7 @@ def test_every_word_that_makes_it_no_statement_does(section: str) -> None:
             assert split(text).answer == "", text
 
 
-@pytest.mark.parametrize("module", ["spans", "sentences", "format", "boxes", "plain"])
+@pytest.mark.parametrize("module", ["spans", "sentences", "format", "boxes", "plain", "shapes"])
 def test_the_examples_in_the_docstrings_run(module: str) -> None:
     results = doctest.testmod(importlib.import_module(f"pbrlsvr.responses.{module}"))
     assert results.attempted > 0
