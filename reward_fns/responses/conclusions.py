@@ -18,7 +18,7 @@ from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
-from pbrlsvr.responses.number_words import only_number
+from pbrlsvr.responses.number_words import counts_what_is_known, only_number
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
 from pbrlsvr.responses.scopes import cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
@@ -219,6 +219,8 @@ def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) 
     if len(numbers) < 2:
         return numbers[0] if numbers else None
     others = [place for place in numbers if not is_span_of_time(lower, *place, codes)]
+    # "She has to pay $64 for the 16 glasses"
+    others = [place for place in others if not counts_what_is_known(lower, after, place[0])] or others
     if len(others) == 1:
         return others[0]
     last = max(numbers)

@@ -99,8 +99,8 @@ def only_number(lower: str, begin: int, codes: tuple[str, ...]) -> tuple[int, in
     found = {place for code in codes for place in _runs(lower, begin, code)}
     if len(found) != 1:
         return None
-    (start, end), known = found.pop(), list(_beside("known").finditer(lower, begin))
-    if any(not lower[word.end() : start].strip() for word in known if word.end() <= start):
+    start, end = found.pop()
+    if counts_what_is_known(lower, begin, start):
         return None
     # "beşte iki": two fifths.
     if "tr" in codes and _OF_SO_MANY.search(lower, begin, start):
@@ -111,6 +111,11 @@ def only_number(lower: str, begin: int, codes: tuple[str, ...]) -> tuple[int, in
     behind = [word.end() for name in ("part", "scale") for word in _beside(name).finditer(lower, end, end + _REACH)]
     behind = [stop for stop in behind if len(_WORD.findall(lower, end, stop)) <= _WORDS]
     return min([start, *signs]), max([end, *behind])
+
+
+def counts_what_is_known(lower: str, begin: int, start: int) -> bool:
+    """Whether the number at `start` stands behind "the", "all" or the like: "for the 16 glasses"."""
+    return any(not lower[word.end() : start].strip() for word in _beside("known").finditer(lower, begin, start))
 
 
 def _runs(lower: str, begin: int, code: str) -> list[tuple[int, int]]:

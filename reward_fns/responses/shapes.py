@@ -12,7 +12,16 @@ from pbrlsvr.responses.cue_patterns import any_of, nouns_of_all, reasons
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import scope_in
-from pbrlsvr.responses.sentences import SENTENCE, SENTENCE_BEGIN, denies, is_denied, is_question, lower_case, opening
+from pbrlsvr.responses.sentences import (
+    SENTENCE,
+    SENTENCE_BEGIN,
+    denies,
+    is_denied,
+    is_question,
+    lower_case,
+    opening,
+    sentence_end,
+)
 from pbrlsvr.responses.therefore import chooses
 from pbrlsvr.responses.values import LETTER, LETTER_FIRST, NUMBER, NUMBER_RUN, SIGNS, TOKEN, value_first
 from pbrlsvr.responses.word_sections import word_sections
@@ -69,10 +78,12 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
     begin = max(start, end - SENTENCE)
     lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
     checked: list[str] = []
+    following: list[str] = []
     for line in lines[:-4:-1]:
         bold = [match for match in BOLD.finditer(line[0]) if NUMBER.search(match[1]) or _is_option(line[0], match)]
         if not bold:
             checked += [line[0].strip()] if NUMBER.search(line[0]) else []
+            following.insert(0, line[0].strip())
             continue
         first, last = bold[0], bold[-1]
         if not all(checks(said, first[1]) for said in checked):
@@ -86,8 +97,19 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
         if not (is_all or named) or not ends or first[1].endswith(":"):
             return None
         place = begin + line.start() + first.start(1), begin + line.start() + first.end(1)
-        return None if is_denied(text, *place) else place
+        # "She has **9** left. Now we multiply this by the price."
+        clause = _CLAUSE.search(text, place[1], end)
+        since = min(clause.start() if clause else end, sentence_end(text, place[1], end))
+        said = [text[since : begin + line.end()], *(later for later in following if later not in checked)]
+        rest = lower_case("\n".join(said)).rstrip()
+        goes_on = _next_step().search(rest) and rest[-1] not in "!！😊"
+        return None if goes_on or is_denied(text, *place) else place
     return None
+
+
+@cache
+def _next_step() -> re.Pattern[str]:
+    return scope_in(tuple(CUES)).next
 
 
 def last_name(text: str, start: int, end: int) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import is_question, lower_case, sentences
 from pbrlsvr.responses.stated import LONG, MARKUP, closes
-from pbrlsvr.responses.therefore import Therefore, therefores
+from pbrlsvr.responses.therefore import Therefore, any_therefore, therefores
 from pbrlsvr.responses.values import NUMBER, TOKEN, value_first
 from pbrlsvr.responses.word_sections import word_sections
 
@@ -34,7 +34,8 @@ def verdict_behind(text: str, lower: str, begin: int, codes: tuple[str, ...]) ->
     """Where the yes or no stands that a text goes on with: nothing but a connective and quotes before it, and behind it
     the end of its clause, a copula or a reason; None for "no more than 18" and "no, 18"."""
     found = _said(codes).match(lower, begin)
-    if found is None:
+    # Hebrew לכן, "therefore", has כן, "yes", behind a prefix.
+    if found is None or any_therefore().fullmatch(found["said"]):
         return None
     end = found.end("said")
     closes = _CLOSES.match(lower, end)

@@ -22,6 +22,9 @@ from pbrlsvr.responses.spans import split
         ("ko", "9", "3개를 먹고 4개로 구웠으므로 9개를 팝니다."),
         ("tr", "9", "3 yumurta yer, 4 yumurta kullanır, dolayısıyla 9 yumurta satar."),
         ("zh", "18", "她每天吃3个、做松饼用4个，剩下的全部卖掉，因此一天能挣18美元。"),
+        # What stands behind "the" is known.
+        ("en", "64", "So, Kylar needs to pay a total of $40 + $24 = $64 for the 16 glasses."),
+        ("es", "64", "Entonces, Kylar tiene que pagar $64 por los 16 vasos."),
         # The same in words, with the digits in brackets; and a picture in the place of the full stop.
         ("sw", "14:00", "Kwa hivyo basi litafika saa nane mchana (14:00)."),
         ("ar", "18", "وهكذا يدخل جيب جانيت ثمانية عشر دولارًا (١٨) مع نهاية كل يوم."),
@@ -47,7 +50,6 @@ def test_the_clause_before_so_is_reasoning() -> None:
     "ending",
     [
         "Each box has 12 eggs, so 3 boxes have 36 eggs.",
-        "3 of them are red, so 9 of the 12 are blue.",
         "12 of the 20 are girls, so at least 8 are boys.",
         "If there were 12 boxes, then the total would be 36.",
         "Si le magasin offrait la livraison, le total serait de 75 €.",
