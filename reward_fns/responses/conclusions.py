@@ -18,7 +18,8 @@ from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
-from pbrlsvr.responses.number_words import counts_what_is_known, only_number
+from pbrlsvr.responses.number_words import only_number
+from pbrlsvr.responses.one_number import IN_MATH, one_number
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
 from pbrlsvr.responses.scopes import cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
@@ -37,8 +38,6 @@ _Concluded = tuple[tuple[str, ...], int, tuple[int, int], int]
 _SIGN = re.compile(rf"(?:(?<![^\s(*:])[-−–]\s?)?(?:[{CURRENCY}]\s?[-−–]?)?\Z")
 # "(check: 12 + 7 = 19)" at the end of a sentence.
 _ASIDE = re.compile(r"\s?[(（][^()（）\n]{0,80}=[^()（）\n]{0,40}[)）]\s?\Z")
-# A formula without an equation, which is one number: "$\\frac{3}{5}$".
-_IN_MATH = re.compile(r"\$(?=\S)[^$\n=]{1,60}(?<=\S)\$(?!\d)|\\\([^\n=]{1,60}?\\\)")
 # Scripts whose sentences end without a mark; a unit there, or nothing.
 _UNMARKED = ("th", "lo", "km", "my")
 _UNMARKED_LETTER = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
@@ -49,18 +48,12 @@ _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
 # A word for "therefore" at the beginning of a sentence has so many words at most.
 _WORDS_OF_THEREFORE = 5
 _STOPS = FULL_STOPS + "!！"
-# The left side of "28 + 32 + 36 = 96".
-_SUM = re.compile(r"\d[^\n=;]{0,40}?[-+*/×·÷−–][^\n=;]{0,80}=")
-# "1人あたり8本": eight for each.
-_EACH = re.compile(r"[1１一]\s?[^\s\d]{1,3}(?:あたり|当たり|につき|당)|每[1１一]\w")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"[^\W\d_]*")
 # A flower, a smile.
 _PICTURES = re.compile(
     r"[\s\u2300-\u23ff\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+(?:[ㅋㅎㅠ]{2,6}\s?)?\Z|\s[ㅋㅎㅠ]{2,6}\s?\Z"
 )
-# "RT 05": a name with a number.
-_NAMES = re.compile(r"0\d+(?![\d:.,h])")
 # A heading, an item of a list, the label of a part: "### Step 4", "b) Therefore".
 _LABEL = re.compile(
     r"[ \t*_]{0,6}(?:#|\|?[(（]?(?:[a-z]|\d{1,2})[)）]|[^\W\d_]{1,12}\s?\d{1,2}\s?[:：.)](?!\d))", re.IGNORECASE
@@ -154,24 +147,24 @@ def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded 
         return timed
     if concludes := _concludes(lower, lead):
         codes, after = concludes
-        number = _only_number(sentence, lower, after, codes)
+        number = one_number(sentence, lower, after, codes, before)
     elif plain := says_what_it_is(lower):
         (codes, number), after = plain, lead
     elif repeats_the_result(sentence, before):
         codes, after = tuple(CUES), lead
-        number = _only_number(sentence, lower, after, codes)
+        number = one_number(sentence, lower, after, codes, before)
     if number is None and (so := _concludes_inside(lower, lead)):
         codes, after = so
         scope = scope_in(codes)
         # "Tom thinks it is 5, so he writes 18"
         if cites(sentence, lower, scope, lead, after) or scope.says.search(lower, lead, after):
             return None
-        number = _only_number(sentence, lower, after, codes)
+        number = one_number(sentence, lower, after, codes, before)
     if number is None or bounds_a_time(sentence, lower, number, codes):
         return None
     no = words_in(codes).no
     is_bare = any(what.search(lower, after, number[0]) for what in (NUMBER_RUN, between(), no))
-    is_bare = is_bare or _IN_MATH.match(sentence, number[0]) is not None
+    is_bare = is_bare or IN_MATH.match(sentence, number[0]) is not None
     return codes, after, number, _signed(sentence, after, number[0]) if is_bare else after
 
 
@@ -196,36 +189,6 @@ def _concludes_inside(lower: str, lead: int) -> tuple[tuple[str, ...], int] | No
 def _signed(sentence: str, begin: int, number: int) -> int:
     """Where a number begins with the sign and the currency before it."""
     return _SIGN.search(sentence, begin, number).start()  # type: ignore[union-attr]
-
-
-def _only_number(sentence: str, lower: str, after: int, codes: tuple[str, ...]) -> tuple[int, int] | None:
-    """Where the sentence's one number stands: the one in digits, or in a formula, if there are words for others; what
-    an equation comes to ("In total they saved 28 + 32 = 60 dollars"); of several, the one that is no span of time
-    ("After 4 hours he is 45 miles off"), or the last, right behind a word that concludes ("They have in total 108")."""
-    formulas = [found.span() for found in _IN_MATH.finditer(sentence, after) if NUMBER_RUN.search(found[0])]
-    sums = [found.span() for what in (_SUM, _EACH) for found in what.finditer(sentence, after)]
-    runs = [
-        found
-        for found in NUMBER_RUN.finditer(sentence, after)
-        if not any(begin <= found.start() < end for begin, end in formulas + sums)
-    ]
-    written = formulas + [found.span() for found in runs if found[0][0].isdigit()]
-    # The 一 of 一共 counts nothing.
-    spelled = [found.span() for found in runs if not found[0][0].isdigit() and found[0] != "一"]
-    # "第三餐用了五个鸡蛋": an ordinal names the meal.
-    spelled = [place for place in spelled if sentence[place[0] - 1] != "第"] or spelled
-    numbers = written or spelled
-    numbers = [place for place in numbers if not _NAMES.match(sentence, place[0])] or numbers
-    if len(numbers) < 2:
-        return numbers[0] if numbers else None
-    others = [place for place in numbers if not is_span_of_time(lower, *place, codes)]
-    # "She has to pay $64 for the 16 glasses"
-    others = [place for place in others if not counts_what_is_known(lower, after, place[0])] or others
-    if len(others) == 1:
-        return others[0]
-    last = max(numbers)
-    ends = (word.end() for code in codes for word in therefores()[code].at_first.finditer(lower, after, last[0]))
-    return last if any(not sentence[end : last[0]].strip(" *:：$€£₹¥で") for end in ends) else None
 
 
 def _last_with_number(text: str, start: int, end: int) -> tuple[int, int] | None:

@@ -36,6 +36,11 @@ def is_span_of_time(lower: str, begin: int, end: int, codes: tuple[str, ...]) ->
     return bool(words.after.search(before) or words.later.match(lower, behind.end() if behind else end))
 
 
+def is_time(lower: str, end: int, codes: tuple[str, ...]) -> bool:
+    """Whether a unit of time stands behind the number that ends at `end`."""
+    return _words(codes).unit.match(lower, end) is not None
+
+
 class _Words(NamedTuple):
     """Of some languages: "hours", also where it stands before the number ("saa 4"); "after" before both, 後 behind."""
 

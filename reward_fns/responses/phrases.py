@@ -13,6 +13,7 @@ from pbrlsvr.responses.cue_patterns import codes_of, is_unspaced, nouns_of_all, 
 from pbrlsvr.responses.forms import is_cited, is_form
 from pbrlsvr.responses.inverted import before_noun
 from pbrlsvr.responses.nouns import Noun, outermost
+from pbrlsvr.responses.one_number import one_number
 from pbrlsvr.responses.places import lead, place_of
 from pbrlsvr.responses.scopes import cites, is_someones
 from pbrlsvr.responses.sentences import (
@@ -27,7 +28,7 @@ from pbrlsvr.responses.sentences import (
 )
 from pbrlsvr.responses.shapes import BOLD, Announced, json_answer, tagged_answer
 from pbrlsvr.responses.therefore import any_therefore
-from pbrlsvr.responses.values import LETTER, NUMBER, TOKEN, has_value, value_first
+from pbrlsvr.responses.values import LETTER, NUMBER, NUMBER_RUN, TOKEN, has_value, value_first
 from pbrlsvr.responses.verdicts import takes_it_back, verdict_behind, verdict_places
 
 #: Phrases are looked for in so many last characters of a response: what stands before them is not final.
@@ -116,7 +117,23 @@ def _announced(noun: Noun) -> Announced | None:
     # The part of the day stands beside a time: "शाम **5:25 बजे**".
     if not is_first and len(bold) == 1 and not _TIME.match(bold[0][1]):
         begin, end = bold[0].span(1)
+    elif number := _number_of_several(noun, begin, end):
+        begin, end = number
     return Announced(lead(text, noun.begin), begin, end, noun.kind == "nouns" and (is_first or len(bold) == 1))
+
+
+def _number_of_several(noun: Noun, begin: int, end: int) -> tuple[int, int] | None:
+    """Where the one number stands of the sentence that is announced: "Claire eats 7 dozen in 4 weeks"."""
+    said = noun.text[begin:end]
+    runs = [found for found in NUMBER_RUN.finditer(said) if found[0][0].isdigit()]
+    if len(runs) < 2:
+        return None
+    codes = tuple(codes_of(noun.word, noun.kind))
+    number = one_number(said, noun.lower[begin:end], 0, codes, noun.text[: lead(noun.text, noun.begin)])
+    if number is None:
+        return None
+    stop = next((found.start() for found in runs if found.start() >= number[1]), len(said))
+    return begin + number[0], begin + stop
 
 
 def _is_rejected(noun: Noun, end: int) -> bool:

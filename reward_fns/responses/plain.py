@@ -2,6 +2,7 @@
 is."""
 
 import re
+from decimal import Decimal
 from functools import cache
 
 from pbrlsvr.responses.cue_patterns import any_of
@@ -31,8 +32,18 @@ def repeats_the_result(sentence: str, before: str) -> bool:
     >>> repeats_the_result("Each cousin gets 9 marbles.", "63 / 7 = 9\\n"), repeats_the_result("All 7.", "3 * 7 = 21")
     (True, False)
     """
+    result = last_result(before)
+    return result is not None and numbers_in(sentence) == [result]
+
+
+def last_result(before: str) -> Decimal | None:
+    """What the calculation comes to that ends a text.
+
+    >>> last_result("63 / 7 = 9 marbles\\n")
+    Decimal('9')
+    """
     equation = _LAST_EQUATION.search(before[-_BEFORE:])
-    return equation is not None and numbers_in(equation[1].rstrip(".,")) == numbers_in(sentence)
+    return numbers_in(equation[1].rstrip(".,"))[0] if equation else None
 
 
 def says_what_it_is(lower: str) -> tuple[tuple[str, ...], tuple[int, int]] | None:
