@@ -96,7 +96,7 @@ setup(
         "hydra_plugins.pbrlsvr_searchpath",
     ],
     package_data={
-        "pbrlsvr": ["py.typed", "answers/*.txt", "responses/*.txt"],
+        "pbrlsvr": ["py.typed", "words/*.txt"],
         "pbrlsvr_plugin": ["py.typed"],
         "pbrlsvr_plugin.attacks": ["*.jsonl"],
         "pbrlsvr_plugin.prepare": ["*.yaml", "load/mappings/*", "requests/prompts/*", "export/templates/*"],

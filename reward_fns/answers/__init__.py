@@ -68,7 +68,7 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
             or answer.upper() == ground_truth
         )
     if (time := read_time(ground_truth)) is not None:
-        return read_time(answer, speech.language) == time
+        return read_time(answer, speech.language, asked=True) == time
     gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
     if gold is None:
         if words(ground_truth) in ("yes", "no") and (said := reads_yes(answer, speech.language)) is not None:

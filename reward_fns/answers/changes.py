@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from pbrlsvr.answers.word_tables import word_table
+from pbrlsvr.words import word_table
 
 _SHORT = 2
 # "No total" is "in the total".

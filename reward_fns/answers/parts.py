@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from pbrlsvr.answers.cjk import han_value
 from pbrlsvr.answers.locales import CURRENCY_SIGN
-from pbrlsvr.answers.word_tables import word_table
+from pbrlsvr.words import word_table
 
 #: "thirds" and the like of all languages, with their number.
 PARTS = {word: int(key[2:]) for key, words in word_table("spelled").items() if key[:2] == "1/" for word in words}

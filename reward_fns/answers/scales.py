@@ -6,13 +6,12 @@ their endings, since most languages inflect them. What means different things in
 """
 
 import re
-import unicodedata
 from fractions import Fraction
 from functools import lru_cache
 
 from pbrlsvr.answers.locales import CURRENCY_SIGN, ENGLISH, Conventions
 from pbrlsvr.answers.parts import PARTS
-from pbrlsvr.answers.word_tables import word_table
+from pbrlsvr.words import fold, word_table
 
 _UNCLEAR = "?"
 # Scripts that leave no spaces between words.
@@ -31,12 +30,6 @@ _SCALE_FIRST = {"sw": {"mia": 100}, "yo": {}}
 _MONEY_LETTERS = re.compile(rf"[ ~]?([kKmMbBtT])(?:{CURRENCY_SIGN})")
 _NEXT = re.compile(r"[\s~-]*(?:(?:de|na)\s)?([^\W\d_](?:[^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$€£¥₹-]*)|[‰‱])")
 _BEFORE = re.compile(r"([^\W\d_][^\s\d_.,;:!?()\[\]{}'\"/\\|+*=<>^%$-]*)\.?[\s~]*\Z")
-_MARKS = re.compile(r"[\u0300-\u036f]")
-
-
-def fold(word: str) -> str:
-    """A word without case, and Latin, Greek and Cyrillic letters without accents."""
-    return unicodedata.normalize("NFKC", _MARKS.sub("", unicodedata.normalize("NFKD", word.casefold())))
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pbrlsvr.answers.parts import AND_A_HALF, PARTS, with_parts
 from pbrlsvr.answers.scales import factor_of
-from pbrlsvr.answers.word_tables import word_table
+from pbrlsvr.words import word_table
 
 _MOST_WORDS, _LONGEST_WORD, _MOST_OTHERS = 16, 60, 3
 _WORD = re.compile(r"[^\s\d.,٫;:!?()\[\]{}\"“”«»/\\|+*=<>^%$€£¥₹₽₩฿。，、।؟-]+(?:-[^\W\d_]+)*")

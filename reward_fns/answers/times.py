@@ -20,6 +20,7 @@ _TIME = re.compile(
     r"(?P<beside>['’][td][ea]\b| ?(?:uur|น\.?|ura|ч\.?)(?!\w))?",
     re.IGNORECASE,
 )
+_DOTTED = re.compile(r"\A\W*([01]?\d|2[0-4])\.([0-5]\d)\W*\Z")
 _LATE = ("p", "下", "午後", "오후", "晚", "夜", "夕", "傍", "저")
 _NOON = 12 * 3600
 # "Saa 9 mchana" is three in the afternoon: its hours begin at six.
@@ -28,12 +29,13 @@ _OTHER_HOURS = ("sw",)
 _SPOKEN = {"bn": {"বিকেল": True}}
 
 
-def read_time(text: str, language: str = "en") -> tuple[int, int] | None:
+def read_time(text: str, language: str = "en", asked: bool = False) -> tuple[int, int] | None:
     """The time of day that a cleaned text states, as hour and minute; None for anything else.
 
     Args:
         text: as `pbrlsvr.answers.texts.clean` leaves it.
         language: whose words for the parts of the day are read, from CLDR ("3:45 de la tarde").
+        asked: whether a time is asked for, so that "10.05", with nothing beside it, is none but five past ten.
 
     >>> read_time("3:45 PM"), read_time("15:45 Uhr"), read_time("下午3点45分"), read_time("3:4")
     ((15, 45), (15, 45), (15, 45), None)
@@ -41,6 +43,8 @@ def read_time(text: str, language: str = "en") -> tuple[int, int] | None:
     ((15, 45), (3, 45))
     """
     text = as_digits(text)
+    if asked:
+        text = _DOTTED.sub(r"\1:\2", text)
     found = [
         match
         for match in _TIME.finditer(text)

@@ -3,7 +3,7 @@
 import unicodedata
 from functools import lru_cache
 
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 # What may stand behind the word, or nothing.
 _APART = ("", *" ,，、،.。:：;؛!！–—-।။።។։)")

@@ -10,11 +10,12 @@ boxes, forms  which boxes and quotes are the answer, and which show a form or st
 phrases       a word for "answer" announces it, before or behind (inverted); nouns, cues and cue_patterns have the words
 places        where its value begins
 shapes        a JSON key, a tag, the one value or name in bold, an option or a total that is the last line
-conclusions   the last sentence concludes: with a number (number_words, durations), a time (concluded_times, clock), or
-              plainly (plain); stated tells whether it is its writer's last word, therefore has the words
+conclusions   the last sentence concludes: with a number (one_number, number_words, durations), a time
+              (concluded_times, clock), or plainly (plain); stated tells whether it is its writer's last word, therefore
+              has the words
 verdicts      it says yes or no
 checks        what may stand behind an answer, since it only checks it; remarks, what says something beside it
 scopes        and why a sentence with a value states none: denied, asked, somebody else's, ...
 
-The .txt files have the words: a language is a line in each section.
+`pbrlsvr.words` has the words: a language is a line in each section.
 """

@@ -15,7 +15,7 @@ from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import FULL_STOP, sentence_begin
 from pbrlsvr.responses.sentences import CLAUSE, SENTENCE_BEGIN, lower_case, opening, sentences
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
-from pbrlsvr.responses.word_sections import scope_words
+from pbrlsvr.words import scope_words
 
 _EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,4}\{[\s.…]{0,3}\}")
 _DIGIT = re.compile(r"\d")

@@ -6,7 +6,7 @@ from functools import cache
 from pbrlsvr.responses.cue_patterns import any_language, any_of
 from pbrlsvr.responses.sentences import lower_case, sentences
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
-from pbrlsvr.responses.word_sections import scope_words
+from pbrlsvr.words import scope_words
 
 # An equation, and its right side.
 _EQUATION = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n×·*+/÷−-]{0,12}\Z")
@@ -71,7 +71,7 @@ def is_superseded(text: str, start: int, end: int, stop: int) -> bool:
     again = bool(own & _numbers(text, end + 1, stop))
     for at, (begin, finish) in enumerate(following):
         lower = lower_case(text[begin:finish])
-        if at and not again and _wait().match(lower, _OPENS.match(lower).end()):  # type: ignore[union-attr]
+        if at and not again and takes_back(lower):
             return True
         turn = any_language().right.search(lower) if at else _but().search(lower)
         # "\\boxed{6}, but the area is asked for: 6 * 6 = 36"
@@ -92,10 +92,21 @@ def _but() -> re.Pattern[str]:
     return any_of(word for word in scope_words("but") if len(word) > 2 or word >= "\u0590")
 
 
+def takes_back(lower: str) -> bool:
+    """Whether a sentence in lower case opens with a word that takes the one before it back.
+
+    >>> takes_back("oops, i forgot the tax."), takes_back("this is it.")
+    (True, False)
+    """
+    return _wait().match(lower, _OPENS.match(lower).end()) is not None  # type: ignore[union-attr]
+
+
 @cache
 def _wait() -> re.Pattern[str]:
-    but = scope_words("but")
-    return any_of(word for word in scope_words("wait") if word not in but and (len(word) > 4 or word >= "\u0590"))
+    words = set(scope_words("wait")).difference(scope_words("but"))
+    clear = {word for word in words if len(word) > 4 or word >= "\u0590"}
+    # "Seis" is six in Spanish and "stop" in Finnish.
+    return re.compile(rf"{any_of(clear).pattern}|(?:{any_of(words - clear).pattern})(?=\s?[,!…])")
 
 
 @cache

@@ -11,7 +11,7 @@ from pbrlsvr.responses.clock import times_of_day
 from pbrlsvr.responses.cue_patterns import any_of
 from pbrlsvr.responses.therefore import inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER_RUN
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 # What may stand between a bound and its time, and between a time and its bound.
 _BETWEEN = r"\s?(?:[^\W\d_]{1,6}\.?\s)?"

@@ -26,7 +26,7 @@ from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sente
 from pbrlsvr.responses.stated import FULL_STOPS, LONG, MARKUP, between, offers, states
 from pbrlsvr.responses.therefore import any_so, any_therefore, inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
-from pbrlsvr.responses.word_sections import scope_words
+from pbrlsvr.words import scope_words
 
 _THEREFORE_SIGN = "∴"
 # Of the last sentences so many are looked at for a number in words, and so many characters may follow.

@@ -5,7 +5,7 @@ A cue is a *noun* ("answer"), at most a few words, then a *copula* ("is"), a col
 
 from typing import NamedTuple
 
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 
 class Cue(NamedTuple):

@@ -9,7 +9,7 @@ from babel import UnknownLocaleError
 from babel.units import UnknownUnitError, format_unit
 
 from pbrlsvr.responses.cue_patterns import any_of
-from pbrlsvr.responses.word_sections import scope_words
+from pbrlsvr.words import scope_words
 
 _UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
 # Endings that CLDR's forms do not have: "po 4 godzinach".

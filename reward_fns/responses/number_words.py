@@ -1,6 +1,6 @@
 """The one number that a sentence has in words: "So she sells sixty-four eggs.", "Basi atapata maembe tisa."
 
-The words are those of the table of `pbrlsvr.answers.spelled`, which reads what is found here. "One" alone is no number
+The words are those that `pbrlsvr.answers.spelled` reads. "One" alone is no number
 (it is an article, or "the one"), and neither is one behind "the", "all" or "these", which counts what is known:
 `number_words.txt` has these words.
 """
@@ -8,14 +8,11 @@ The words are those of the table of `pbrlsvr.answers.spelled`, which reads what 
 import re
 import unicodedata
 from functools import cache, lru_cache
-from pathlib import Path
 
 from pbrlsvr.responses.cue_patterns import any_of
 from pbrlsvr.responses.values import SIGNS
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import fold, word_sections, word_table
 
-# The package of answers is above this one: its table is read here, not its code.
-_FILE = Path(__file__).parents[1] / "answers" / "spelled.txt"
 _WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{SIGNS}]|['’ʼ\u200c-](?=[^\W\d_])){{0,59}}")
 _ARABIC = str.maketrans("أإآىة", "ااايه", "\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652")
 _KEY = re.compile(r"([x+h~&a]?)([\d.-]*)=")
@@ -50,11 +47,16 @@ def _beside(section: str) -> re.Pattern[str]:
 
 
 @cache
+def dozen() -> re.Pattern[str]:
+    """Words for "dozen" of all languages, in texts that `pbrlsvr.words.fold` has folded."""
+    return re.compile(fold("|".join(word_table("scales")["12"])))
+
+
+@cache
 def _lexicon(code: str) -> dict[str, tuple[str, str]]:
     """Folded word -> its kind and value, as in the table."""
-    line = next((line for line in _FILE.read_text(encoding="utf-8").splitlines() if line.startswith(f"{code}: ")), "")
     found, place = {}, 0
-    for entry in line.partition(": ")[2].split():
+    for entry in word_table("spelled").get(code, ()):
         key = _KEY.match(entry)
         kind, value = (key[1] or "n", key[2]) if key else ("n", str(place))
         place += key is None

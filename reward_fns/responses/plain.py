@@ -9,7 +9,7 @@ from pbrlsvr.responses.cue_patterns import any_of
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import outermost
 from pbrlsvr.responses.values import NUMBER_RUN, SIGNS, numbers_in
-from pbrlsvr.responses.word_sections import scope_words
+from pbrlsvr.words import scope_words
 
 _BEFORE = 240
 # "63 / 7 = 9 marbles" at the end of what stands before a sentence.

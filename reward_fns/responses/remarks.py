@@ -5,7 +5,7 @@ from functools import cache
 
 from pbrlsvr.responses.cue_patterns import any_language, any_of
 from pbrlsvr.responses.sentences import SENTENCE, lower_case
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _ITEM = re.compile(r"\s*(?:[-•*]\s|\d{1,2}[.)]\s)")

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import any_of, codes_of, is_unspaced
 from pbrlsvr.responses.cues import CUES
-from pbrlsvr.responses.word_sections import scope_words
+from pbrlsvr.words import scope_words
 
 #: The end of a sentence, not of its clauses.
 FULL_STOP = re.compile(r"[\n!?。！？।॥؟|]|\.(?=\s)")

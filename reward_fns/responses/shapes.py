@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple
 from unicodedata import category, normalize
 
-from pbrlsvr.responses.checks import checks
+from pbrlsvr.responses.checks import checks, takes_back
 from pbrlsvr.responses.cue_patterns import any_of, nouns_of_all, reasons
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.nouns import names_an_answer
@@ -24,7 +24,7 @@ from pbrlsvr.responses.sentences import (
 )
 from pbrlsvr.responses.therefore import chooses
 from pbrlsvr.responses.values import LETTER, LETTER_FIRST, NUMBER, NUMBER_RUN, SIGNS, TOKEN, value_first
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
 # "**Step 3**", "3. ", "Step 3:", a heading, an item of a list: no last sentence.
@@ -39,7 +39,7 @@ _QUOTES = tuple("\"'“„‚«「『")
 _OPTION = re.compile(rf"[(（]?{LETTER}[)）]?")
 _WORD = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(rf"(?:[^\W\d_]|[{SIGNS}])+")
-_CLAUSE = re.compile(r"[,;，；、،؛]\s?|\s[–—-]\s")
+_CLAUSE = re.compile(r"[,;，；、،؛]\s?|\s[–—-]\s|(?<=[\u0e00-\u0e7f])\s(?=[\u0e00-\u0e7f])")
 #: A sentence that only chooses has so many characters, with its reason.
 _EXPLAINED = 240
 _SHORT = 48
@@ -103,6 +103,7 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
         said = [text[since : begin + line.end()], *(later for later in following if later not in checked)]
         rest = lower_case("\n".join(said)).rstrip()
         goes_on = _next_step().search(rest) and rest[-1] not in "!！😊"
+        goes_on = goes_on or any(takes_back(lower_case(later)) for later in following)
         return None if goes_on or is_denied(text, *place) else place
     return None
 

@@ -33,12 +33,14 @@ from pbrlsvr.responses.boxes import is_example, is_on_the_way, is_title
 from pbrlsvr.responses.checks import is_superseded
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.markup import fences
+from pbrlsvr.responses.number_words import dozen
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.remarks import before_remarks
 from pbrlsvr.responses.sentences import denies, is_denied
 from pbrlsvr.responses.shapes import last_bold, last_choice, last_name, last_option, last_total
 from pbrlsvr.responses.values import SIGNS, TOKEN, has_value, numbers_in, value_first
 from pbrlsvr.responses.verdicts import last_verdict
+from pbrlsvr.words import fold
 
 Rule = Literal["boxed", "hash", "cue", "bold", "choice", "conclusion", "answer_tag", "after_think", "bare", "none"]
 
@@ -78,6 +80,10 @@ _BREAKDOWN = re.compile(r"([^()（）\n=]*\d[^()（）\n=]*?)[(（]([^()（）\n
 _WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{SIGNS}])*")
 _SPECIAL_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,30}\|>|</s>)\s*\Z")
 _QUOTES = frozenset("\"'`“”„‚‘’«»‹›「」『』")
+# "84 / 12 = 7", "\\frac{84}{12} = 7", in so many characters before the end of the answer.
+_TWELFTHS = re.compile(r"(?:[/÷:]|\}\{)\s?12(?!\d)[^\d\n=]{0,24}=\s?(\d{1,9})(?![\d.,]\d)")
+_NEAR = 400
+_DIGITS = re.compile(r"\d+")
 _BARE_LENGTH = 48
 _SENTENCE_LENGTH = 160
 #: What wraps an answer: Markdown emphasis, LaTeX's math shifts, the full stop.
@@ -111,6 +117,7 @@ def split(text: str) -> Spans:
         found = mark if rule != "answer_tag" else _Found(found.mark, mark.start, mark.end)
         rule = mark_rule
     answer = _without_breakdown(_without_emphasis(text[found.start : found.end].strip()))
+    answer = _in_dozens(answer, text[: found.end])
     if not answer or (rule == "none" and not _is_bare(answer)):
         return Spans(_untagged(text, tags, len(text)), "", "none")
     return Spans(_untagged(text, tags, found.mark), answer, "bare" if rule == "none" else rule)
@@ -241,6 +248,14 @@ def _without_breakdown(answer: str) -> str:
     is_sum = len(parts) > 1 and sum(parts) == total
     is_aside = len(_WORD.findall(said[2])) > 2 and parts and not denies(said[2])
     return _without_emphasis(said[1].strip()) if not more and (is_sum or is_aside) else answer
+
+
+def _in_dozens(answer: str, until: str) -> str:
+    """Only the number of "7 dozen", which elsewhere is 84, where the calculation has counted dozens: "84 / 12 = 7"."""
+    if len(answer) > _SENTENCE_LENGTH or not dozen().search(fold(answer)):
+        return answer
+    counted = _TWELFTHS.findall(until[-_NEAR:])
+    return counted[-1] if counted and counted[-1] in _DIGITS.findall(answer) else answer
 
 
 def _is_bare(text: str) -> bool:

@@ -7,7 +7,7 @@ from pbrlsvr.responses.cue_patterns import any_of, words_in
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import lower_case
 from pbrlsvr.responses.therefore import therefores
-from pbrlsvr.responses.word_sections import scope_words
+from pbrlsvr.words import scope_words
 
 #: A sentence with more characters is no short conclusion; what may follow it is as long.
 LONG = 240

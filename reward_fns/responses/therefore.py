@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pbrlsvr.responses.cue_patterns import any_of
 from pbrlsvr.responses.cues import CUES
-from pbrlsvr.responses.word_sections import scope_words, word_sections
+from pbrlsvr.words import scope_words, word_sections
 
 # "Luego, la", "Получаем, что": with or without a comma between the words.
 _COMMA = ",? "

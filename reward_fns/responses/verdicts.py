@@ -10,9 +10,9 @@ from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.scopes import Scope, cites, scope_in
 from pbrlsvr.responses.sentences import is_question, lower_case, sentences
 from pbrlsvr.responses.stated import LONG, MARKUP, closes
-from pbrlsvr.responses.therefore import Therefore, any_therefore, therefores
+from pbrlsvr.responses.therefore import Therefore, any_so, any_therefore, inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER, TOKEN, value_first
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 _OPENS = r"[\s:：=*_\"'“”‘’«»„「『】\])>）|,،、，]{0,8}"
 _QUOTES = r"[\"'“”‘’«»「」『』*_`]{0,4}"
@@ -66,6 +66,8 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
         opens = is_bold or not text[text.rfind("\n", 0, lead) + 1 : lead].strip()
         codes = _concluding(lower[lead:stop], opens)
         said = verdict_behind(text, lower, lead, codes) if codes else None
+        if said is None and (inside := _inside(text, lower, lead, stop)):
+            codes, said = inside
         if said is not None:
             goes_on = any(scope_in(codes).next.search(sentence) for sentence in later)
             is_final = said[1] <= stop and not goes_on and _is_final(text, lower, (begin, stop), said, codes)
@@ -77,6 +79,18 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
             if not _explains(text, begin, stop):
                 return None
             later.append(lower[begin:stop])
+    return None
+
+
+def _inside(text: str, lower: str, begin: int, stop: int) -> tuple[tuple[str, ...], tuple[int, int]] | None:
+    """The language and the place of a yes or no behind a "so" in a sentence: "It was built in 1889, so no, he ..."."""
+    if not any_so().search(lower, begin, stop):
+        return None
+    for code in therefores():
+        for so in inside_a_sentence(code, of_times=False).finditer(lower, begin, stop):
+            said = verdict_behind(text, lower, so.end(), (code,))
+            if said and not scope_in((code,)).if_.match(lower, begin):
+                return (code,), said
     return None
 
 

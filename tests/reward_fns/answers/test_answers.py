@@ -256,7 +256,6 @@ MODULES = [
     "spelled",
     "texts",
     "times",
-    "word_tables",
 ]
 
 
@@ -336,6 +335,13 @@ def test_a_time_of_day_equals_itself_however_it_is_said(answer, language):
     assert equal(answer, "3:45 PM", language)
     assert not equal(answer, "3:45 AM", language)
     assert not equal(answer, "3:46 PM", language)
+
+
+def test_with_a_dot_it_is_one_where_a_time_is_asked_for():
+    assert equal("10.05", "10:05", "tr")
+    assert equal("10.05.", "10:05", "en")
+    assert not equal("10.05 m", "10:05", "en")
+    assert not equal("10:05", "10.05", "en")
 
 
 def test_a_night_goes_over_midnight():

@@ -10,8 +10,8 @@ from babel.localedata import locale_identifiers
 from pbrlsvr.answers import equal, normalise
 from pbrlsvr.answers.cjk import find_numbers
 from pbrlsvr.answers.locales import conventions
-from pbrlsvr.answers.word_tables import word_table
 from pbrlsvr.languages import parse
+from pbrlsvr.words import word_table
 
 
 def _cases() -> list[list[tuple[str, str, str | None]]]:

@@ -5,7 +5,7 @@ import pytest
 from pbrlsvr.answers import equal
 from pbrlsvr.responses.cue_patterns import any_language, any_of
 from pbrlsvr.responses.spans import Spans, split
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 THEREFORE = word_sections("scopes")["therefore"]
 

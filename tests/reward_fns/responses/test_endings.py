@@ -10,7 +10,7 @@ from last_sentences import reads
 
 from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.spans import split
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -54,3 +54,21 @@ def test_the_result_is_told_from_what_it_is_made_of(language, said):
 )
 def test_a_number_that_is_not_the_only_answer_is_none(language, said):
     assert not equal(split(REASONING + said).answer, "18", language)
+
+
+@pytest.mark.parametrize(
+    ("language", "response"),
+    [
+        ("en", "84 / 12 = 7\nAnswer: 7 dozen eggs"),
+        ("en", "84 eggs / 12 eggs per dozen = 7 dozen\n\\boxed{7\\text{ dozen}}"),
+        ("en", "\\frac{84}{12} = 7\n#### 7 dozen"),
+        ("en", "So that is 84 / 12 = 7 dozen eggs."),
+        ("es", "84 ÷ 12 = 7\nPor lo tanto, comerá **7 docenas** de huevos."),
+        ("sw", "84 ÷ 12 = 7\nKwa jumla, Claire atakula dazeni 7 za mayai kwa wiki 4."),
+        ("zh", "84 ÷ 12 = 7\n答案：7打鸡蛋"),
+    ],
+)
+def test_dozens_that_were_asked_for_are_a_unit(language, response):
+    assert equal(split(response).answer, "7", language)
+    assert equal(split("7 * 12 = 84\nAnswer: 7 dozen").answer, "84", "en")
+    assert equal(split("84 / 12 = 7\nAnswer: 7 million").answer, "7,000,000", "en")

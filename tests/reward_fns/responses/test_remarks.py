@@ -7,7 +7,7 @@ from last_sentences import reads
 
 from pbrlsvr.responses import remarks
 from pbrlsvr.responses.spans import split
-from pbrlsvr.responses.word_sections import word_sections
+from pbrlsvr.words import word_sections
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ from pbrlsvr.responses.spans import split
         ("el", "13", "Επομένως ο Νίκος έχει δεκατρία μολύβια."),
         ("mr", "15", "म्हणजेच सीमाकडे पंधरा रुपये उरतात."),
         ("ur", "50", "لہٰذا علی کے پاس پچاس روپے بچے۔"),
+        # A yes or no behind it.
+        ("en", "No", "The tower was finished in 1889, so no, he could not have seen it."),
+        ("es", "Yes", "Las rectas tienen la misma pendiente, así que sí, son paralelas."),
+        ("fr", "No", "Il a 5 euros, donc non, cela ne suffit pas."),
     ],
 )
 def test_the_number_behind_so_is_read(language: str, truth: str, ending: str) -> None:
