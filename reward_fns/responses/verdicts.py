@@ -23,6 +23,7 @@ _SO = {"de": ("also",), "da": ("så",), "sv": ("så",), "nl": ("dan ook",), "fr"
 _ENDS = re.compile(
     r"\s{0,2}(?:(?<=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\s|[.,;:!。，；：！、।॥۔።។،؛–—✅✓✔❌🙂😊]|-\s|\n|\Z)"
 )
+_COMMA = re.compile(r"[,،，、]")
 _ONE_WORD = re.compile(r"\W{0,4}[^\W\d_]{0,12}\W{0,4}(?:\n|\Z)")
 # Copulas and particles behind the word: "はいです", "아니요입니다", "بله است".
 _VERBS = re.compile(
@@ -84,10 +85,14 @@ def last_verdict(text: str, start: int, end: int) -> tuple[int, int, int] | None
 
 def _inside(text: str, lower: str, begin: int, stop: int) -> tuple[tuple[str, ...], tuple[int, int]] | None:
     """The language and the place of a yes or no behind a "so" in a sentence: "It was built in 1889, so no, he ..."."""
-    if not any_so().search(lower, begin, stop):
+    # Nearly no sentence has one, and most have no comma.
+    said_by_any = _said(tuple(therefores()))
+    if not _COMMA.search(lower, begin, stop) or not any(
+        said_by_any.match(lower, so.end()) for so in any_so().finditer(lower, begin, stop)
+    ):
         return None
     for code in therefores():
-        for so in inside_a_sentence(code, of_times=False).finditer(lower, begin, stop):
+        for so in inside_a_sentence(code).finditer(lower, begin, stop):
             said = verdict_behind(text, lower, so.end(), (code,))
             if said and not scope_in((code,)).if_.match(lower, begin):
                 return (code,), said
