@@ -23,6 +23,12 @@ _ARABIC = str.maketrans("أإآىة", "اااي" + "ه", "\u064b\u064c\u064d\u06
 _SCALE_FIRST, _SPACELESS = ("sw", "yo"), ("th",)
 # "einundzwanzig"
 _UNIT_FIRST = ("de", "nl", "cs", "ar", "da")
+# "Three over four"; Turkish says "in four three", Swahili "quarters three".
+_OVER = {"vi": " phần ", "hi": " बटा ", "id": " per ", "ms": " per "}
+_PARTS_FIRST = {
+    "tr": re.compile(r"\W*(üç|dört|beş|altı|yedi|sekiz|dokuz|on|yüz|bin)[td][ea] (\w+)\W*", re.IGNORECASE),
+    "sw": re.compile(r"\W*(robo|theluthi) (\w+)\W*", re.IGNORECASE),
+}
 _COUNTERS = {"bn": ("টি", "টা", "জন", "খানা")}
 _PERCENT = re.compile(r"(?:per|por|pour) ?cento?\b|por s?c?i[ey]+nto\b|phần trăm", re.IGNORECASE)
 # "one-third"
@@ -90,6 +96,8 @@ def _rewritten(text: str, language: str, whole: bool) -> str | None:
         return None
     if len(words) == 1 and words[0][0].casefold() in _ALONE:
         return f"1/{PARTS.get(words[0][0].casefold(), 2)}"
+    if language in _PARTS_FIRST and (fraction := _parts_first(text, language)):
+        return fraction
     pieces: list[str] = []
     position, most = 0, 0 if whole else _MOST_OTHERS
     for start, end, parts, rest in _runs(text, words, language):
@@ -104,18 +112,35 @@ def _rewritten(text: str, language: str, whole: bool) -> str | None:
         if multiplier.kind == "x" and (half := AND_A_HALF.match(after)):
             # "two million and a half": the half is that of the million.
             value, end = value + multiplier.value / 2, end + half.end()
-        pieces += [between, str(value) if value.denominator == 1 else f"{int(value)}٫{int(value % 1 * 100):02}"]
+        pieces += [between, _written(value)]
         if (part := after.strip(" .").casefold()) in PARTS and value.denominator == 1:
             return f"{''.join(pieces)}/{PARTS[part]}"
         pieces += " " * bool(rest)
         position = end - len(rest)
     if not pieces:
         return _article_and_part(text)
-    found = with_parts("".join([*pieces, text[position:]]).replace(" phần ", "/"))
+    found = with_parts("".join([*pieces, text[position:]]).replace(_OVER.get(language, "/"), "/"))
     others = [word for word in _WORD.findall(_BEHIND.sub(_without_scale, found)) if word.casefold() not in _BESIDE]
     # "forty odd thousand": who knows how many.
     is_unclear = any(factor_of(word)[0] != 1 for word in others)
     return None if is_unclear or len(others) > most or not _APART.isdisjoint(others) else found
+
+
+def _parts_first(text: str, language: str) -> str | None:
+    """ "dörtte üç", "robo tatu": three quarters."""
+    said = _PARTS_FIRST[language].fullmatch(text)
+    if said is None:
+        return None
+    parts = PARTS.get(said[1].casefold()) or _rewritten(said[1], language, True)
+    number = _rewritten(said[2], language, True)
+    return number and parts and f"{number}/{parts}"
+
+
+def _written(value: Fraction) -> str:
+    """In digits: 18, 1٫50, 2/3."""
+    if value.denominator == 1 or 100 % value.denominator:
+        return str(value)
+    return f"{int(value)}٫{int(value % 1 * 100):02}"
 
 
 def _without_scale(behind: re.Match[str]) -> str:

@@ -19,7 +19,7 @@ from pbrlsvr.responses.cues import CUES
 from pbrlsvr.responses.durations import is_span_of_time
 from pbrlsvr.responses.nouns import names_an_answer
 from pbrlsvr.responses.number_words import only_number
-from pbrlsvr.responses.one_number import IN_MATH, one_number
+from pbrlsvr.responses.one_number import IN_MATH, one_number, value_end
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
 from pbrlsvr.responses.scopes import cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
@@ -47,6 +47,7 @@ _UNIT = 12
 _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
 # A word for "therefore" at the beginning of a sentence has so many words at most.
 _WORDS_OF_THEREFORE = 5
+_EQUALS = re.compile(r"[a-z]\s?=\s?[-−]?[\d.,/]+\Z")
 _STOPS = FULL_STOPS + "!！"
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"[^\W\d_]*")
@@ -111,10 +112,8 @@ def _read(
     mark = min(stop + 1, end) if opening_words > _WORDS_OF_THEREFORE else begin + lead
     if start == value[0] and concluded_by is _concluded_in_words:
         return mark, begin + start, begin + value[1]
-    # "She saves $12.50 by buying four"
-    is_written = sentence[value[0]].isdigit()
-    others = (found.start() for found in NUMBER_RUN.finditer(sentence, value[1]) if is_written)
-    stop = next((other for other in others if _LETTERS.search(sentence, value[1], other)), len(sentence))
+    # "She saves $12.50 by buying 4"
+    stop = value_end(sentence, value[1]) if sentence[value[0]].isdigit() else len(sentence)
     return mark, begin + start, begin + stop
 
 
@@ -242,4 +241,7 @@ def _is_complete(sentence: str, value: int, stop: str, codes: tuple[str, ...]) -
     if tail[-1:] in tuple(_STOPS) or _PICTURES.search(tail):
         return True
     unit = _LETTERS.findall(tail)
+    # "∴ x = 7" at the end of the text.
+    if not (tail or stop) and sentence[:value].rstrip()[-1:].isdecimal() and _EQUALS.search(sentence, 0, value):
+        return True
     return len(unit) == 1 and len(unit[0]) <= (_UNIT if unit[0] < "\u0e00" else 3)

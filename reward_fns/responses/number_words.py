@@ -15,12 +15,14 @@ from pbrlsvr.words import fold, word_sections, word_table
 
 _WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{SIGNS}]|['’ʼ\u200c-](?=[^\W\d_])){{0,59}}")
 _ARABIC = str.maketrans("أإآىة", "ااايه", "\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652")
-_KEY = re.compile(r"([x+h~&a]?)([\d.-]*)=")
+_KEY = re.compile(r"([x+h~&a]?)([\d./-]*)=")
 # What is written to the number: Bengali's classifiers.
 _COUNTERS = {"bn": ("টি", "টা", "জন", "খানা")}
 # So many characters behind a number, and words, its half or thousand may stand.
 _REACH, _WORDS = 32, 4
 _OF_SO_MANY = re.compile(r"(?:iki|üç|dört|beş|altı|yedi|sekiz|dokuz|on|yüz|bin)[td][ea]\s\Z")
+# "Yedi" is seven, and "ate" at the end of a sentence.
+_ATE = re.compile(r"\byedi(?=\W*\Z)")
 # Behind these numbers of two languages a word for what is counted must stand: they are the beginning of other words.
 _THAI_UNITS = (
     "ชิ้น คน บาท ลูก ตัว อัน วัน ชั่วโมง นาที เล่ม ใบ แผ่น กิโล เมตร ต้น ดอก เดือน ปี สัปดาห์ ผล ฟอง ขวด กล่อง ถุง แท่ง คัน หลัง ห้อง"
@@ -42,8 +44,10 @@ _KOREAN = re.compile(
 
 @cache
 def _beside(section: str) -> re.Pattern[str]:
-    """The words of a section of `number_words.txt`, of all languages."""
-    return any_of(word for words in word_sections("number_words")[section].values() for word in words)
+    """The words of a section of `number_words.txt`, of all languages; also all words for parts, "thirds"."""
+    parts = [word for key, words in word_table("spelled").items() if key[:2] == "1/" for word in words]
+    words = [word for words in word_sections("number_words")[section].values() for word in words]
+    return any_of([*words, *parts] if section == "part" else words)
 
 
 @cache
@@ -102,8 +106,6 @@ def only_number(lower: str, begin: int, codes: tuple[str, ...]) -> tuple[int, in
     if len(found) != 1:
         return None
     start, end = found.pop()
-    if counts_what_is_known(lower, begin, start):
-        return None
     # "beşte iki": two fifths.
     if "tr" in codes and _OF_SO_MANY.search(lower, begin, start):
         return None
@@ -112,6 +114,9 @@ def only_number(lower: str, begin: int, codes: tuple[str, ...]) -> tuple[int, in
     ]
     behind = [word.end() for name in ("part", "scale") for word in _beside(name).finditer(lower, end, end + _REACH)]
     behind = [stop for stop in behind if len(_WORD.findall(lower, end, stop)) <= _WORDS]
+    # "The three quarters of the cake" are none that is known.
+    if not behind and counts_what_is_known(lower, begin, start):
+        return None
     return min([start, *signs]), max([end, *behind])
 
 
@@ -127,6 +132,8 @@ def _runs(lower: str, begin: int, code: str) -> list[tuple[int, int]]:
         return [found.span() for found in pattern.finditer(lower, begin)]
     if not _lexicon(code):
         return []
+    if code == "tr":
+        lower = _ATE.sub(lambda found: " " * len(found[0]), lower)
     runs: list[list[int]] = []
     joined = False
     for word in _WORD.finditer(lower, begin):

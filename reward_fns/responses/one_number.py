@@ -15,6 +15,7 @@ from pbrlsvr.responses.durations import is_span_of_time, is_time
 from pbrlsvr.responses.number_words import counts_what_is_known
 from pbrlsvr.responses.plain import last_result
 from pbrlsvr.responses.scopes import scope_in
+from pbrlsvr.responses.sentences import denies
 from pbrlsvr.responses.therefore import therefores
 from pbrlsvr.responses.values import NUMBER_RUN, numbers_in
 
@@ -25,9 +26,11 @@ IN_MATH = re.compile(r"\$(?=\S)[^$\n=]{1,60}(?<=\S)\$(?!\d)|\\\([^\n=]{1,60}?\\\
 _SUM = re.compile(r"\d[^\n=;]{0,40}?(?:[-+*/×·÷−–]|(?<=[\d\s])[xX:](?=\s?\d))[^\n=;]{0,80}=")
 # "1人あたり8本": eight for each.
 _EACH = re.compile(r"[1１一]\s?[^\s\d]{1,3}(?:あたり|当たり|につき|당)|每[1１一]\w")
+_ASIDE = re.compile(r"[(（][^()（）=]{0,80}?[^\W\d_]{2}[^()（）=]{0,80}[)）]|[(（][^\W\d_][^()（）=]{0,80}[)）]")
 # "RT 05": a name with a number.
 _NAMES = re.compile(r"0\d+(?![\d:.,h])")
 _COMMA = re.compile(r"[,،，、;]")
+_LETTERS = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(r"[^\W\d_]+")
 # So many words, or letters of a script without spaces, stand between two quantities; "and" joins those that are near.
 _APART, _LETTERS_APART, _LETTERS_OF_A_WORD, _NEAR = 2, 4, 60, 3
@@ -58,6 +61,9 @@ def one_number(sentence: str, lower: str, after: int, codes: tuple[str, ...], be
     spelled = [place for place in spelled if sentence[place[0] - 1] != "第"] or spelled
     numbers = sorted(written or spelled)
     numbers = [place for place in numbers if not _NAMES.match(sentence, place[0])] or numbers
+    # "1,250 元（含 50 元运费）"; not "18 (or 20)"
+    asides = [found.span() for found in _ASIDE.finditer(sentence) if not denies(found[0])]
+    numbers = [place for place in numbers if not any(begin < place[0] < end for begin, end in asides)] or numbers
     if len(numbers) < 2:
         return numbers[0] if numbers else None
     # "She eats 84 eggs in 4 weeks, and that is 84 / 12 = 7 dozen."
@@ -65,6 +71,19 @@ def one_number(sentence: str, lower: str, after: int, codes: tuple[str, ...], be
         numbers = [place for place in numbers if place[0] >= equation]
         before = ""
     return _of_several(sentence, lower, numbers, codes, before) if len(numbers) > 1 else next(iter(numbers), None)
+
+
+def value_end(sentence: str, end: int) -> int:
+    """Where the words end that belong to the number before `end`: before another number with words, and its bracket.
+
+    >>> value_end("She saves $12.50 by buying 4", 16), value_end("1,250 eggs (50 of them white)", 5)
+    (27, 10)
+    """
+    others = (found.start() for found in NUMBER_RUN.finditer(sentence, end))
+    stop = next((other for other in others if _LETTERS.search(sentence, end, other)), len(sentence))
+    opened = max(sentence.rfind(bracket, end, stop) for bracket in "(（")
+    closed = max(sentence.rfind(bracket, end, stop) for bracket in ")）")
+    return len(sentence[: opened if opened > closed else stop].rstrip(" *"))
 
 
 def _of_several(sentence: str, lower: str, numbers: list[_Place], codes: tuple[str, ...], before: str) -> _Place | None:

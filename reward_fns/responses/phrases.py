@@ -13,7 +13,7 @@ from pbrlsvr.responses.cue_patterns import codes_of, is_unspaced, nouns_of_all, 
 from pbrlsvr.responses.forms import is_cited, is_form
 from pbrlsvr.responses.inverted import before_noun
 from pbrlsvr.responses.nouns import Noun, outermost
-from pbrlsvr.responses.one_number import one_number
+from pbrlsvr.responses.one_number import one_number, value_end
 from pbrlsvr.responses.places import lead, place_of
 from pbrlsvr.responses.scopes import cites, is_someones
 from pbrlsvr.responses.sentences import (
@@ -132,8 +132,7 @@ def _number_of_several(noun: Noun, begin: int, end: int) -> tuple[int, int] | No
     number = one_number(said, noun.lower[begin:end], 0, codes, noun.text[: lead(noun.text, noun.begin)])
     if number is None:
         return None
-    stop = next((found.start() for found in runs if found.start() >= number[1]), len(said))
-    return begin + number[0], begin + stop
+    return begin + number[0], begin + value_end(said, number[1])
 
 
 def _is_rejected(noun: Noun, end: int) -> bool:

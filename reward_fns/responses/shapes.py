@@ -60,7 +60,7 @@ _NAMED = re.compile(
 _JSON_PAIR = re.compile(r'"([^"\n:]{1,40})"\s{0,8}:\s{0,8}(?:"((?:[^"\\\n]|\\.){0,200})"|(-?\d[\d.eE+-]{0,30}))')
 _JSON_END = re.compile(r"[\s`]{0,16}\Z")
 # "<respuesta>18</respuesta>", and a short line behind it.
-_TAGGED = re.compile(r"<([^\W\d][^<>\n]{1,30})>\s{0,8}([^<>]{1,200}?)\s{0,8}</\1>(?=[\s.!]{0,8}(?:\n[^<>]{0,80})?\Z)")
+_TAGGED = re.compile(r"<([^\W\d][^<>\n]{0,30})>\s{0,8}([^<>]{1,200}?)\s{0,8}</\1>(?=[\s.!]{0,8}(?:\n[^<>]{0,80})?\Z)")
 
 
 class Announced(NamedTuple):
@@ -159,11 +159,16 @@ def last_choice(text: str, start: int, end: int) -> tuple[int, int] | None:
         earlier = opening(window, since - 1, SENTENCE_BEGIN, _EXPLAINED)
         since, sentence = earlier, window[earlier:since] + sentence
         letters = list(_OPTION.finditer(sentence))
+    # "I choose (G) 1.6 C": what the option says.
+    marked = [letter for letter in letters if letter[0][0] in "(（" and letter[0][-1] in ")）"]
+    if len(marked) == 1 and letters[0] == marked[0] and _WORD.search(sentence[: marked[0].start()]):
+        letters, sentence = marked, sentence[: marked[0].end()]
     if len(letters) != 1 or NUMBER.search(sentence) or (since == 0 and first > start):
         return None
     letter = letters[0]
     # "A", "E" and "I" are words as well.
-    alone = letter[0].strip("()（）*") not in "AEI" or not sentence[letter.end() :].strip(".。*) ")
+    is_bold = sentence[max(0, letter.start() - 2) : letter.start()] == "**"
+    alone = is_bold or letter[0].strip("()（）*") not in "AEI" or not sentence[letter.end() :].strip(".。*) ")
     if not alone or is_question(sentence, len(sentence) - 1):
         return None
     if not _picks(sentence, letter):

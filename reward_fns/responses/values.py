@@ -19,7 +19,7 @@ SIGNS = "".join(
 # A letter that stands alone: "C", "(C)", "C입니다", "C'dir"; of other scripts in brackets, or between spaces.
 LETTER = (
     rf"(?<![A-Za-zÀ-ͯͰ-ӿ\d\\])(?![CDJ]['’][aeiouhéèêà])(?:[{_LATIN}](?![a-zA-ZÀ-ɏ\d_^=(]|'[a-z]\b)"
-    rf"|(?<![^\W_])(?<![{SIGNS}])[{_NATIVE}СНІЈ](?:ـ|'|(?![^\W_]|[{SIGNS}^=(])))"
+    rf"|(?<![^\W_])(?<![{SIGNS}])[{_NATIVE}СНІЈ](?:ـ|'|(?![^\W_]|[{SIGNS}^=(]|-\S)))"
 )
 VALUE = re.compile(rf"\d|{_NUMERAL}|\\[a-z]|{LETTER}")
 NUMBER = re.compile(rf"\d|{_NUMERAL}|\\(?:boxed|frac|sqrt)")

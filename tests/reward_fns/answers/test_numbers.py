@@ -102,3 +102,24 @@ def test_very_long_numbers_are_read_in_linear_time_or_not_at_all(text: str) -> N
     assert not equal(text[:1000], "18", "zh")
     normalise(text[:1000], "ko")
     assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize(
+    ("language", "three_quarters"),
+    [
+        ("de", "drei Viertel"), ("fr", "trois quarts"), ("ro", "trei sferturi"), ("hu", "háromnegyed"),
+        ("sv", "tre fjärdedelar"), ("fi", "kolme neljäsosaa"), ("el", "τρία τέταρτα"), ("bg", "три четвърти"),
+        ("tr", "dörtte üç"), ("ar", "ثلاثة أرباع"), ("he", "שלושה רבעים"), ("ur", "تین چوتھائی"), ("mr", "तीन चतुर्थांश"),
+        ("ta", "முக்கால்"), ("sw", "robo tatu"), ("vi", "ba phần tư"), ("id", "tiga perempat"), ("hi", "तीन बटा चार"),
+    ],
+)  # fmt: skip
+def test_a_fraction_in_words_is_one(language: str, three_quarters: str) -> None:
+    assert equal(three_quarters, "3/4", language)
+    assert not equal(three_quarters, "3", language)
+    assert not equal(three_quarters, "4", language)
+
+
+@pytest.mark.parametrize(("language", "two_thirds"), [("ar", "ثلثان"), ("hu", "kétharmad"), ("sw", "theluthi mbili")])
+def test_two_thirds_may_be_one_word(language: str, two_thirds: str) -> None:
+    assert equal(two_thirds, "2/3", language)
+    assert not equal(two_thirds, "1/3", language)

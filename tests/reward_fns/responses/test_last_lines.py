@@ -29,6 +29,11 @@ READ = {
     "Blijft over: **C**": "C",
     "So finden wir die Antwort: 6 Körbe (und noch 3 Birnen bleiben übrig)": "6 Körbe",
     "Yani bu iş **6,5 saat** 🚗": "6,5 saat",
+    "<답>아니요</답>": "아니요",
+    "3x = 21\n∴ x = 7": "x = 7",
+    "Daher wähle ich (G) 1.6 C": "(G)",
+    'אני בוחר ב-**E** – "עוולת הרשלנות".': "E",
+    "所以，小明一共需要支付 1,250 元（含 50 元运费）。": "1,250 元",
 }
 NOT_READ = (
     "`<step>18</step>`",
@@ -39,6 +44,8 @@ NOT_READ = (
     "The next step is **multiplication**.",
     "We should check **again**.",
     "**Step**",
+    "She earns **24**.\n\nSorry, I misread the question.",
+    "**Answer: 24**\n\nOops, I forgot the tax.",
     "She has **9** left.\n\nNow we multiply this by the price.",
     "Es sind **9 Eier**. Jetzt rechnen wir aus, was sie kosten.",
     "तो उसके पास **9 अंडे** बचते हैं। अब हम इन अंडों की कीमत निकालेंगे।",

@@ -40,9 +40,15 @@ RIGHT = [
     ("sv", "14", "Därför har hon fjorton bollar kvar."),
     ("fi", "6", "Siis jokainen saa kuusi omenaa."),
     ("bg", "9", "Следователно остават девет ябълки."),
+    ("en", "3/4", "So she ate three quarters of the cake."),
+    ("fr", "3/4", "Donc elle a mangé les trois quarts du gâteau."),
+    ("sv", "3/4", "Alltså åt hon tre fjärdedelar av tårtan."),
+    ("he", "3/4", "לכן נועה אכלה שלושה רבעים מהעוגה."),
 ]
 # Conditional, denied, bounded, asked, a part, several, or what is known.
 WRONG = [
+    # "Yedi" is "ate" here.
+    ("tr", "7", "Bu yüzden pastanın hepsini yedi."),
     ("en", "9", "So if she buys nine, she pays less."),
     ("en", "9", "If she bought nine eggs, she would therefore have nine eggs."),
     ("en", "9", "So it is not nine."),
