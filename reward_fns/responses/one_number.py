@@ -77,7 +77,7 @@ def value_end(sentence: str, end: int) -> int:
     """Where the words end that belong to the number before `end`: before another number with words, and its bracket.
 
     >>> value_end("She saves $12.50 by buying 4", 16), value_end("1,250 eggs (50 of them white)", 5)
-    (27, 10)
+    (26, 10)
     """
     others = (found.start() for found in NUMBER_RUN.finditer(sentence, end))
     stop = next((other for other in others if _LETTERS.search(sentence, end, other)), len(sentence))
