@@ -9,7 +9,7 @@ How a final answer is found:
 boxes, forms  which boxes and quotes are the answer, and which show a form or stand on the way
 phrases       a word for "answer" announces it, before or behind (inverted); nouns, cues and cue_patterns have the words
 places        where its value begins
-shapes        a JSON key, a tag, the one value or name in bold, an option or a total that is the last line
+shapes        a JSON key, a tag, the one value in bold, an option or a total that is the last line; names, a name
 conclusions   the last sentence concludes: with a number (one_number, number_words, durations), a time
               (concluded_times, clock), or plainly (plain); stated tells whether it is its writer's last word, therefore
               has the words

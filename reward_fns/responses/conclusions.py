@@ -47,7 +47,7 @@ _UNIT = 12
 _GOES_ON = (",", ":", ";", "，", "：", "、", "،", "=", "(")
 # A word for "therefore" at the beginning of a sentence has so many words at most.
 _WORDS_OF_THEREFORE = 5
-_EQUALS = re.compile(r"[a-z]\s?=\s?[-−]?[\d.,/]+\Z")
+_EQUALS = re.compile(r"(?<![^\W\d_])[a-z]\s?=\s?[-−]?[\d.,/]+\Z")
 _STOPS = FULL_STOPS + "!！"
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"[^\W\d_]*")
@@ -127,10 +127,10 @@ def _concluded_in_words(sentence: str, lower: str, lead: int, before: str) -> _C
     """As `_concluded`, of a sentence without digits: its one number, or one time of day, in words."""
     if timed := concluded_time(sentence, lower, lead):
         return timed
-    concludes = _concludes(lower, lead)
-    if concludes is None or in_words(lower):
+    found = concludes(lower, lead)
+    if found is None or in_words(lower):
         return None
-    codes, after = concludes
+    codes, after = found
     number = only_number(lower, after, codes)
     # "So in four days she will see it again."
     if number is None or is_span_of_time(lower, *number, codes):
@@ -144,8 +144,8 @@ def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded 
     number = None
     if timed := concluded_time(sentence, lower, lead):
         return timed
-    if concludes := _concludes(lower, lead):
-        codes, after = concludes
+    if found := concludes(lower, lead):
+        codes, after = found
         number = one_number(sentence, lower, after, codes, before)
     elif plain := says_what_it_is(lower):
         (codes, number), after = plain, lead
@@ -168,7 +168,7 @@ def _concluded(sentence: str, lower: str, lead: int, before: str) -> _Concluded 
 
 
 def _concludes_inside(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
-    """As `_concludes`, of the last word that concludes inside the sentence: "She eats 3 and bakes with 4, so ..."."""
+    """As `concludes`, of the last word that concludes inside the sentence: "She eats 3 and bakes with 4, so ..."."""
     if not any_so().search(lower, lead):
         return None
     ends = {
@@ -203,7 +203,7 @@ def _last_with_number(text: str, start: int, end: int) -> tuple[int, int] | None
     return found if found and end - found[1] <= LONG else None
 
 
-def _concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
+def concludes(lower: str, lead: int) -> tuple[tuple[str, ...], int] | None:
     """The languages that have the sentence's word for "therefore", and where the sentence goes on behind it."""
     if lower[lead : lead + 1] == _THEREFORE_SIGN:
         return tuple(CUES), lead + 1

@@ -9,7 +9,9 @@ _IN_JSON = re.compile(r"\{\s?[\"'][^\n{}]{0,200}\}")
 # "Answer 2:" with nothing behind it.
 _LABEL_ALONE = re.compile(r"[*_ )]{0,4}[:：][*_ ]{0,4}\Z")
 # 「C」のように
-_LIKE_THIS = re.compile(r"[」』\"'”»)]{0,2}\s?(?:のよう|の形|와 같은 형|처럼|biçimin|şeklin|这样的|的形式|的格式)")
+_LIKE_THIS = re.compile(
+    r"[」』\"'”»)]{0,2}\s?(?:のよう|の形|와 같은 형|처럼|biçimin|şeklin|जैसे|के रूप में|এর মতো|আকারে|这样的|的形式|的格式)"
+)
 _QUOTE = re.compile(r"(?<!\w)[\"“„«「『](?=[^\n.!?。\"“”„«»「」『』]{0,16}\Z)")
 _UNQUOTE = re.compile(r"(?<=[\w%$€)])[.。]?[\"”“»」』]")
 _SAYS = re.compile(r"[^\W\d_]{2}")

@@ -21,6 +21,7 @@ _COUNTERS = {"bn": ("টি", "টা", "জন", "খানা")}
 # So many characters behind a number, and words, its half or thousand may stand.
 _REACH, _WORDS = 32, 4
 _OF_SO_MANY = re.compile(r"(?:iki|üç|dört|beş|altı|yedi|sekiz|dokuz|on|yüz|bin)[td][ea]\s\Z")
+_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 # "Yedi" is seven, and "ate" at the end of a sentence.
 _ATE = re.compile(r"\byedi(?=\W*\Z)")
 # Behind these numbers of two languages a word for what is counted must stand: they are the beginning of other words.
@@ -132,6 +133,8 @@ def _runs(lower: str, begin: int, code: str) -> list[tuple[int, int]]:
         return [found.span() for found in pattern.finditer(lower, begin)]
     if not _lexicon(code):
         return []
+    # "तीन-चौथाई"
+    lower = _HYPHEN.sub(lambda found: " " if _beside("part").match(lower, found.end()) else "-", lower)
     if code == "tr":
         lower = _ATE.sub(lambda found: " " * len(found[0]), lower)
     runs: list[list[int]] = []

@@ -115,8 +115,8 @@ def _stands_apart(lower: str, numbers: list[_Place], one: _Place, codes: tuple[s
         words = _WORDS.findall(between)
         if one not in (left, right):
             continue
-        joined = _joins("or", codes).search(between) or (
-            len(words) <= _NEAR and _joins("standard", codes).search(between)
+        joined = joins("or", codes).search(between) or (
+            len(words) <= _NEAR and joins("standard", codes).search(between)
         )
         # "Anna has 9 eggs, Ben has 18 eggs": two answers.
         is_list = _COMMA.search(between) and words and lower[right[1] :].lstrip(" *").startswith(words[0])
@@ -133,7 +133,7 @@ def _has_only_a_unit(words: list[str]) -> bool:
 
 
 @cache
-def _joins(style: Literal["standard", "or"], codes: tuple[str, ...]) -> re.Pattern[str]:
+def joins(style: Literal["standard", "or"], codes: tuple[str, ...]) -> re.Pattern[str]:
     """CLDR's words for "and", or for "or"."""
     joined = set()
     for code in codes:

@@ -13,7 +13,7 @@ from pbrlsvr.responses.cue_patterns import codes_of, is_unspaced, nouns_of_all, 
 from pbrlsvr.responses.forms import is_cited, is_form
 from pbrlsvr.responses.inverted import before_noun
 from pbrlsvr.responses.nouns import Noun, outermost
-from pbrlsvr.responses.one_number import one_number, value_end
+from pbrlsvr.responses.one_number import joins, one_number, value_end
 from pbrlsvr.responses.places import lead, place_of
 from pbrlsvr.responses.scopes import cites, is_someones
 from pbrlsvr.responses.sentences import (
@@ -35,6 +35,8 @@ from pbrlsvr.responses.verdicts import takes_it_back, verdict_behind, verdict_pl
 WINDOW = 8_192
 # "The other options are wrong": so many characters stand before "wrong" at most.
 _FEW_WORDS = 20
+# "And" with the brackets and spaces beside it.
+_AND = 12
 # Short words for "reject" are others beside a number: Vietnamese "18 loại" are 18 kinds.
 _LONG_WORD = 5
 _TIME = re.compile(r"\d{1,2}\s?[:.h]\s?\d\d(?!\d)")
@@ -161,6 +163,12 @@ def _counts(noun: Noun, value: re.Match[str], begin: int, end: int, reason: re.M
     rejects = noun.scope.rejects
     # 選択肢Bの文: what it says of the option is no choice.
     if is_letter and lower[value.end() : value.end() + 2].startswith(("の", "의 ", "的")):
+        return False
+    # "Options B and D both seem right"
+    other = re.search(LETTER, text[value.end() : value.end() + _AND]) if is_letter else None
+    beside = lower[value.end() : value.end() + other.start()].strip(" )）(（*") if other else ""
+    codes = tuple(codes_of(noun.word, noun.kind)) if beside else ()
+    if beside and (joins("standard", codes).fullmatch(beside) or joins("or", codes).fullmatch(beside)):
         return False
     # "Option A would be right if"
     against = (rejects, noun.scope.would)

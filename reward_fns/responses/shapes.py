@@ -28,7 +28,7 @@ from pbrlsvr.words import word_sections
 
 BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*(?!\*)")
 # "**Step 3**", "3. ", "Step 3:", a heading, an item of a list: no last sentence.
-_LABEL = re.compile(
+LABEL = re.compile(
     rf"\W*(?:(?:[^\W\d_]|[{SIGNS}]){{3,}}\s?\d+\W*\Z|(?:(?:[^\W\d_]|[{SIGNS}])+\s?)?\d+\s*[:.)\]–-](?!\d))|\s*[-•#]"
 )
 # "Step 3: the answer": a number that counts what comes behind it.
@@ -39,12 +39,11 @@ _QUOTES = tuple("\"'“„‚«「『")
 _OPTION = re.compile(rf"[(（]?{LETTER}[)）]?")
 _WORD = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(rf"(?:[^\W\d_]|[{SIGNS}])+")
-_CLAUSE = re.compile(r"[,;，；、،؛]\s?|\s[–—-]\s|(?<=[\u0e00-\u0e7f])\s(?=[\u0e00-\u0e7f])")
+CLAUSE = re.compile(r"[,;，；、،؛]\s?|\s[–—-]\s|(?<=[\u0e00-\u0e7f])\s(?=[\u0e00-\u0e7f])")
 #: A sentence that only chooses has so many characters, with its reason.
 _EXPLAINED = 240
 _SHORT = 48
 # A name has so many characters, and words.
-_NAME, _NAME_WORDS = 40, 4
 # "C) Osmosis", "✅ **C. Paris**"; not "C. elegans", "A. Lincoln", and no whole sentence.
 _LABELLED = re.compile(
     rf"[\s*_>✅✔👉➡🎯→-]{{0,8}}(?P<bracket>[(（])?(?P<letter>{LETTER})(?(bracket)[)）]|(?:[)）:：]|(?<!I)\.(?=[*_]{{0,2}}\s[^\W\d_a-zß-ÿа-я])))"
@@ -88,7 +87,7 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
         first, last = bold[0], bold[-1]
         if not all(checks(said, first[1]) for said in checked):
             return None
-        if first is not last or _LABEL.match(line[0]) or _COUNTS.search(first[1]):
+        if first is not last or LABEL.match(line[0]) or _COUNTS.search(first[1]):
             return None
         rest = line[0][last.end() :].strip()
         is_all = not line[0][: first.start()].strip() and len(rest) <= 1 and len(TOKEN.findall(first[1])) == 1
@@ -98,7 +97,7 @@ def last_bold(text: str, start: int, end: int) -> tuple[int, int] | None:
             return None
         place = begin + line.start() + first.start(1), begin + line.start() + first.end(1)
         # "She has **9** left. Now we multiply this by the price."
-        clause = _CLAUSE.search(text, place[1], end)
+        clause = CLAUSE.search(text, place[1], end)
         since = min(clause.start() if clause else end, sentence_end(text, place[1], end))
         said = [text[since : begin + line.end()], *(later for later in following if later not in checked)]
         rest = lower_case("\n".join(said)).rstrip()
@@ -113,31 +112,6 @@ def _next_step() -> re.Pattern[str]:
     return scope_in(tuple(CUES)).next
 
 
-def last_name(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """The one name in bold with which the last sentence ends, or nearly: "The capital is **Canberra**."
-
-    >>> last_name("It is on the Nile.\\n\\nThe capital is **Cairo**.", 0, 46), last_name("**Step**", 0, 8)
-    ((37, 42), None)
-    """
-    begin = max(start, end - SENTENCE)
-    lines = [line for line in re.finditer(r"[^\n]+", text[begin:end]) if line[0].strip()]
-    names = list(BOLD.finditer(lines[-1][0])) if lines else []
-    if len(names) != 1 or NUMBER.search(lines[-1][0]):
-        return None
-    name, line = names[0], lines[-1][0]
-    rest = line[name.end() :].strip()
-    is_short = len(name[1]) <= _NAME and len(_WORDS.findall(name[1])) <= _NAME_WORDS
-    # What follows is a full stop, a copula, or a clause behind a comma.
-    ends = len(_WORDS.findall(_CLAUSE.split(rest, maxsplit=1)[0])) <= 1
-    if not is_short or not ends or not _WORD.search(line[: name.start()]) or name[1].endswith((":", "：")):
-        return None
-    scope, lower = scope_in(tuple(CUES)), lower_case(line)
-    if any(words.search(lower, 0, name.start()) for words in (scope.if_, scope.next, scope.says)):
-        return None
-    place = begin + lines[-1].start() + name.start(1), begin + lines[-1].start() + name.end(1)
-    return None if _LABEL.match(line) or is_question(text, end - 1) or is_denied(text, *place) else place
-
-
 def last_choice(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The one letter in a last sentence that only chooses it: "Therefore, C.", "Daher ist C richtig"."""
     first = max(start, end - _EXPLAINED)
@@ -148,7 +122,7 @@ def last_choice(text: str, start: int, end: int) -> tuple[int, int] | None:
     sentence = window[since : reason.start() if reason and reason.start() - since > 2 else len(window)]
     letters = list(_OPTION.finditer(sentence))
     # "A and D remain, but D is against the law, so it is A."
-    clause = [found.end() for found in _CLAUSE.finditer(sentence) if letters and found.end() <= letters[-1].start()]
+    clause = [found.end() for found in CLAUSE.finditer(sentence) if letters and found.end() <= letters[-1].start()]
     if clause and (len(letters) > 1 or not _picks(sentence, letters[0])):
         if len(letters) > 1 and clause[-1] < letters[-2].end():
             return None

@@ -14,9 +14,10 @@ The search narrows the text, step by step, and `Spans.rule` names the last step 
     them but in a check.
 4.  With no mark: `bold`, the one value in bold in the last sentence; `choice`, the one letter in a last sentence such
     as "Therefore, C."; `conclusion`, a last sentence that concludes with one number, repeats the last result, or opens
-    with yes or no, such as "So she earns $18.", "9 * 2 = 18. She earns $18.", "So no, it is not."; else what the tags
-    left (`answer_tag`, `after_think`), or a response that is nothing but one short line with a number, or an option
-    letter, first (`bare`). Otherwise `none`, and all of the text is reasoning.
+    with yes or no, such as "So she earns $18.", "9 * 2 = 18. She earns $18.", "So no, it is not.", or concludes with
+    one name, "So it was Marie Curie."; else what the tags left (`answer_tag`, `after_think`), or a response that is
+    nothing but one short line with a number, or an option letter, first (`bare`). Otherwise `none`, and all of the text
+    is reasoning.
 
 Tags and marks in fenced code are text, and so is a tag directly between quotes or backticks. The reasoning is what
 stands before the answer, without the tags; what follows the answer belongs to neither, and a last sentence that reasons
@@ -33,11 +34,12 @@ from pbrlsvr.responses.boxes import is_example, is_on_the_way, is_title
 from pbrlsvr.responses.checks import is_superseded
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.markup import fences
+from pbrlsvr.responses.names import concluded_name, last_name
 from pbrlsvr.responses.number_words import dozen
 from pbrlsvr.responses.phrases import find_cue
 from pbrlsvr.responses.remarks import before_remarks
 from pbrlsvr.responses.sentences import denies, is_denied
-from pbrlsvr.responses.shapes import last_bold, last_choice, last_name, last_option, last_total
+from pbrlsvr.responses.shapes import last_bold, last_choice, last_option, last_total
 from pbrlsvr.responses.values import SIGNS, TOKEN, has_value, numbers_in, value_first
 from pbrlsvr.responses.verdicts import last_verdict
 from pbrlsvr.words import fold
@@ -173,6 +175,8 @@ def _shaped(text: str, place: _Found) -> tuple[_Found, Rule] | None:
         conclusion = (total[0], *total)
     if conclusion is None and (name := last_name(text, place.start, place.end)):
         return _Found(name[0], *name), "bold"
+    if conclusion is None and (name := concluded_name(text, place.start, place.end)):
+        return _Found(name[0], *name), "conclusion"
     return None if conclusion is None else (_Found(*conclusion), "conclusion")
 
 
