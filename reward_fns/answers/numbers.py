@@ -29,7 +29,7 @@ from pbrlsvr.answers.expressions import evaluates_to
 from pbrlsvr.answers.locales import CURRENCY_SIGN, Conventions
 from pbrlsvr.answers.parts import AND, with_parts
 from pbrlsvr.answers.scales import scale
-from pbrlsvr.answers.spelled import in_digits
+from pbrlsvr.answers.spelled import goes_on, in_digits
 from pbrlsvr.answers.texts import PI
 
 #: Longer answers, in characters, state no single value; this bounds the time.
@@ -193,7 +193,11 @@ def _read_part(text: str, speech: Conventions) -> set[Number] | None:
         digits = in_digits(text, speech.language)
         return _read_part(digits, speech) if digits else set()
     numbers = {Number(token.value, token.percent) for token in tokens}
-    if len(numbers) == 1 and is_changed(text, [(token.start, token.end) for token in tokens], speech.language):
+    if len(numbers) > 1:
+        return numbers
+    if is_changed(text, [(token.start, token.end) for token in tokens], speech.language):
+        return None
+    if any(goes_on(text, token.end, speech.language) for token in tokens):
         return None
     return numbers
 

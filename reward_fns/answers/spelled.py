@@ -37,6 +37,14 @@ _AN_HOUR_AND = re.compile(r"\Aan? (?=[a-z]+ and a half\b)", re.IGNORECASE)
 _BEHIND = re.compile(r"(?<=[0-9])[ -]([^\W\d_][^\s.,]*)")
 _AND_ONE_HALF = re.compile(r"(?<=\band )one[ -]half\b", re.IGNORECASE)
 _BESIDE, _ARTICLES, _ALONE, _APART = (frozenset(word_table("spelled")[key]) for key in "-1=!")
+# Behind a number and its unit: "and a quarter", "и четверть", "وربع".
+_AND = "and|und|et|y|e|и|і|та|с|з|i|a|en|ve|و|اور|और|एवं|आणि|এবং|మరియు|và|dan|at|na|och|og|ja|és|și|και"
+_SOME_WORD = r"[^\W\d_][^\s\d.,;:()=]*"
+_AND_MORE = re.compile(
+    rf" ?(?:[^\W\d_][^\s\d.,;:()=]{{0,15}}\.? )?(?:(?:{_AND}) (?:(?:{'|'.join(sorted(_ARTICLES))}) )?|(?<= )[وו] ?)"
+    rf"(?P<more>{_SOME_WORD}(?: {_SOME_WORD})?)",
+    re.IGNORECASE,
+)
 
 
 class _Part(NamedTuple):
@@ -87,6 +95,24 @@ def in_digits(text: str, language: str, whole: bool = True) -> str | None:
         return None
     text = _BEFORE_PART.sub(" ", _PERCENT.sub("%", _AND_ONE_HALF.sub("a half", _AN_HOUR_AND.sub("one ", text))))
     return next((found for code in dict.fromkeys((language, "en")) if (found := _rewritten(text, code, whole))), None)
+
+
+def goes_on(text: str, end: int, language: str) -> bool:
+    """Whether a part or a number in words is added to the number that ends at `end`.
+
+    >>> [goes_on(text, 1, "en") for text in ("4 hours and a quarter", "5 dollars and thirty cents", "5 and a dog")]
+    [True, True, False]
+    """
+    said = _AND_MORE.match(text, end)
+    if said is None:
+        return False
+    more, _, behind = said["more"].casefold().partition(" ")
+    if more in PARTS or behind in PARTS:
+        return True
+    values = (
+        _evaluate(parts, code) for code in {language, "en"} if (parts := _parts_of(more, code, _lexicon(code))[0])
+    )
+    return any(value is not None and value > 1 for value in values)
 
 
 @lru_cache(maxsize=1024)

@@ -13,6 +13,8 @@ from pbrlsvr.responses.therefore import inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER_RUN
 from pbrlsvr.words import word_sections
 
+# Between a time and the same in brackets.
+_OPENS = re.compile(r"[^()（\d]{0,20}[(（]\s?")
 # What may stand between a bound and its time, and between a time and its bound.
 _BETWEEN = r"\s?(?:[^\W\d_]{1,6}\.?\s)?"
 
@@ -29,6 +31,9 @@ def concluded_time(sentence: str, lower: str, lead: int) -> tuple[tuple[str, ...
     if not times:
         return None
     begin, end = times[-1]
+    # "4:10 PM (16:10)"
+    if len(times) > 1 and _OPENS.fullmatch(sentence, times[-2].end, begin) and sentence[end : end + 1] in (")", "）"):
+        begin, end = times[-2].begin, end + 1
     ends: dict[str, int] = {}
     for code, words in therefores().items():
         first, inside = words.at_first.match(lower, lead), inside_a_sentence(code)

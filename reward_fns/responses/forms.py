@@ -13,6 +13,8 @@ _LIKE_THIS = re.compile(
     r"[」』\"'”»)]{0,2}\s?(?:のよう|の形|와 같은 형|처럼|biçimin|şeklin|जैसे|के रूप में|এর মতো|আকারে|这样的|的形式|的格式)"
 )
 _QUOTE = re.compile(r"(?<!\w)[\"“„«「『](?=[^\n.!?。\"“”„«»「」『』]{0,16}\Z)")
+# Between a noun and its value: write the solution in the form "Answer: 18".
+_QUOTED_CUE = re.compile(r"(?<!\w)[\"“„«「『][^\n.!?。\"“”„«»「」『』]{1,24}[:：][*_ ]{0,3}\Z")
 _UNQUOTE = re.compile(r"(?<=[\w%$€)])[.。]?[\"”“»」』]")
 _SAYS = re.compile(r"[^\W\d_]{2}")
 
@@ -30,5 +32,6 @@ def is_cited(noun: Noun, begin: int) -> bool:
     """Whether quotes hold the noun and its value in the midst of a sentence: write "Answer: 18" in the last line."""
     line = noun.text.rfind("\n", 0, noun.begin) + 1
     opened = _QUOTE.search(noun.text, max(line, noun.begin - 16), noun.begin)
+    opened = opened or _QUOTED_CUE.search(noun.text, noun.end, begin)
     closed = _UNQUOTE.search(noun.text, begin, begin + 24) if opened else None
     return closed is not None and _SAYS.search(noun.text[line : opened.start()]) is not None  # type: ignore[union-attr]

@@ -120,11 +120,26 @@ def _stands_apart(lower: str, numbers: list[_Place], one: _Place, codes: tuple[s
         )
         # "Anna has 9 eggs, Ben has 18 eggs": two answers.
         is_list = _COMMA.search(between) and words and lower[right[1] :].lstrip(" *").startswith(words[0])
-        if joined or is_list or scope_in(codes).calculates.search(between):
+        if (
+            joined
+            or is_list
+            or scope_in(codes).calculates.search(between)
+            or _is_range(between, lower[right[1] :], codes)
+        ):
             return False
         if _has_only_a_unit(words) and is_time(lower, left[1], codes) == is_time(lower, right[1], codes):
             return False
     return True
+
+
+def _is_range(between: str, behind: str, codes: tuple[str, ...]) -> bool:
+    """Whether what stands between two numbers joins them: "5 to 7 days", "5日から7日", "5–7"."""
+    between = between.rstrip(" *$€£₹¥")
+    if between.strip() in ("-", "–", "—"):
+        return True
+    to = next((word for word in scope_in(codes).range.finditer(between) if word.end() == len(between)), None)
+    unit = between[: to.start()].strip(" *") if to else ""
+    return to is not None and (not unit or behind.lstrip(" *").startswith(unit))
 
 
 def _has_only_a_unit(words: list[str]) -> bool:

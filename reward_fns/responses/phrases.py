@@ -43,6 +43,7 @@ _TIME = re.compile(r"\d{1,2}\s?[:.h]\s?\d\d(?!\d)")
 # A list that breaks off: "(a) 12 cm", and below it "(b)".
 _CUT_OFF = re.compile(r"\n[\s*]{0,4}[(（]?[^\W_]{1,2}[)）]\s*\Z")
 _COMMA = re.compile(r"[,，،、](?!\d)")
+_SEPARATED = re.compile(r"[:：\n=*]")
 
 
 def find_cue(text: str, start: int, end: int, in_code: Callable[[int], bool]) -> Announced | None:
@@ -98,9 +99,13 @@ def _announced(noun: Noun) -> Announced | None:
         return before
     if is_question(text, end) or _is_conditional(noun, begin, value.start() if value else begin):
         return None
-    if checks_by_name(noun.lower, noun.begin) or (value and is_form(text, value, end)) or is_cited(noun, begin):
+    if (
+        checks_by_name(noun.lower, noun.begin)
+        or (value and is_form(text, value, end))
+        or is_cited(noun, value.start() if value else begin)
+    ):
         return None
-    if _CUT_OFF.search(text):
+    if _CUT_OFF.search(text) or _is_on_the_way(noun, end):
         return None
     if value is None:
         return None if noun.kind == "options" else Announced(lead(text, noun.begin), begin, end, False)
@@ -146,6 +151,12 @@ def _is_rejected(noun: Noun, end: int) -> bool:
     return rejected is not None and (copula is not None or noun.kind == "results") and len(rejected[0]) >= _LONG_WORD
 
 
+def _is_on_the_way(noun: Noun, end: int) -> bool:
+    """Whether the text ends where a next step begins: "The result is 9.", and below it "Now we multiply it by 12:"."""
+    rest = noun.lower[end:].rstrip(" *\n")
+    return rest[-1:] in (":", "：") and noun.scope.next.search(rest, rest.rfind("\n") + 1) is not None
+
+
 def _breaks_off(noun: Noun, end: int) -> bool:
     """Whether the text ends in the midst of a sentence: "There were 20 eggs at first, then"."""
     said = noun.lower[max(0, end - 32) : end].rstrip(" *,،、")
@@ -170,8 +181,8 @@ def _counts(noun: Noun, value: re.Match[str], begin: int, end: int, reason: re.M
     codes = tuple(codes_of(noun.word, noun.kind)) if beside else ()
     if beside and (joins("standard", codes).fullmatch(beside) or joins("or", codes).fullmatch(beside)):
         return False
-    # "Option A would be right if"
-    against = (rejects, noun.scope.would)
+    # "Option A would be right if", "la opción A no es la respuesta correcta"
+    against = (rejects, noun.scope.would, noun.words.no)
     behind = lower[value.end() : value.end() + 40].lstrip(" )）'\".*")
     if is_letter and (rejects.search(lower, since, until) or any(words.match(behind) for words in against)):
         return False
@@ -236,6 +247,9 @@ def _yes_or_no(noun: Noun) -> tuple[int, int] | None:
 def _verdict(noun: Noun, said: tuple[int, int]) -> Announced | None:
     """The yes or no, if nothing takes it back and no number follows its sentence but in its reason."""
     text, lower = noun.text, noun.lower
+    # "विकल्प A सही उत्तर नहीं है": A is not the right answer.
+    if not _SEPARATED.search(text, noun.end, said[0]) and TOKEN.search(text, opening(text, noun.begin), noun.begin):
+        return None
     if _is_conditional(noun, said[0], said[0]) or takes_it_back(lower, said, noun.scope):
         return None
     end = sentence_end(text, said[1], said[1] + SENTENCE)

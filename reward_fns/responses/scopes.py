@@ -93,6 +93,7 @@ class Scope(NamedTuple):
     rejects: re.Pattern[str]
     property: re.Pattern[str]
     then: re.Pattern[str]
+    range: re.Pattern[str]
 
     def states(self, lower: str, noun: tuple[int, int], begin: int, value: tuple[int, int], end: int) -> bool:
         """Whether a sentence states its writer's final answer.
