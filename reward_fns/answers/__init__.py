@@ -23,10 +23,12 @@ from pbrlsvr.answers.numbers import MAX_LENGTH, Number, read_number, read_number
 from pbrlsvr.answers.texts import clean, is_date, is_formula, same_words, without_unit, words
 from pbrlsvr.answers.times import read_time
 from pbrlsvr.answers.yes_no import reads_yes
+from pbrlsvr.responses.concluded_times import bounds_the_time
 from pbrlsvr.responses.spans import split
 
 __all__ = ["equal", "extract", "is_verifiable", "normalise"]
 
+_CLOSING = " *_$\"'”’»)"
 # "seven and a half (7.5) hours"
 _TWICE = re.compile(r"(?P<words>[^()\d]{2,80}?)\s?\((?P<digits>[^()]{0,8}\d[^()]{0,40})\)[^()\d]{0,60}")
 
@@ -56,8 +58,8 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     """
     speech = conventions(language)
     answer, ground_truth = answer.strip(), ground_truth.strip()
-    # What is struck through is taken back.
-    if not answer or not ground_truth or "~~" in answer:
+    # What is struck through is taken back, and a question asks.
+    if not answer or not ground_truth or "~~" in answer or answer.rstrip(_CLOSING)[-1:] in ("?", "？", "؟"):
         return False
     if max(len(answer), len(ground_truth)) > MAX_LENGTH:
         return answer == ground_truth
@@ -68,7 +70,7 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
             or answer.upper() == ground_truth
         )
     if (time := read_time(ground_truth)) is not None:
-        return read_time(answer, speech.language, asked=True) == time
+        return read_time(answer, speech.language, asked=True) == time and not bounds_the_time(answer, speech.language)
     gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
     if gold is None:
         if words(ground_truth) in ("yes", "no") and (said := reads_yes(answer, speech.language)) is not None:

@@ -21,7 +21,7 @@ _NATIVE_LETTER = re.compile(
 _KOREAN_PLACE = re.compile(r"(?<![\d.,])([1-9]|10)\s?번(?!째)")
 # "故选C" has no space.
 _LETTER = re.compile(
-    r"(?:(?<![^\W\d_])|(?<=[选選择擇项項肢案为為是は案ข้อก]))(?<![\d\\'-])([A-J])(?![0-9A-Za-zÀ-ɏ+]|-[A-J]|'(?:m|s|d|t|ll|ve|re)\b|'\s|'\Z)"
+    r"(?:(?<![^\W\d_])|(?<=[选選择擇项項肢案为為是は案ข้อก]))(?<![\d\\'°-])([A-J])(?![0-9#A-Za-zÀ-ɏ+]|-[A-J]|'(?:m|s|d|t|ll|ve|re)\b|'\s|'\Z)"
 )
 _DELIMITED = re.compile(
     r"[(\[{]\s?([A-J])\s?[)\]}]|(?:\A|(?<=[\s]))([A-J])(?:[)\].:](?=\s|\Z))|\A([A-J])\Z"

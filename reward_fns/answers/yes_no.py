@@ -1,5 +1,6 @@
 """An answer that says yes or no, in its own language or in English."""
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -7,6 +8,8 @@ from pbrlsvr.words import word_sections
 
 # What may stand behind the word, or nothing.
 _APART = ("", *" ,，、،.。:：;؛!！–—-।။።។։)")
+_AND = re.compile(r" [^\W\d_]+ ([^\W\d_]+)")
+_NOUN = re.compile(r" (?:answer|idea|solution|number|value|one|more|less|fewer|change|matter|way|clue|result)\b")
 
 
 def reads_yes(text: str, language: str) -> bool | None:
@@ -18,7 +21,11 @@ def reads_yes(text: str, language: str) -> bool | None:
     begins = text.casefold().lstrip("([*\"'¡ ")
     for verdict, word in _words(language):
         if begins.startswith(word) and begins[len(word) : len(word) + 1] in _APART:
-            return verdict
+            said = begins[len(word) :]
+            # "Yes and no", "No answer"
+            second = _AND.match(said)
+            is_both = second and any(other != verdict and second[1] == no for other, no in _words(language))
+            return None if is_both or (word == "no" and _NOUN.match(said) and language == "en") else verdict
     return None
 
 

@@ -9,6 +9,7 @@ from functools import cache
 
 from pbrlsvr.responses.clock import times_of_day
 from pbrlsvr.responses.cue_patterns import any_of
+from pbrlsvr.responses.sentences import lower_case
 from pbrlsvr.responses.therefore import inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER_RUN
 from pbrlsvr.words import word_sections
@@ -58,6 +59,17 @@ def bounds_a_time(sentence: str, lower: str, number: tuple[int, int], codes: tup
     """Whether a number is a time of day that a word of some languages bounds: "after 3:45 PM"."""
     times = [time for time in times_of_day(sentence, lower) if time.begin <= number[0] < time.end]
     return any(_is_bounded(lower, 0, *time, code) for time in times for code in codes)
+
+
+def bounds_the_time(answer: str, language: str) -> bool:
+    """Whether a word of the language, or of English, bounds the one time of day that an answer states.
+
+    >>> bounds_the_time("before 3:45 PM", "en"), bounds_the_time("3:45 PM", "en")
+    (True, False)
+    """
+    lower = lower_case(answer)
+    times = times_of_day(answer, lower)
+    return any(_is_bounded(lower, 0, *time, code) for time in times for code in {language, "en"})
 
 
 def _is_bounded(lower: str, after: int, begin: int, end: int, code: str) -> bool:
