@@ -1,16 +1,20 @@
-"""What follows an answer: a check of it ("Check: 12 * 40 = 480", "(5 * 3 = 15 ✓)"), or another that takes it back."""
+"""What follows an answer: a check of it ("Check: 12 * 40 = 480", "(5 * 3 = 15 ✓)"), another that takes it back or
+stands beside it, or a next step."""
 
 import re
 from functools import cache
 
 from pbrlsvr.responses.cue_patterns import any_language, any_of
 from pbrlsvr.responses.sentences import lower_case, sentences
-from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
+from pbrlsvr.responses.values import NUMBER, NUMBER_RUN, numbers_in
 from pbrlsvr.words import scope_words
 
 # An equation, and its right side.
 _EQUATION = re.compile(r"[^\n]{0,60}\d[^\n=]{0,20}=\s{0,2}([\d.,]{1,20})[^\w\n×·*+/÷−-]{0,12}\Z")
 _TICK = re.compile(r"[✓✔✅]")
+_CROSSES = frozenset("❌✗✘🚫")
+# "18", and below it "- 20".
+_LIST = re.compile(r"(?:\n[ \t]{0,8}(?:[-*•]|\(?\w[.)])?[^\w\n]{0,4}\d[\d.,/]{0,12}[^\w\n]{0,4}){1,8}\s*")
 _FOLLOWING = 300
 _TO_NOUN = re.compile(r"[^\W\d_]{0,6}\s?(?:[^\W\d_]{1,5}\s)?")
 _OPENS = re.compile(r"[\W_]{0,6}")
@@ -55,6 +59,25 @@ def only_checks(text: str, begin: int, concluded: str) -> bool:
         for said in (text[start:stop].strip() for start, stop in sentences(text, begin, len(text)))
         if NUMBER.search(said)
     )
+
+
+def is_listed(text: str, value: re.Match[str], end: int) -> bool:
+    """Whether other values, a line for each, are all that follows a value and its words, or it is crossed out.
+
+    >>> said = "Answer: 18\\n- 20"
+    >>> is_listed(said, re.compile("18").search(said), 10)
+    True
+    """
+    if not _CROSSES.isdisjoint(text[max(0, value.start() - 3) : value.start()]):
+        return True
+    listed = _LIST.fullmatch(text, end) if value[0][0].isdigit() else None
+    return listed is not None and not set(numbers_in(listed[0])) <= set(numbers_in(value[0]))
+
+
+def goes_on_below(text: str, end: int, next_step: re.Pattern[str]) -> bool:
+    """Whether the text ends where a next step begins: "The result is 9.", and below it "Now we multiply it by 12:"."""
+    rest = lower_case(text[end:]).rstrip(" *\n")
+    return rest[-1:] in (":", "：") and next_step.search(rest, rest.rfind("\n") + 1) is not None
 
 
 def is_superseded(text: str, start: int, end: int, stop: int) -> bool:

@@ -7,7 +7,7 @@ The last announcement counts that holds a value and is not taken back: not one t
 import re
 from collections.abc import Callable
 
-from pbrlsvr.responses.checks import checks_by_name, only_checks
+from pbrlsvr.responses.checks import checks_by_name, goes_on_below, is_listed, only_checks
 from pbrlsvr.responses.conclusions import last_conclusion
 from pbrlsvr.responses.cue_patterns import codes_of, is_unspaced, nouns_of_all, reasons
 from pbrlsvr.responses.forms import is_cited, is_form
@@ -105,7 +105,7 @@ def _announced(noun: Noun) -> Announced | None:
         or is_cited(noun, value.start() if value else begin)
     ):
         return None
-    if _CUT_OFF.search(text) or _is_on_the_way(noun, end):
+    if _CUT_OFF.search(text) or goes_on_below(text, end, noun.scope.next) or (value and is_listed(text, value, end)):
         return None
     if value is None:
         return None if noun.kind == "options" else Announced(lead(text, noun.begin), begin, end, False)
@@ -149,12 +149,6 @@ def _is_rejected(noun: Noun, end: int) -> bool:
     said = behind[copula.end() :].lstrip() if copula else behind
     rejected = noun.scope.rejects.match(said)
     return rejected is not None and (copula is not None or noun.kind == "results") and len(rejected[0]) >= _LONG_WORD
-
-
-def _is_on_the_way(noun: Noun, end: int) -> bool:
-    """Whether the text ends where a next step begins: "The result is 9.", and below it "Now we multiply it by 12:"."""
-    rest = noun.lower[end:].rstrip(" *\n")
-    return rest[-1:] in (":", "：") and noun.scope.next.search(rest, rest.rfind("\n") + 1) is not None
 
 
 def _breaks_off(noun: Noun, end: int) -> bool:

@@ -122,3 +122,15 @@ def test_neither_end_of_a_range_is_the_answer_whatever_the_calculation_comes_to(
 @pytest.mark.parametrize(("why", "said"), NONE)
 def test_a_form_or_a_step_is_no_answer(why, said):
     assert split(REASONING + said).answer == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Answer: 18\n20", "Answer:\n- 18\n- 20", "Answer: ❌ 18", "Draft answer: 18", "Alternative answer: 18",
+        "Entwurf der Antwort: 18", "The answer is on page 18.", "18 can be excluded.", "One candidate is 18.",
+    ],
+)  # fmt: skip
+def test_a_list_a_draft_or_what_is_crossed_out_is_no_answer(said):
+    assert not equal(split("9 * 2 = 18\n\n" + said).answer, "18", "en")
+    assert equal(split("9 * 2 = 18\n\nAnswer: 1,800\n1800").answer, "1800", "en")
