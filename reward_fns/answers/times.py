@@ -12,7 +12,7 @@ _TIME = re.compile(
     r"(?P<before>\b[ap]\.? ?m\.?|下午|午後|오후|晚上|上午|午前|오전|早上|凌晨|夜の?|夕方の?|朝の?|傍晚|저녁|아침)? ?"
     r"(?P<at>\bkl\.? ?)?"
     # Beside 18.30 these say that it is a time; beside 18 they may count hours, or something else.
-    r"(?:(?P<near>\b(?:kello|klo|at|um|om|alle|ore|à|às|as|o|godz\.|godzinie|ve|v|о|в|у|ob|saat|pukul|jam|lúc|saa)"
+    r"(?:(?P<near>\b(?:kello|klo(?:ckan|kken)?|at|um|om|alle|ore|ora|à|às|as|o|godz\.|godzinie|ve|v|о|в|у|ob|saat|pukul|jam|lúc|saa)"
     r"|เวลา|ساعت|الساعة|בשעה|klukkan) ?)?(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]) ?"
     r"(?:(?:(?:uhr|heures?|uur)(?= ?[0-5]\d(?!\d))|[:時时点點시h]|giờ|টা|টায়|बजकर|बजे|(?P<dot>\.))"
     r"(?: ?(?P<minute>[0-5]\d|\d(?= ?[分분]))(?:[:.]00)? ?(?:[分分m]|phút|মিনিট[^\s\d]*|मिनट)?)?)?(?![\d:,])"
