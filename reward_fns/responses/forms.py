@@ -2,7 +2,8 @@
 
 import re
 
-from pbrlsvr.responses.nouns import Noun
+from pbrlsvr.responses.nouns import Noun, outermost
+from pbrlsvr.responses.sentences import lower_case
 
 # {"answer": 18} in the midst of a sentence.
 _IN_JSON = re.compile(r"\{\s?[\"'][^\n{}]{0,200}\}")
@@ -14,7 +15,7 @@ _LIKE_THIS = re.compile(
 )
 _QUOTE = re.compile(r"(?<!\w)[\"“„«「『](?=[^\n.!?。\"“”„«»「」『』]{0,16}\Z)")
 # Between a noun and its value: write the solution in the form "Answer: 18".
-_QUOTED_CUE = re.compile(r"(?<!\w)[\"“„«「『][^\n.!?。\"“”„«»「」『』]{1,24}[:：][*_ ]{0,3}\Z")
+_QUOTED_LEAD = re.compile(r"(?<!\w)[\"“„«「『](?P<lead>[^\n\"“”„«»「」『』]{1,32})\Z")
 _UNQUOTE = re.compile(r"(?<=[\w%$€)])[.。]?[\"”“»」』]")
 _SAYS = re.compile(r"[^\W\d_]{2}")
 
@@ -32,6 +33,7 @@ def is_cited(noun: Noun, begin: int) -> bool:
     """Whether quotes hold the noun and its value in the midst of a sentence: write "Answer: 18" in the last line."""
     line = noun.text.rfind("\n", 0, noun.begin) + 1
     opened = _QUOTE.search(noun.text, max(line, noun.begin - 16), noun.begin)
-    opened = opened or _QUOTED_CUE.search(noun.text, noun.end, begin)
+    if opened is None and (quoted := _QUOTED_LEAD.search(noun.text, noun.end, begin)):
+        opened = quoted if outermost(lower_case(quoted["lead"])) else None
     closed = _UNQUOTE.search(noun.text, begin, begin + 24) if opened else None
     return closed is not None and _SAYS.search(noun.text[line : opened.start()]) is not None  # type: ignore[union-attr]
