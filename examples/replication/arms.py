@@ -5,7 +5,6 @@ again, so that a run may be stopped at any time and goes on where it was.
 """
 
 import json
-import random
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,11 +15,11 @@ from quickstart.experiment import Training, evaluate_stage, grpo_stage
 from quickstart.models import OFFLINE, Rows
 from quickstart.settings import Toy
 from quickstart.stages import MARKER, Stages
-from quickstart.world import PIVOT, Problem, wrong_reasoning
-from quickstart.world import rows as rows_of
+from quickstart.world import PIVOT, Problem
 from replication import pivot, votes
-from replication.config import Config, PivotSettings, World
-from replication.judge import equations, judge
+from replication.config import Config, PivotSettings
+from replication.judge import judge
+from replication.references import as_known, right_references, with_references
 from replication.reward_models import reward_models
 from replication.sft import FineTuning, fine_tune
 
@@ -159,26 +158,6 @@ def votes_stage(
     return data.read_rows(folder / "train.parquet")
 
 
-def as_known(rows: list[dict[str, Any]], problems: list[Problem], world: World, seed: int) -> list[dict[str, Any]]:
-    """The training rows as somebody has them who knows no ground truth, has a pivot that makes mistakes, or asks in the
-    pivot's language as well.
-
-    A problem's reference is right or wrong in all languages alike, as the references of one pivot model are.
-    """
-    if world.pivot_prompts:
-        rows = [*rows, *rows_of(problems, "train", [PIVOT], world.toy.world.name)]
-    rng = random.Random(seed)
-    wrong = rng.sample(range(len(problems)), round(world.pivot_wrong * len(problems)))
-    texts = {index: wrong_reasoning(problems[index], PIVOT, rng) for index in sorted(wrong)}
-    changed = []
-    for row in rows:
-        text = texts.get(row["extra_info"]["index"])
-        pivot = {"pivot_reasoning": text, "pivot_answer": equations(text)[-1][-1]} if text else {}
-        truth = {} if world.labels else {"ground_truth": ""}
-        changed.append(row | {"reward_model": row["reward_model"] | truth, "extra_info": row["extra_info"] | pivot})
-    return changed
-
-
 def pivot_stage(
     stages: Stages, world: str, toy: Toy, settings: PivotSettings, problems: list[Problem], tokens: int
 ) -> dict[int, pivot.Reference]:
@@ -205,19 +184,6 @@ def pivot_stage(
         after=[name],
     )
     return pivot.references(folder)
-
-
-def with_references(rows: Rows, known: dict[int, pivot.Reference]) -> Rows:
-    """The rows of the problems whose reference has an answer, with it: nothing can be compared with the others."""
-    return [
-        row | {"extra_info": row["extra_info"] | {"pivot_reasoning": one.reasoning, "pivot_answer": one.answer}}
-        for row in rows
-        if (one := known.get(row["extra_info"]["index"])) and one.answer
-    ]
-
-
-def right_references(rows: Rows, problems: list[Problem]) -> int:
-    return sum(row["extra_info"]["pivot_answer"] == problems[row["extra_info"]["index"]].answer for row in rows)
 
 
 def _measured(folder: Path, rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

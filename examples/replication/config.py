@@ -14,6 +14,7 @@ from quickstart.settings import EncoderSettings, PolicySettings, Toy, WorldSetti
 # Trainer, answers, and whether there is a reward.
 _KINDS = {("rl", "known", True), ("rl", "majority", True), ("sft", "known", False)}
 SIMILARITIES = ("embed_cosine", "mt_embed_cosine", "mt_chrf", "mt_bleu")
+REFERENCES = ("own", "other", "both")
 FILE = Path(__file__).with_name("worlds.yaml")
 
 
@@ -77,6 +78,8 @@ class World:
         pivot_wrong: the share of the problems whose pivot reference has a mistake, carried through to its answer.
         pivot: a model that writes the references, in the place of those that are right by construction.
         pivot_prompts: whether the pivot's language is trained, too.
+        references: `own` takes the steps in the question's order, `other` in another one that is right, too, where
+            there is one; `both` keeps the two for each problem.
     """
 
     toy: Toy
@@ -85,6 +88,7 @@ class World:
     pivot_wrong: float = 0.0
     pivot: PivotSettings | None = None
     pivot_prompts: bool = False
+    references: str = "own"
 
 
 @dataclass(frozen=True)
@@ -216,6 +220,8 @@ def _worlds(content: Mapping[str, Mapping[str, Any]]) -> dict[str, World]:
             )
         if "pivot" in rest:
             rest["pivot"] = _made(PivotSettings, rest["pivot"], f"{name}.pivot")
+        if rest.get("references", "own") not in REFERENCES:
+            raise ConfigError(f"world {name!r} has references: {rest['references']!r}; it is one of {REFERENCES}")
         found[name] = _made(World, rest | {"toy": toy, "base": base}, f"world {name!r}")
     return found
 

@@ -137,8 +137,8 @@ def test_a_pivots_questions_are_a_config_that_prepare_accepts_and_its_references
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from pbrlsvr_plugin.prepare.cli import status
-    from replication.arms import right_references, with_references
     from replication.pivot import Reference, write_config
+    from replication.references import right_references, with_references
 
     problems = sample_problems(3, seed=1, lengths=(4,))
     for settings in (config.PivotSettings(), config.PivotSettings(verified=False)):
@@ -154,7 +154,7 @@ def test_a_pivots_questions_are_a_config_that_prepare_accepts_and_its_references
 
 
 def test_training_knows_what_its_world_says() -> None:
-    from replication.arms import as_known, right_references
+    from replication.references import as_known, right_references
 
     problems = sample_problems(20, seed=1, lengths=(4,))
     given = list(rows(problems, "train", ["es", "bn"]))
@@ -169,6 +169,28 @@ def test_training_knows_what_its_world_says() -> None:
     assert english[: len(given)] == wrong
     assert [row["extra_info"]["language"] for row in english[len(given) :]] == ["en"] * 20
     assert right_references(english, problems) == 3 * 14
+
+
+def test_references_in_another_order_end_with_the_same_answer() -> None:
+    from replication.judge import equations
+    from replication.references import as_known
+
+    problems = sample_problems(50, seed=1, lengths=(4, 5, 6, 7))
+    given = list(rows(problems, "train", ["es"]))
+    other, both = (as_known(given, problems, CONFIG.worlds[world], 0) for world in ("A_other", "A_both"))
+    texts = [row["extra_info"]["pivot_reasoning"] for row in other]
+    assert [row["extra_info"]["pivot_reasoning"] for row in both] == texts
+    own = [row["extra_info"]["pivot_reasoning"] for row in given]
+    assert [row["extra_info"]["pivot_references"] for row in both] == [
+        [{"reasoning": text, "answer": problem.answer}] for text, problem in zip(own, problems, strict=True)
+    ]
+    assert sum(one != another for one, another in zip(texts, own, strict=True)) > 40
+    for text, problem in zip(texts, problems, strict=True):
+        results = [int(result) for *_, result in equations(text)]
+        starts = [int(left) for left, *_ in equations(text)]
+        assert starts == [problem.start, *results[:-1]]
+        assert results[-1] == problem.result
+        assert sorted(n for _, _, n, _ in equations(text)) == sorted(str(event.n) for event in problem.events)
 
 
 def test_names_that_do_not_exist_are_named_beside_those_that_do(
