@@ -28,6 +28,7 @@ from pbrlsvr.responses.spans import split
 
 __all__ = ["equal", "extract", "is_verifiable", "normalise"]
 
+_VERDICTS = {"yes": True, "true": True, "no": False, "false": False}
 _CLOSING = " *_$\"'”’»)"
 # "seven and a half (7.5) hours"
 _TWICE = re.compile(r"(?P<words>[^()\d]{2,80}?)\s?\((?P<digits>[^()]{0,8}\d[^()]{0,40})\)[^()\d]{0,60}")
@@ -73,8 +74,9 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
         return read_time(answer, speech.language, asked=True) == time and not bounds_the_time(answer, speech.language)
     gold = read_number(ground_truth, ENGLISH) or read_number(ground_truth, speech)
     if gold is None:
-        if words(ground_truth) in ("yes", "no") and (said := reads_yes(answer, speech.language)) is not None:
-            return said == (words(ground_truth) == "yes")
+        wanted = _VERDICTS.get(words(ground_truth))
+        if wanted is not None and (said := reads_yes(answer, speech.language)) is not None:
+            return said == wanted
         return same_words(answer, ground_truth) or equal_expressions(without_unit(written), without_unit(gold_written))
     value = _said_twice(answer, speech)
     return equal_expressions(answer, ground_truth, is_number=True) if value is None else value.equals(gold)

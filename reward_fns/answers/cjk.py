@@ -48,6 +48,11 @@ _FRACTION = re.compile(rf"(?:({_NUMERAL})又)?({_NUMERAL}) ?(?:分之|分の|분
 # 三点五 is 3.5, 三点五十分 a time.
 _HAN_DIGITS = "".join(c for c in _DIGITS if c < "가")
 _POINT = re.compile(rf"([{_HAN}]{{1,30}})[点點]([{_HAN_DIGITS}]{{1,30}})(?![十拾百佰千仟分])")
+_HALF = re.compile(r"[^\w]*(?:一半|二分の一|半分?|절반|반)(?:です|だ|である|입니다|이다|예요|이에요)?\W*")
+# 割, tenths, and 分, hundredths: 七割, 3割5分.
+_TENTHS = re.compile(
+    rf"([{_HAN_DIGITS}]|(?<![0-9.,])[0-9]{{1,3}}(?:\.[0-9])?)割(?:([{_HAN_DIGITS}]|[0-9])分)?(?![引増合り])"
+)
 # What may follow a numeral that is all Hangul. Its syllables are also those of words, so anything else means a word.
 _AFTER_HANGUL = re.compile(
     r"(?:원|달러|개|명|번|살|시간|분|초|일|년|미터|킬로|퍼센트|마리|권|장|대)?(?:입니다|이다|이에요|예요)?(?![가-힣])"
@@ -59,13 +64,23 @@ def with_fractions(text: str) -> str:
 
     >>> with_fractions("四分之三 3分の2 4분의 3 三又四分之一 十八点五")
     ' 3/4   2/3   3/4   3 1/4  18.5'
+    >>> with_fractions("一半"), with_fractions("3割5分")
+    ('1/2', '35%')
     """
+    if _HALF.fullmatch(text):
+        return "1/2"
+    text = _TENTHS.sub(_as_percent, text)
     text = text.replace("廿", "二十").replace("卅", "三十")
     if "点" in text or "點" in text:
         text = _POINT.sub(_with_point, text)
     if not re.search("分之|分の|분의", text):
         return text
     return _FRACTION.sub(_in_digits, text)
+
+
+def _as_percent(tenths: re.Match[str]) -> str:
+    tens, ones = (Fraction(part) if part.isascii() else _evaluate(list(part)) for part in (tenths[1], tenths[2] or "0"))
+    return tenths[0] if tens is None or ones is None else f"{float(tens * 10 + ones):g}%"
 
 
 def _with_point(decimal: re.Match[str]) -> str:

@@ -2,8 +2,8 @@
 
 - The language says which of "." and "," is the decimal mark. The other one groups when exactly three digits follow
   (1.234 in German is 1234). Else a point can only be a decimal mark too (3.5 in German), and a comma makes no number.
-  With both marks in one number the last is the decimal mark. Groups are of three, or in languages that count in lakh of
-  two (1,23,456); else it is no number.
+  With both marks in one number the last is the decimal mark. Groups are of three, or as lakh are written (1,23,456);
+  else it is no number.
 - Spaces, apostrophes and "٬" group in every language, and "٫" is always decimal.
 """
 
@@ -34,10 +34,9 @@ def read_digits(run: str, speech: Conventions) -> Fraction | None:
         decimal_places, digits, marks = digits[-1], digits[:-1], marks[:-1]
     if marks:
         kinds = set(marks)
-        lakh = speech.lakh and kinds <= {",", "٬"}
         sizes = [len(group) for group in digits]
         by_three = sizes[0] <= 3 and all(size == 3 for size in sizes[1:])
-        by_lakh = lakh and sizes[0] <= 2 and all(size == 2 for size in sizes[1:-1]) and sizes[-1] == 3
+        by_lakh = kinds <= {",", "٬"} and sizes[0] <= 2 and all(size == 2 for size in sizes[1:-1]) and sizes[-1] == 3
         if len(kinds) > 1 or sizes[0] == 0 or digits[0][0] == "0" or not (by_three or by_lakh):
             return None
     whole = "".join(digits) or "0"

@@ -12,8 +12,6 @@ from pbrlsvr.languages.tags import locale as babel_locale
 
 # The halves of the Spanish-speaking world disagree on the decimal mark, and "es" alone does not say which one is meant.
 _BOTH_MARKS = frozenset({"es"})
-# CLDR groups Urdu by thousands; texts from Pakistan and India count in lakh and write 1,23,456 too.
-_LAKH_GROUPS = frozenset({"ur"})
 #: A pattern for one sign of a currency.
 CURRENCY_SIGN = r"[$€£¥₹₽₩₫฿₪₺₴₦₨৳៛₱₡₵＄]"
 
@@ -23,7 +21,6 @@ class Conventions(NamedTuple):
 
     Attributes:
         decimal: the decimal mark, "." or ",".
-        lakh: whether digits also group as in 1,23,456.
         both_marks: whether a mark before exactly three digits groups them, whichever mark it is.
         after: words after a number that multiply it ("million"), with their factors, the longest first.
         before: the same for words before a number (Swahili "elfu").
@@ -31,7 +28,6 @@ class Conventions(NamedTuple):
     """
 
     decimal: str
-    lakh: bool
     both_marks: bool
     after: dict[str, int]
     before: dict[str, int]
@@ -52,11 +48,9 @@ def conventions(language: str | None) -> Conventions:
     symbols = locale.number_symbols
     latin = symbols.get("latn") or symbols.get(locale.default_numbering_system) or symbols
     decimal = "," if latin.get("decimal") == "," else "."
-    grouping = locale.decimal_formats[None].grouping
     after, before = _multipliers(locale)
     return Conventions(
         decimal=decimal,
-        lakh=grouping == (3, 2) or locale.language in _LAKH_GROUPS,
         both_marks=locale.language in _BOTH_MARKS and locale.territory is None,
         after=after,
         before=before,

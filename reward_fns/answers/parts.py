@@ -15,7 +15,9 @@ AND = re.compile(rf"(?!,){_AND} ?")
 _WHOLE = r"(?<![\d.,/^_{٫])(?<!\d )([0-9]{1,9})"
 _HALF = (
     r"(?:and (?:a |one[ -])?half(?! of)|y medi[oa]|et demie?|und (?:einen? )?halbe?[nrs]?|e mezz[oa]|e mei[oa]|"
-    r"en een halve?|с половиной|[зі]з? половиною|i pół|a půl|buçuk|و ?نصف|و ?نیم|rưỡi|at kalahati(?:ng)?|na nusu|ครึ่ง)"
+    r"en een halve?|с половиной|[зі]з? половиною|i pół|a (?:půl|pol)|buçuk|و ?نصف|و ?نیم|ו ?חצי|rưỡi|"
+    r"at kalahati(?:ng)?|na nusu|ครึ่ง|o(?:ch|g) (?:e(?:n|tt?) )?halvt?|és (?:egy )?fél|ja (?:puoli|pool)|și jumătate|"
+    r"και μισ[όή]|и половина|i pola?|in pol|i mi(?:g|tja)|su puse|ar pusi|और आधा|এবং আধা)"
 )
 _UNIT = r"[^\W\d_][^\s\d.,;:()=]{0,13}\.?"
 # "2 hours and a half", "2 triệu rưỡi"; Indonesian and Telugu say it right behind the number.

@@ -21,6 +21,7 @@ _WORD = re.compile(r"[^\s\d.,٫;:!?()\[\]{}\"“”«»/\\|+*=<>^%$€£¥₹₽
 _ARABIC = str.maketrans("أإآىة", "اااي" + "ه", "\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652")
 # Where the multiplier comes first, "elfu tano"; and words that are written together with what they count.
 _SCALE_FIRST, _SPACELESS = ("sw", "yo"), ("th",)
+_SAME = {"fil": "tl", "nb": "no", "nn": "no"}
 # "einundzwanzig"
 _UNIT_FIRST = ("de", "nl", "cs", "ar", "da")
 # "Three over four"; Turkish says "in four three", Swahili "quarters three".
@@ -35,8 +36,15 @@ _PERCENT = re.compile(r"(?:per|por|pour) ?cento?\b|por s?c?i[ey]+nto\b|phần tr
 _BEFORE_PART = re.compile(rf"-(?=(?:{'|'.join(PARTS)})\Z)", re.IGNORECASE)
 _AN_HOUR_AND = re.compile(r"\Aan? (?=[a-z]+ and a half\b)", re.IGNORECASE)
 _BEHIND = re.compile(r"(?<=[0-9])[ -]([^\W\d_][^\s.,]*)")
-_AND_ONE_HALF = re.compile(r"(?<=\band )one[ -]half\b", re.IGNORECASE)
+_AND_ONE_HALF = re.compile(r"(?:(?<=\band )one[ -]|(?:(?<=\boch )|(?<=\bog ))e(?:n|tt?) )(?=hal[fv])", re.IGNORECASE)
 _BESIDE, _ARTICLES, _ALONE, _APART = (frozenset(word_table("spelled")[key]) for key in "-1=!")
+_HALVES = frozenset(word.replace("_", " ") for word in word_table("spelled")[".5"])
+# "Half a million", "media docena", "полмиллиона": what multiplies must follow.
+_HALF_OF = re.compile(
+    rf"(?:(?:{'|'.join(sorted(_ARTICLES))}|het) )?(?:{'|'.join(sorted(_HALVES, key=len, reverse=True))})"
+    r"(?: (?:an?|de|di) |[- ]?)(?P<scale>[^\W\d_][^\s\d.,;:()=]+)",
+    re.IGNORECASE,
+)
 # Behind a number and its unit: "and a quarter", "и четверть", "وربع".
 _AND = "and|und|et|y|e|и|і|та|с|з|i|a|en|ve|و|اور|और|एवं|आणि|এবং|మరియు|và|dan|at|na|och|og|ja|és|și|και"
 _SOME_WORD = r"[^\W\d_][^\s\d.,;:()=]*"
@@ -69,7 +77,7 @@ def _lexicon(language: str) -> dict[str, _Part]:
     """The words of a language, without hyphens."""
     found: dict[str, _Part] = {}
     place = 0
-    for entry in word_table("spelled").get({"fil": "tl"}.get(language, language), ()):
+    for entry in word_table("spelled").get(_SAME.get(language, language), ()):
         key, _, words = entry.rpartition("=")
         kind = key[:1] if key[:1] in tuple("x+h~&a") and key else "n"
         value = Fraction((key.lstrip("x+h~&a") or 0) if key else place)
@@ -93,7 +101,10 @@ def in_digits(text: str, language: str, whole: bool = True) -> str | None:
     """
     if any(character.isdecimal() for character in text):
         return None
-    text = _BEFORE_PART.sub(" ", _PERCENT.sub("%", _AND_ONE_HALF.sub("a half", _AN_HOUR_AND.sub("one ", text))))
+    half = _HALF_OF.match(text)
+    if half and factor_of(half["scale"])[0] not in (1, None):
+        return f"0٫5 {text[half.start('scale') :]}"
+    text = _BEFORE_PART.sub(" ", _PERCENT.sub("%", _AND_ONE_HALF.sub("", _AN_HOUR_AND.sub("one ", text))))
     return next((found for code in dict.fromkeys((language, "en")) if (found := _rewritten(text, code, whole))), None)
 
 
@@ -120,8 +131,8 @@ def _rewritten(text: str, language: str, whole: bool) -> str | None:
     words = list(_WORD.finditer(text))
     if not words or len(words) > _MOST_WORDS:
         return None
-    if len(words) == 1 and words[0][0].casefold() in _ALONE:
-        return f"1/{PARTS.get(words[0][0].casefold(), 2)}"
+    if (said := text.casefold().strip(" .")) in _HALVES | _ALONE:
+        return f"1/{PARTS[said] if said in _ALONE else 2}"
     if language in _PARTS_FIRST and (fraction := _parts_first(text, language)):
         return fraction
     pieces: list[str] = []

@@ -139,7 +139,7 @@ def test_the_same_answer_is_equal_however_its_language_writes_it(answer: str, go
         ("70.000", "70000", "en"),
         ("70,000", "70000", "de"),
         ("70.000", "70", "de"),
-        ("1,23,456", "123456", "en"),
+        ("1,23,45", "12345", "en"),
         ("7,0000", "70000", "en"),
         ("1.2.3", "123", "en"),
         ("180", "18", "en"),
@@ -413,6 +413,37 @@ def test_several_native_letters_or_words_are_no_choice(answer, language):
 def test_yes_and_no_are_read_in_the_language_of_the_answer(answer: str, language: str, says: str) -> None:
     assert equal(answer, says, language)
     assert not equal(answer, {"yes": "No", "no": "Yes"}[says.lower()], language)
+
+
+@pytest.mark.parametrize(
+    ("answer", "language", "says"),
+    [
+        ("Wahr", "de", "True"),
+        ("**Falso.**", "es", "False"),
+        ("Falso, porque 7 es primo.", "es", "False"),
+        ("错误。", "zh", "False"),
+        ("正しい", "ja", "True"),
+        ("गलत", "hi", "False"),
+        ("غير صحيح", "ar", "False"),
+        ("Si kweli.", "sw", "False"),
+        ("Nein", "de", "False"),
+        ("Sai", "vi", "No"),
+        ("No es verdadero", "es", "False"),
+    ],
+)
+def test_true_and_false_are_read_in_the_language_of_the_answer(answer: str, language: str, says: str) -> None:
+    other = {"True": "False", "False": "True", "No": "Yes"}[says]
+    assert equal(answer, says, language)
+    assert not equal(answer, other, language)
+
+
+@pytest.mark.parametrize(
+    ("answer", "language"),
+    [("Richtig ist, dass sie 7 hat", "de"), ("Falsch ist das nicht", "de"), ("正解は7", "ja"), ("真的吗？", "zh")],
+)
+def test_a_sentence_that_begins_with_true_or_false_says_neither(answer: str, language: str) -> None:
+    assert not equal(answer, "True", language)
+    assert not equal(answer, "False", language)
 
 
 @pytest.mark.parametrize(("answer", "language"), [("Novak", "de"), ("Jahr 3", "de"), ("", "de"), ("18", "de")])
