@@ -1,6 +1,8 @@
 """Multiple choice, A to J, in the answer forms of MMLU-ProX and in native letters: "(C)", "C.", "(ग) है", "ج", "②번"."""
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 
 from pbrlsvr.answers.changes import is_changed
 from pbrlsvr.responses.cues import CUES, OPTION_LISTS
@@ -15,7 +17,7 @@ _FREE = "".join(c for c in _NATIVE if "\u0590" <= c < "\u1200")
 _BOUND = "".join(c for c in _NATIVE if c.isalpha() and not c.isascii())
 # In brackets, or before a full stop; of scripts with spaces but without look-alikes also between spaces.
 _NATIVE_LETTER = re.compile(
-    rf"(?<=[(\[{{])\s?([{_BOUND}])[ـ']?\s?(?=[)\]}}])|(?<![\w{SIGNS}])([{_BOUND}])[ـ']?(?=\W{{0,3}}\Z|[.:)、]|\s+(?:です|である|だ|입니다|이다))"
+    rf"(?<=[(\[{{])\s?([{_BOUND}])[ـ']?\s?(?=[)\]}}])|(?<![\w{SIGNS}])([{_BOUND}])[ـ']?(?=\W{{0,3}}\Z|[.:)、]|\s*(?:です|である|だ)|\s+(?:입니다|이다))"
     rf"|(?<![\w{SIGNS}])([{_FREE}])[ـ']?(?![\w{SIGNS}])"
 )
 _KOREAN_PLACE = re.compile(r"(?<![\d.,])([1-9]|10)\s?번(?!째)")
@@ -28,7 +30,9 @@ _DELIMITED = re.compile(
     r"|(?:\A|(?<=\s))\(?([a-j])\)(?=[\s.,]|\Z)"
 )
 # "A good idea", "I am": words, where another letter is marked as the choice.
-_WORD = re.compile(r"[AEIO] (?!variantı)[a-zà-ɏ]")
+_WORD = re.compile(r"[AEIO] [a-zà-ɏ]")
+# Where none of these is a word, so that "A seçeneği" names an option.
+_NO_WORDS = ("tr", "az", "uz", "fi", "et", "id", "ms")
 
 
 def read_choice(text: str, language: str = "en", marked_only: bool = False) -> str | None:
@@ -59,13 +63,32 @@ def read_choice(text: str, language: str = "en", marked_only: bool = False) -> s
     marked = {next(filter(None, match.groups())).upper() for match in _DELIMITED.finditer(text)}
     if marked_only and not marked:
         return None
-    words = {match[1] for match in _LETTER.finditer(text) if _WORD.match(text, match.start())}
+    named_by = _named_by(language)
+    words = {
+        match[1]
+        for match in _LETTER.finditer(text)
+        if _WORD.match(text, match.start()) and not named_by.match(text, match.end())
+    }
     named = {match[1] for match in _LETTER.finditer(text)} - words
     letters = marked | named if marked else named | words if named else set()
     if len(letters) != 1:
         return None
     letter = letters.pop()
     return None if _is_denied(text, letter, language) else letter
+
+
+@lru_cache(maxsize=64)
+def _named_by(language: str) -> re.Pattern[str]:
+    """What makes a letter no word: "A is correct", "A seçeneği"."""
+    cues = [CUES[code] for code in (language, "en") if code in CUES]
+
+    def one_of(words: Iterable[str]) -> str:
+        return "|".join(re.escape(word.strip("*")) for word in words if word != "…") or "(?!)"
+
+    right = one_of(word for cue in cues for word in cue.right)
+    copulas = one_of(word for cue in cues for word in cue.copulas if word)
+    options = one_of((*cues[0].options, *cues[0].right) if language in _NO_WORDS else ())
+    return re.compile(rf" (?:(?:{copulas}) (?:[^\W\d_]{{1,5}} )?(?:{right})|(?:{options}))", re.IGNORECASE)
 
 
 def _is_denied(text: str, letter: str, language: str) -> bool:

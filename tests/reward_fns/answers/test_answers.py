@@ -382,6 +382,24 @@ def test_a_native_letter_is_the_option_that_its_language_counts_with_it(answer, 
 
 
 @pytest.mark.parametrize(
+    ("answer", "letter", "language"),
+    [
+        ("E şıkkıdır", "E", "tr"),
+        ("A seçeneğidir", "A", "tr"),
+        ("A vaihtoehto", "A", "fi"),
+        ("A is correct", "A", "en"),
+        ("A est la bonne réponse", "A", "fr"),
+        ("E é a correta", "E", "pt"),
+        ("E benar", "E", "id"),
+        ("A là đúng", "A", "vi"),
+        ("ウです", "C", "ja"),
+    ],
+)
+def test_a_letter_that_is_said_to_be_right_is_no_word(answer: str, letter: str, language: str) -> None:
+    assert equal(answer, letter, language)
+
+
+@pytest.mark.parametrize(
     ("answer", "language"),
     [
         ("A или В", "ru"),
@@ -390,6 +408,11 @@ def test_a_native_letter_is_the_option_that_its_language_counts_with_it(answer, 
         ("в школе", "ru"),
         ("나는 학생", "ko"),
         ("I'm sure", "en"),
+        ("A good idea", "en"),
+        ("A correct answer", "en"),
+        ("A variant of it", "en"),
+        ("A válasz", "hu"),
+        ("E poi", "it"),
         ("सही", "hi"),
     ],
 )
