@@ -16,7 +16,7 @@ _COLOR = r"(?:textcolor|color|colorbox)\s*(?:\[\w*\])?\{[^{}]*\}"
 _GROUP = r"((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 _STYLES = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|texttt|textsc|textup|textnormal|emph|mathrm|mathbf|mathit|mathsf|mathtt|"
-    rf"boldsymbol|bm|pmb|bold|underline|mbox|hbox|boxed|fbox)\s*\{{{_GROUP}|\\{_COLOR}\s*\{{{_GROUP}|"
+    rf"boldsymbol|bm|pmb|bold|underline|mbox|hbox|boxed|fbox|num)\s*\{{{_GROUP}|\\{_COLOR}\s*\{{{_GROUP}|"
     rf"(?<![\w}}\]^])\{{\s*\\(?:{_SWITCH}|{_COLOR}){_GROUP}|\\(?:{_SWITCH}|{_COLOR})"
 )
 _TAGS = re.compile(r"(?i)<br ?/?>|</?(?:b|strong|i|em|u|mark|big|center|code|font|span|p|div|answer)(?: [^<>]*)?>")
@@ -30,7 +30,10 @@ _UNIT = re.compile(
 )
 _OVER = re.compile(r"\{? ?(\w+) ?\\over(?![a-z]) ?(\w+) ?\}?")
 _DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
-_THIN_SPACE = re.compile(r"\\[,;:! ]|~|\\q?quad(?![a-z])")
+_THIN_SPACE = re.compile(r"\\[,;:! ]|~|\\(?:q?quad|thinspace|enspace|space)(?![a-z])")
+_UNIT_OVER_TIME = re.compile(
+    r"(?<=\d)\s*\\[dt]?frac\s*\{\s*([a-z]{2,}|[mlgL])\s*\}\s*\{\s*(hr?|s|min|sec|hours?|day|week|month|year)\s*\}"
+)
 #: The number, and no letter of a Greek word.
 PI = r"(?<![\u0370-\u03ff\u1f00-\u1fff])π(?![\u0370-\u03ff\u1f00-\u1fff])"
 # Where a character other than a letter makes a difference.
@@ -55,6 +58,7 @@ def clean(text: str) -> str:
     """
     text = (
         text.replace("{,}", ",")
+        .replace("{.}", ".")
         .replace("\\!", "")
         .replace("\\%", "%")
         .replace("\\$", "＄")
@@ -67,7 +71,7 @@ def clean(text: str) -> str:
         # Text commands nest; deeper than this is no answer.
         for _ in range(3):
             text = _STYLES.sub(lambda found: f" {found[found.lastindex] if found.lastindex else ''} ", text)
-        text = _POWER.sub("", text)
+        text = _POWER.sub("", _UNIT_OVER_TIME.sub(r" \1/\2", text))
     if "<" in text:
         text = _TAGS.sub(" ", text)
     text = text.strip('*`"“”「」『』 \t\r\n')
