@@ -23,7 +23,7 @@ from pbrlsvr.responses.one_number import IN_MATH, one_number, value_end
 from pbrlsvr.responses.plain import CURRENCY, repeats_the_result, says_what_it_is
 from pbrlsvr.responses.scopes import cites, scope_in
 from pbrlsvr.responses.sentences import SENTENCE, is_question, lower_case, sentence_end, sentences
-from pbrlsvr.responses.stated import FULL_STOPS, LONG, MARKUP, between, offers, states
+from pbrlsvr.responses.stated import FULL_STOPS, LONG, MARKUP, between, states
 from pbrlsvr.responses.therefore import any_so, any_therefore, inside_a_sentence, therefores
 from pbrlsvr.responses.values import NUMBER, NUMBER_RUN
 from pbrlsvr.words import scope_words
@@ -86,9 +86,6 @@ def _read(
     text: str, end: int, begin: int, stop: int, concluded_by: Callable[[str, str, int, str], _Concluded | None]
 ) -> tuple[int, int, int] | None:
     """What the sentence at `[begin, stop)` concludes, where nothing speaks against it."""
-    if _UNMARKED_LETTER.search(text, begin, stop) and (offer := offers().search(lower_case(text[begin:stop]))):
-        # A polite sentence stands behind a space.
-        stop = begin + len(_PICTURES.sub("", text[begin : begin + offer.start()]))
     sentence = text[begin:stop]
     if aside := _ASIDE.search(sentence):
         sentence = sentence[: aside.start()]

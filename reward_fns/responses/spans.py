@@ -37,7 +37,7 @@ from pbrlsvr.responses.markup import fences
 from pbrlsvr.responses.names import concluded_name, last_name
 from pbrlsvr.responses.number_words import dozen
 from pbrlsvr.responses.phrases import find_cue
-from pbrlsvr.responses.remarks import before_remarks
+from pbrlsvr.responses.remarks import before_closing, before_remarks
 from pbrlsvr.responses.sentences import denies, is_denied
 from pbrlsvr.responses.shapes import last_bold, last_choice, last_option, last_total
 from pbrlsvr.responses.values import SIGNS, TOKEN, has_value, numbers_in, value_first
@@ -114,7 +114,10 @@ def split(text: str) -> Spans:
     found, rule = _tagged(text, tags)
     if found is None:
         return Spans(_untagged(text, tags, len(text)), "", "none")
-    mark, mark_rule = _marked(text, found, in_code, rule == "answer_tag")
+    read = text
+    if (close := before_closing(text, found.start, found.end)) < found.end:
+        read, found = text[:close], found._replace(end=close)
+    mark, mark_rule = _marked(read, found, in_code, rule == "answer_tag")
     if mark is not None:
         found = mark if rule != "answer_tag" else _Found(found.mark, mark.start, mark.end)
         rule = mark_rule

@@ -92,14 +92,9 @@ def _is_conditional(sentence: str, codes: tuple[str, ...], scope: Scope) -> bool
 def closes(rest: str, next_step: re.Pattern[str]) -> bool:
     """Whether what follows is a check or a polite word, "I hope this helps!", and not "Now we look for the rest."."""
     said = rest.strip(MARKUP + FULL_STOPS + "\n")
-    if not _ANY.search(said) or offers().search(said):
+    if not _ANY.search(said):
         return True
     return ("=" in said or said[-1] in _POLITE) and not next_step.search(said)
-
-
-@cache
-def offers() -> re.Pattern[str]:
-    return any_of(scope_words("offer"))
 
 
 def _asks(rest: str) -> bool:

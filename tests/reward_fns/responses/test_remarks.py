@@ -47,6 +47,23 @@ def test_what_stands_behind_a_remark_is_the_end() -> None:
     assert split("Note: the ducks lay 16 eggs.\n\nSo she earns 18 dollars.").answer == "she earns 18 dollars"
 
 
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("Answer: 24\n\nSorry for the long explanation!", "24"),
+        ("**18**\n\nHope this helps! Let me know. 😊", "18"),
+        ("คำตอบคือ 18 หวังว่าจะเป็นประโยชน์นะคะ", "18"),
+        ("The answer is 18. Thank you, but it is wrong.", ""),
+        ("The answer is 18. Thanks for pointing that out, it's wrong.", ""),
+        ("Answer: 24\n\nSorry for the confusion, it is not 24.", ""),
+        ("答案是18。希望我没算错，其实应该再加税。", ""),
+        ("I hope she has 18.", ""),
+    ],
+)
+def test_a_polite_sentence_behind_the_answer_counts_only_where_it_denies_it(response: str, answer: str) -> None:
+    assert split(f"16 - 3 - 4 = 9\n\n{response}").answer == answer
+
+
 def test_no_word_is_in_a_language_twice() -> None:
     for words in word_sections("remarks")["remark"].values():
         assert len(set(words)) == len(words)
