@@ -1,6 +1,7 @@
 """The tables of README.md and a picture for each world, from results.json."""
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from statistics import mean, median, stdev
 
@@ -17,12 +18,12 @@ START, END = "<!-- results: written by run.py --report -->", "<!-- end of result
 BEFORE, BASELINE = "before", "exact"
 # 97.5 % quantiles of Student's t for 1, 2, 3, ... degrees of freedom.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
-_LINES = ("-", "--", ":")
 _COLOURS = ("#0b7a75", "#c8553d", "#52606d", "#e0a458", "#5b5f97", "#8a9b68", "#9aa5b1")
 
 
-def write(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Writes the tables into the folder's README.md and the pictures beside it; returns what was written.
+def write(records: Sequence[Record], folder: Path, core: Sequence[str]) -> list[Path]:
+    """Writes the tables into the folder's README.md and the pictures beside it, with the curves of the arms of the core
+    where a world has many; returns what was written.
 
     Raises:
         ConfigError: README.md has no place for the tables.
@@ -37,7 +38,7 @@ def write(records: Sequence[Record], folder: Path) -> list[Path]:
     for world in sorted({record["world"] for record in records}):
         of_world = [record for record in records if record["world"] == world]
         picture = folder / f"world-{world}.png"
-        draw(of_world, picture)
+        draw(of_world, picture, core)
         written.append(picture)
         parts += [f"### World {world}", summary(of_world), languages(of_world), f"![World {world}]({picture.name})"]
     parts += [f"### All worlds, beside `{BASELINE}`", pairs(records)]
@@ -130,26 +131,25 @@ ACCURACIES: dict[str, Callable[[Record, str], float]] = {
 }
 
 
-def draw(records: Sequence[Record], file: Path) -> None:
+def draw(records: Sequence[Record], file: Path, core: Sequence[str]) -> None:
     """Left, the accuracy of each arm in the trained languages, a dot for each seed; right, that of each step, of many
-    arms for those that have several seeds."""
+    arms for those of the core, which have their colours in all pictures."""
     arms = _by_arm(records)
+    others = (arm for arm, _ in arms if arm != BEFORE and arm not in core)
+    colours = {BEFORE: "#c3cad2"} | dict(zip([*core, *others], cycle(_COLOURS), strict=False))
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 1.6 + 0.42 * len(arms)), layout="constrained")
     for height, (arm, of_arm) in enumerate(reversed(arms)):
         when = BEFORE if arm == BEFORE else "after"
         values = [mean(_right(record[when], one) for one in trained(record)) for record in of_arm]
-        left.barh(height, mean(values), color=_COLOURS[(len(arms) - 1 - height) % len(_COLOURS)], alpha=0.75)
+        left.barh(height, mean(values), color=colours[arm], alpha=0.75)
         left.scatter(values, [height] * len(values), color="#1f2933", s=14, zorder=3)
     left.set_yticks(range(len(arms)), [arm for arm, _ in reversed(arms)])
     left.set_xlabel("right answers in the trained languages")
-    few = len(arms) <= len(_COLOURS) + 1
-    for place, (arm, of_arm) in enumerate(arms):
-        if arm != BEFORE and (few or len(of_arm) > 1):
+    for arm, of_arm in arms:
+        if arm != BEFORE and (arm in core or len(arms) <= len(_COLOURS) + 1):
             kept = [record["accuracies"] for record in of_arm if record.get("accuracies")]
             curve = [mean(step) for step in zip(*kept, strict=False)]
-            rounds, colour = divmod(place, len(_COLOURS))
-            style = {"color": _COLOURS[colour], "linestyle": _LINES[rounds % len(_LINES)]}
-            right.plot(range(1, len(curve) + 1), curve, label=arm, **style)
+            right.plot(range(1, len(curve) + 1), curve, label=arm, color=colours[arm])
     right.set_xlabel("GRPO step")
     right.xaxis.get_major_locator().set_params(integer=True)
     right.set_title("right answers among the responses of training", fontsize=10, loc="left")

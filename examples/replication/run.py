@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = configs.read(options.config)
         if options.report:
-            report(options, console)
+            report(options, config, console)
         else:
             run(options, config, console)
     except PbrlsvrError as error:
@@ -93,13 +93,13 @@ def run(options: argparse.Namespace, config: configs.Config, console: Console) -
         results.keep(run_arm(stages, config, arm, train.choose_profile(options.profile), steps=steps), options.results)
 
 
-def report(options: argparse.Namespace, console: Console) -> None:
+def report(options: argparse.Namespace, config: configs.Config, console: Console) -> None:
     from replication import report as reports
 
     records = results.load(options.results)
     if not records:
         raise ConfigError(f"there is nothing to report: {str(options.results)!r} has no arm yet")
-    for written in reports.write(records, options.results.parent):
+    for written in reports.write(records, options.results.parent, config.core):
         console.print(f"Written: {written}")
 
 

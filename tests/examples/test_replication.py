@@ -276,5 +276,5 @@ def test_the_report_has_a_row_for_each_arm_with_its_interval_over_seeds(tmp_path
     assert "| sum | 2 | 2 | .50 ± 1.27 | .50 ± 1.27 | 1.00 ± .00 |" in text
     assert "| before | 2 | 0 | .10 ± .00 |" in text
     assert (tmp_path / "world-A.png").stat().st_size > 1000
-    assert write(results.load(file), tmp_path)[0].read_text() == text
+    assert write(results.load(file), tmp_path, CONFIG.core)[0].read_text() == text
     assert not math.isnan(float(interval([0.5])))
