@@ -103,6 +103,7 @@ class Arm:
         verl: overrides of veRL's config.
         encoder: how much the encoder has learned, a name of `Config.encoders`; empty for the world's own.
         scorer: what the scorer has learned, a name of `Config.scorers`; empty for bare answers.
+        calibrated: whether the encoder's cosine is calibrated, for each language, on solutions of further problems.
     """
 
     reward: str = ""
@@ -112,6 +113,7 @@ class Arm:
     verl: Mapping[str, Any] = field(default_factory=dict)
     encoder: str = ""
     scorer: str = ""
+    calibrated: bool = False
 
     @property
     def similarity(self) -> str:
@@ -199,6 +201,7 @@ def read(file: Path = FILE) -> Config:
         for model, given, needed in (
             ("encoder", arm.encoder, arm.needs_encoder),
             ("scorer", arm.scorer, arm.needs_scorer),
+            ("calibration", arm.calibrated, arm.needs_encoder),
         ):
             if given and not needed:
                 raise ConfigError(f"arm {name!r} names the {model} {given!r}, but {arm.reward!r} has none")

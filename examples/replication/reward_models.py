@@ -1,14 +1,20 @@
 """The models of an arm's reward: made once for each world, in a stage of its own."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
+from pbrlsvr.errors import DataError
+from pbrlsvr_plugin.calibrate.command import run as calibrate
 from quickstart import toys
 from quickstart.settings import Toy, WorldSettings
 from quickstart.stages import Stages
+from quickstart.world import PIVOT, reasoning, sample_problems
 from replication.config import Arm, Config, ScorerSettings, TranslatorSettings
 
 HERE = Path(__file__).resolve().parent
+# Solutions in each language that a calibration is fitted to.
+CALIBRATION = 200
 _OPTIONS = "reward.custom_reward_function.reward_kwargs"
 
 
@@ -20,6 +26,10 @@ def reward_models(
     if arm.needs_encoder:
         needed = [*needed, f"{base}/encoder{arm.encoder and '-'}{arm.encoder}"]
         encoder = str(toys.make_encoder(stages, toy.world, toy.encoder, needed[-1]).resolve())
+    if encoder and arm.calibrated:
+        needed = [*needed, f"{needed[-1]}-calibration"]
+        calibration = calibration_stage(stages, needed[-1], toy.world, encoder, needed[-2])
+        overrides.append(f"{_OPTIONS}.embedding.calibration={calibration.resolve()}")
     if arm.needs_scorer:
         needed = [*needed, f"{base}/scorer{arm.scorer and '-'}{arm.scorer}"]
         settings = config.scorer(arm.scorer)
@@ -33,6 +43,36 @@ def reward_models(
         translator = translator_stage(stages, needed[-1], toy.world, config.translator)
         overrides.append(f"{_OPTIONS}.translation.model={translator.resolve()}")
     return encoder, needed, overrides
+
+
+def calibration_stage(stages: Stages, name: str, world: WorldSettings, encoder: str, made: str) -> Path:
+    """The file of `pbrlsvr calibrate` for the encoder, which the stage `made` has: on solutions that neither the policy
+    nor the encoder has seen, nor the test has."""
+    seen = {problem.skeleton for part in toys.split(world) for problem in part}
+    more = sample_problems(4 * CALIBRATION, world.seed + 1, world.lengths, world.options)
+    problems = [problem for problem in more if problem.skeleton not in seen][:CALIBRATION]
+
+    def action(folder: Path) -> None:
+        parallel = folder / "parallel.jsonl"
+        pairs = (
+            {"language": language, "text": reasoning(problem, language), "english": reasoning(problem, PIVOT)}
+            for language in world.languages
+            if language != PIVOT
+            for problem in problems
+        )
+        parallel.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+        if calibrate(parallel, folder / "calibration.json", encoder):
+            raise DataError(f"pbrlsvr calibrate failed on {str(parallel)!r}: its message is above")
+
+    folder = stages.run(
+        name,
+        f"Calibration: what the encoder's cosine says in each language, on {len(problems)} solutions",
+        action,
+        inputs={"problems": len(problems), "world": asdict(world)},
+        sources=toys.WORLD,
+        after=[made],
+    )
+    return folder / "calibration.json"
 
 
 def scorer_stage(stages: Stages, name: str, toy: Toy, settings: ScorerSettings, encoder: str) -> Path:

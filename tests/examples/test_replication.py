@@ -47,6 +47,27 @@ def test_nothing_that_the_rewards_models_read_is_asked_of_the_policy(world: str)
     assert len({problem.skeleton for part in parts for problem in part}) == sum(sizes)
 
 
+def test_a_calibration_of_a_world_is_of_every_language_and_of_problems_that_nothing_else_has(
+    tmp_path: Path, minilm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.console import Console
+
+    from pbrlsvr.calibration.calibration import Calibration
+    from quickstart.stages import Stages
+    from replication import reward_models
+
+    monkeypatch.setattr(reward_models, "CALIBRATION", 12)
+    world = WorldSettings(languages=("en", "es", "fr"), unseen=("fr",), train=20, reward=10, test=5)
+    stages = Stages(tmp_path, Console(quiet=True), versions={})
+    stages.run("encoder", "", lambda folder: None, inputs={}, sources=[], after=[])
+    file = reward_models.calibration_stage(stages, "calibration", world, minilm, "encoder")
+    pairs = [json.loads(line) for line in (file.parent / "parallel.jsonl").read_text().splitlines()]
+    seen = {reasoning(problem, PIVOT) for part in toys.split(world) for problem in part}
+    assert not seen & {pair["english"] for pair in pairs}
+    fitted = Calibration.load(file).pairs
+    assert {language: pair.texts for language, pair in fitted.items() if language != PIVOT} == {"es": 12, "fr": 12}
+
+
 def test_an_unseen_language_is_tested_and_not_trained(tmp_path: Path) -> None:
     from rich.console import Console
 
