@@ -14,8 +14,8 @@ from functools import lru_cache
 from pbrlsvr.words import word_table
 
 _SHORT = 2
-# "No total" is "in the total".
-_IN_THE = ("pt", "gl")
+# "No total" is "in the total", and "no rīta" in the morning.
+_IN_THE = ("pt", "gl", "lv")
 _SAME = {"tl": "fil"}
 _GLUED = "*"
 _MARK = "\ufffc"

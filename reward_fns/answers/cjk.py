@@ -47,7 +47,13 @@ _NUMERAL = rf"[{_HAN}{_HANGUL}]{{1,30}}|[0-9]{{1,40}}"
 _FRACTION = re.compile(rf"(?:({_NUMERAL})又)?({_NUMERAL}) ?(?:分之|分の|분의) ?({_NUMERAL})(?![0-9.])")
 # 三点五 is 3.5, 三点五十分 a time.
 _HAN_DIGITS = "".join(c for c in _DIGITS if c < "가")
-_POINT = re.compile(rf"([{_HAN}]{{1,30}})[点點]([{_HAN_DIGITS}]{{1,30}})(?![十拾百佰千仟分])")
+_HANGUL_DIGITS = "".join(c for c in _DIGITS if c >= "가")
+_WHOLE = r"(?<![0-9.,])[0-9]{1,9}"
+_POINT = re.compile(
+    rf"(?P<han>[{_HAN}]{{1,30}}|{_WHOLE} ?)[点點](?P<han_digits>[{_HAN_DIGITS}]{{1,30}})(?![十拾百佰千仟分半])"
+    rf"|(?P<hangul>(?<![가-힣])[{_HANGUL}]{{1,30}}|{_WHOLE}) ?점 ?"
+    rf"(?P<hangul_digits>[{_HANGUL_DIGITS}]{{1,30}})(?![가-힣])"
+)
 _HALF = re.compile(r"[^\w]*(?:一半|二分の一|半分?|절반|반)(?:です|だ|である|입니다|이다|예요|이에요)?\W*")
 # 割, tenths, and 分, hundredths: 七割, 3割5分.
 _TENTHS = re.compile(
@@ -55,15 +61,16 @@ _TENTHS = re.compile(
 )
 # What may follow a numeral that is all Hangul. Its syllables are also those of words, so anything else means a word.
 _AFTER_HANGUL = re.compile(
-    r"(?:원|달러|개|명|번|살|시간|분|초|일|년|미터|킬로|퍼센트|마리|권|장|대)?(?:입니다|이다|이에요|예요)?(?![가-힣])"
+    r"(?:원|달러|센트|유로|개|명|번|점|살|세|시간|분|초|일|주|개월|년|미터|킬로미터|킬로그램|킬로|그램|리터|도|퍼센트|마리|권|장|대|"
+    r"잔|컵|병|통|상자|봉지|판|송이|그루|켤레|자루|층|쪽|페이지)?(?:입니다|이다|이에요|예요)?(?![가-힣])"
 )
 
 
 def with_fractions(text: str) -> str:
     """The text with fractions and decimals in digits; 百分之 stays, it is a percent sign.
 
-    >>> with_fractions("四分之三 3分の2 4분의 3 三又四分之一 十八点五")
-    ' 3/4   2/3   3/4   3 1/4  18.5'
+    >>> with_fractions("四分之三 3分の2 4분의 3 三又四分之一 十八点五 십팔 점 오")
+    ' 3/4   2/3   3/4   3 1/4  18.5 18.5'
     >>> with_fractions("一半"), with_fractions("3割5分")
     ('1/2', '35%')
     """
@@ -71,7 +78,7 @@ def with_fractions(text: str) -> str:
         return "1/2"
     text = _TENTHS.sub(_as_percent, text)
     text = text.replace("廿", "二十").replace("卅", "三十")
-    if "点" in text or "點" in text:
+    if re.search("[点點점]", text):
         text = _POINT.sub(_with_point, text)
     if not re.search("分之|分の|분의", text):
         return text
@@ -84,8 +91,10 @@ def _as_percent(tenths: re.Match[str]) -> str:
 
 
 def _with_point(decimal: re.Match[str]) -> str:
-    whole = _evaluate(list(decimal[1]))
-    return decimal[0] if whole is None else f"{whole}.{''.join(str(_DIGITS[digit]) for digit in decimal[2])}"
+    said = decimal["han"] or decimal["hangul"]
+    whole = Fraction(said) if said.strip().isascii() else _evaluate(list(said))
+    digits = "".join(str(_DIGITS[digit]) for digit in decimal["han_digits"] or decimal["hangul_digits"])
+    return decimal[0] if whole is None else f"{whole}.{digits}"
 
 
 def _in_digits(fraction: re.Match[str]) -> str:

@@ -64,7 +64,7 @@ _UNFINISHED = re.compile(r"(?:[+*×÷·⋅/^≈→⇒(]|(?<![/.,-])-|(?<!/)=|(?<
 # A variable, a power, a root, a date.
 _NO_NUMBER_AFTER = re.compile(
     r" ?(?:[xyz](?![^\W\d_]|\.[a-z])|i\Z|[CP]_?[0-9{]|pi(?![^\W\d_])|[eE][0-9]|[\^_]|\*\*|\\(?:sqrt|pi))"
-    r"|[abdfnqruvw](?![^\W\d_])|[/:hH][0-9]|-\Z| ?\+\Z|\+(?![0-9])"
+    r"|[abdfnqruvw](?![^\W\d_])|[/:h][0-9]|[A-Z][0-9]|-\Z| ?\+\Z|\+(?![0-9])"
     r"| ?[-+*/] ?(?:[a-zA-Z](?![^\W\d_])|\(|\\[a-z])"
 )
 # Before one: "x + 5", "5 choose", "2^{5}", "x^2+1"; "--5", "-(-5)", "|-5|".

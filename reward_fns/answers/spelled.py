@@ -53,6 +53,7 @@ _AND_MORE = re.compile(
     rf"(?P<more>{_SOME_WORD}(?: {_SOME_WORD})?)",
     re.IGNORECASE,
 )
+_POINT = re.compile(rf" ?(?:{'|'.join(word_table('spelled')['.'])}) ?(?P<more>{_SOME_WORD})", re.IGNORECASE)
 
 
 class _Part(NamedTuple):
@@ -109,12 +110,14 @@ def in_digits(text: str, language: str, whole: bool = True) -> str | None:
 
 
 def goes_on(text: str, end: int, language: str) -> bool:
-    """Whether a part or a number in words is added to the number that ends at `end`.
+    """Whether a part or a number in words is added to the number that ends at `end`, or its decimals are in words.
 
     >>> [goes_on(text, 1, "en") for text in ("4 hours and a quarter", "5 dollars and thirty cents", "5 and a dog")]
     [True, True, False]
+    >>> goes_on("5 point two", 1, "en"), goes_on("5 points", 1, "en")
+    (True, False)
     """
-    said = _AND_MORE.match(text, end)
+    said = _POINT.match(text, end) or _AND_MORE.match(text, end)
     if said is None:
         return False
     more, _, behind = said["more"].casefold().partition(" ")
@@ -123,7 +126,7 @@ def goes_on(text: str, end: int, language: str) -> bool:
     values = (
         _evaluate(parts, code) for code in {language, "en"} if (parts := _parts_of(more, code, _lexicon(code))[0])
     )
-    return any(value is not None and value > 1 for value in values)
+    return any(value is not None and (value > 1 or said.re is _POINT) for value in values)
 
 
 @lru_cache(maxsize=1024)

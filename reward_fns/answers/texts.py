@@ -74,7 +74,7 @@ def clean(text: str) -> str:
         text = _POWER.sub("", _UNIT_OVER_TIME.sub(r" \1/\2", text))
     if "<" in text:
         text = _TAGS.sub(" ", text)
-    text = text.strip('*`"“”「」『』 \t\r\n')
+    text = text.strip('*`_"“”「」『』 \t\r\n')
     if text.startswith("$") and text.endswith("$"):
         text = text.strip("$")
     text = _SUPERSCRIPTS.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPT_TO_ASCII), text)

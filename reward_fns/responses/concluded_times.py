@@ -68,7 +68,8 @@ def bounds_the_time(answer: str, language: str) -> bool:
     (True, False)
     """
     lower = lower_case(answer)
-    times = times_of_day(answer, lower)
+    times = [(time.begin, time.end) for time in times_of_day(answer, lower)]
+    times = times or [number.span() for number in NUMBER_RUN.finditer(lower)] or [(len(lower), len(lower))]
     return any(_is_bounded(lower, 0, *time, code) for time in times for code in {language, "en"})
 
 

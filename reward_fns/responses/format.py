@@ -113,8 +113,8 @@ def check(response: str, options: FormatOptions) -> FormatCheck:
     if not options.marks:
         return FormatCheck(thinking, True, True)
     place, rule = _tagged(text, tags)
-    # split() finds nothing where the mark is empty.
-    if place is None or split(text).rule == "none":
+    # split() reads no mark that is empty.
+    if place is None or split(text).rule in ("none", "bare", "after_think"):
         return FormatCheck(thinking, False, not options.once)
     found: list[Mark] = [
         mark for mark in options.marks if mark != "answer_tag" and _find(mark, text, *place[1:], in_code)

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -196,6 +196,7 @@ PIECES = [
 ]
 
 
+@example("\\boxed{}</think>\\boxed{}")
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(alphabet=st.characters()))
 def test_what_has_a_marked_answer_here_has_an_answer_there(text):
     found = check(text, FormatOptions())
