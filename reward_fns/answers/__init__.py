@@ -14,11 +14,13 @@ The **ground truth** is data, so it is read as data sets write it (1,234.5), and
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
 from pbrlsvr.answers.choices import read_choice, spell_circled
 from pbrlsvr.answers.expressions import equal_expressions
 from pbrlsvr.answers.locales import ENGLISH, Conventions, conventions
+from pbrlsvr.answers.measures import in_units_of
 from pbrlsvr.answers.numbers import MAX_LENGTH, Number, read_number, read_numbers
 from pbrlsvr.answers.texts import clean, is_date, is_formula, same_words, without_unit, words
 from pbrlsvr.answers.times import read_time
@@ -40,8 +42,10 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
     The ground truth decides what is compared: one letter A-J, a choice; a number, numbers; a time of day; else the
     words without case, punctuation and markup, or LaTeX expressions. An integer ground truth compares exactly, another
     number g as |a - g| <= 1e-6 min(1, |g|). A percent sign is a unit: `50%` equals 50, not also 0.5; a ground truth of
-    `50%` is met by `50%`, 50 and 0.5. A number that is negated or bounded ("not 18", "at least 18", 18以上) equals
-    nothing, nor does a choice that is denied ("not C"). A text of more than 1,000 characters equals only itself.
+    `50%` is met by `50%`, 50 and 0.5. Beside a ground truth with a unit another of the same quantity is scaled
+    (`7500 m` is `7.5 km`, `50 cents` are `$0.50`), and units that are not known are passed over. A number that is
+    negated or bounded ("not 18", "at least 18", 18以上) equals nothing, nor does a choice that is denied ("not C"). A
+    text of more than 1,000 characters equals only itself.
 
     Args:
         answer: the answer span of a response, as `pbrlsvr.responses.spans.split` finds it.
@@ -79,7 +83,9 @@ def equal(answer: str, ground_truth: str, language: str | None = None) -> bool:
             return said == wanted
         return same_words(answer, ground_truth) or equal_expressions(without_unit(written), without_unit(gold_written))
     value = _said_twice(answer, speech)
-    return equal_expressions(answer, ground_truth, is_number=True) if value is None else value.equals(gold)
+    if value is None:
+        return equal_expressions(answer, ground_truth, is_number=True)
+    return replace(value, value=value.value * in_units_of(ground_truth, answer, speech.language)).equals(gold)
 
 
 def _said_twice(answer: str, speech: Conventions) -> Number | None:

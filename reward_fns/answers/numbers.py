@@ -51,7 +51,7 @@ _WORKED = re.compile(
 )
 _FRAC = re.compile(r"\\[dtc]?frac\s*\{\s*([0-9]{1,40})\s*\}\s*\{\s*([0-9]{1,40})\s*\}")
 _RUN = re.compile(
-    r"[0-9]{1,3}(?: [0-9]{3})+(?![0-9])(?:[.,٫][0-9]+)?|[0-9]+(?:[.,'٫٬][0-9]+)*|(?<![^\s$€£¥₹-])[.,٫][0-9]+"
+    r"(?<!\^)[0-9]{1,3}(?: [0-9]{3})+(?![0-9])(?:[.,٫][0-9]+)?|[0-9]+(?:[.,'٫٬][0-9]+)*|(?<![^\s$€£¥₹-])[.,٫][0-9]+"
 )
 _OVER = re.compile(r" ?/ ?([0-9]{1,40})(?![0-9/.,])")
 _POWER_OF_TEN = re.compile(
@@ -229,7 +229,7 @@ def _is_glued(text: str, start: int) -> bool:
     if before[-2:] in ("^{", "_{"):
         return True
     if before[-1:] in ("_", "^"):
-        return before[-2:-1].isalpha() or before[-1:] == "_"
+        return before[-1:] == "_" or re.search(r"[^\W\d_][^\s\w()\[\]{}]{0,2}\^\Z", before) is not None
     letters = _LETTERS.search(before.removesuffix("-"))
     if letters is not None and _SIGN.search(text[max(0, start - 24) : start]):
         return False

@@ -31,14 +31,15 @@ _HAN_HALF = re.compile(
     rf"([0-9]{{1,9}}|{_HAN})(个|個|小时|小時|時間|年|天|日|块|塊|斤|倍|か月|ヶ月|杯|箱)半(?![分数數年月路])"
     r"|([0-9]{1,9})( ?[가-힣]{1,3}) 반(?![가-힣])"
 )
-_HUNDREDTHS = (
+#: Hundredths of a currency, in all languages: cents, kuruş, копейки.
+HUNDREDTHS = (
     r"(?:cents?|ct|centavos?|c[eé]ntimos?|centimes?|centesimi|cêntimos?|pence|копе[йе]?[кй]\w?|коп\.?|копій\w{1,2}|grosz[ye]?|"
     r"haléř[ůe]?|hal\.|kuruş|paise|paisa|पैस[ेा]|পয়সা|పైసలు|பைசா|สตางค์|sentimo|sen|kobo|senti|سنت\w{0,3}|قرش\w?|セント|센트)"
 )
 _MONEY = re.compile(
     rf"(?:(?<={CURRENCY_SIGN})(?P<price>[0-9]{{1,9}})|(?P<whole>[0-9](?:[0-9.,' ]{{0,19}}[0-9])?) ?"
     rf"(?P<unit>{CURRENCY_SIGN}|{_UNIT}))"
-    rf"{_AND} ?(?<![\d.,])(?P<cents>[0-9]{{1,2}}) ?(?:{_HUNDREDTHS}|(?<=zł [0-9]{{2}} )gr)(?![^\W\d_])",
+    rf"{_AND} ?(?<![\d.,])(?P<cents>[0-9]{{1,2}}) ?(?:{HUNDREDTHS}|(?<=zł [0-9]{{2}} )gr)(?![^\W\d_])",
     re.IGNORECASE,
 )
 _PRICE = re.compile(r"(?<![\d.,])([0-9]{1,9}) ?(€|euros?|£|zł|kr\.?|CHF|Fr\.) ?([0-9]{2})\s*\.?\Z", re.IGNORECASE)

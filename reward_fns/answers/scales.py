@@ -18,12 +18,21 @@ _UNCLEAR = "?"
 _SPACELESS = "[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u9fff]"
 _CURRENCY_LETTERS = {"k": 1000, "m": 10**6, "mm": 10**6, "b": 10**9, "bn": 10**9, "t": 10**12, "tn": 10**12}
 # "45 mil" are miles here, and thousands in Spanish.
-_MILES = ("az", "bs", "cs", "da", "hr", "id", "ms", "nb", "nn", "no", "pl", "sk", "sr", "sv", "tr", "uz")
+_MILES = ("az", "bs", "cs", "da", "hr", "id", "jv", "ms", "nb", "nn", "no", "pl", "sk", "sr", "sv", "tr", "uz")
+# What is a million, a hundred or a quarter elsewhere: miles, hours, months, quarts.
+_UNITS = {
+    "ca": "milla milles", "eu": "milia", "pt": "milha milhas", "sl": "milja milji milje milj", "sk": "míľ",
+    "hr": "milja milje milji sata", "bs": "milja milje milji sata", "sr": "milja milje milji sata миља миље миљи",
+    "is": "míla", "tl": "milya", "fil": "milya", "id": "bln", "ms": "bln",
+    "da": "md", "no": "md", "nb": "md", "nn": "md", "af": "md",
+}  # fmt: skip
+_QUARTS, _QUARTERS = ("quart", "quarts"), ("ca", "fr")
 # Other words without their accents or in another language. Dutch "dozen" are boxes, Spanish "miles" are thousands.
 _EXACT: dict[tuple[str, str] | str, int | None] = {
     ("nl", "dozen"): 1, ("es", "miles"): None, ("pt", "mi"): 10**6, ("pt", "bi"): 10**9,
     ("fr", "md"): 10**9, ("de", "tsd"): 1000, ("en", "bn"): 10**9, ("id", "jt"): 10**6, ("id", "rb"): 1000,
     "tá": 12, "vạn": 10_000, "tỉ": 10**9, **{(language, "mil"): 1 for language in _MILES},
+    **{(language, word): 1 for language, words in _UNITS.items() for word in words.split()},
 }  # fmt: skip
 # Where words that multiply stand before the number, and those that are something else elsewhere.
 _SCALE_FIRST = {"sw": {"mia": 100}, "yo": {}}
@@ -82,7 +91,7 @@ def scale(
         return end, None
     following = _NEXT.match(text[end : end + 40])
     word = following[1].lower() if following else ""
-    part = PARTS.get(word, 0)
+    part = 0 if word in _QUARTS and speech.language not in _QUARTERS else PARTS.get(word, 0)
     # "3 quarters" is less than one; "18 quarters" are coins, and there may be 60 third graders.
     if 2 < part > value or (part in (10, 100, 1000) and not word.endswith("th")):
         return end, None
