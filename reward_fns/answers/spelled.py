@@ -8,6 +8,7 @@ them (a sign, a unit, "at least", "and a half") is read as beside digits.
 import re
 import unicodedata
 from collections.abc import Iterator
+from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,12 +19,14 @@ from pbrlsvr.words import word_table
 
 _MOST_WORDS, _LONGEST_WORD, _MOST_OTHERS = 16, 60, 3
 _WORD = re.compile(r"[^\s\d.,٫;:!?()\[\]{}\"“”«»/\\|+*=<>^%$€£¥₹₽₩฿。，、।؟-]+(?:-[^\W\d_]+)*")
-_ARABIC = str.maketrans("أإآىة", "اااي" + "ه", "\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652")
+_ARABIC = str.maketrans("أإآىةʼ’ʻ‘şţ", "اااي" + "ه''''șț", "\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652")
 # Where the multiplier comes first, "elfu tano"; and words that are written together with what they count.
-_SCALE_FIRST, _SPACELESS = ("sw", "yo"), ("th",)
+_SCALE_FIRST, _SPACELESS = ("sw", "yo"), ("km", "lo", "my", "th")
 _SAME = {"fil": "tl", "nb": "no", "nn": "no"}
 # "einundzwanzig"
-_UNIT_FIRST = ("de", "nl", "cs", "ar", "da")
+_UNIT_FIRST = ("af", "ar", "cs", "da", "de", "nl", "sl")
+# "Soixante-quinze", "hogeita hamar"
+_TWENTIES = {"fr": (60, 80), "eu": (20, 40, 60, 80), "ka": (20, 40, 60, 80)}
 # "Three over four"; Turkish says "in four three", Swahili "quarters three".
 _OVER = {"vi": " phần ", "hi": " बटा ", "id": " per ", "ms": " per "}
 _PARTS_FIRST = {
@@ -34,6 +37,7 @@ _COUNTERS = {"bn": ("টি", "টা", "জন", "খানা")}
 _PERCENT = re.compile(r"(?:per|por|pour) ?cento?\b|por s?c?i[ey]+nto\b|phần trăm", re.IGNORECASE)
 # "one-third"
 _BEFORE_PART = re.compile(rf"-(?=(?:{'|'.join(PARTS)})\Z)", re.IGNORECASE)
+_NO_HUNDREDS = re.compile(r"không trăm(?: (?:lẻ|linh))?", re.IGNORECASE)
 _AN_HOUR_AND = re.compile(r"\Aan? (?=[a-z]+ and a half\b)", re.IGNORECASE)
 _BEHIND = re.compile(r"(?<=[0-9])[ -]([^\W\d_][^\s.,]*)")
 _AND_ONE_HALF = re.compile(r"(?:(?<=\band )one[ -]|(?:(?<=\boch )|(?<=\bog ))e(?:n|tt?) )(?=hal[fv])", re.IGNORECASE)
@@ -102,7 +106,7 @@ def in_digits(text: str, language: str, whole: bool = True) -> str | None:
     """
     if any(character.isdecimal() for character in text):
         return None
-    half = _HALF_OF.match(text)
+    half = _HALF_OF.match(text := _NO_HUNDREDS.sub("lẻ", text))
     if half and factor_of(half["scale"])[0] not in (1, None):
         return f"0٫5 {text[half.start('scale') :]}"
     text = _BEFORE_PART.sub(" ", _PERCENT.sub("%", _AND_ONE_HALF.sub("", _AN_HOUR_AND.sub("one ", text))))
@@ -162,8 +166,21 @@ def _rewritten(text: str, language: str, whole: bool) -> str | None:
     found = with_parts("".join([*pieces, text[position:]]).replace(_OVER.get(language, "/"), "/"))
     others = [word for word in _WORD.findall(_BEHIND.sub(_without_scale, found)) if word.casefold() not in _BESIDE]
     # "forty odd thousand": who knows how many.
-    is_unclear = any(factor_of(word)[0] != 1 for word in others)
+    is_unclear = any(factor_of(word)[0] != 1 or _is_misspelled(word, language) for word in others)
     return None if is_unclear or len(others) > most or not _APART.isdisjoint(others) else found
+
+
+@lru_cache(maxsize=64)
+def _tens(language: str) -> list[str]:
+    """The longer words of a language for 10 and more."""
+    return [word for word, part in _lexicon(language).items() if part.value >= 10 and len(word) > 4]
+
+
+def _is_misspelled(word: str, language: str) -> bool:
+    """Whether a word is nearly one for ten or more, or ends with one: "ninty two" is not 2."""
+    folded = _fold(word).replace("-", "")
+    tens = _tens(language)
+    return len(folded) > 4 and (folded.endswith(tuple(tens)) or bool(get_close_matches(folded, tens, 1, 0.8)))
 
 
 def _parts_first(text: str, language: str) -> str | None:
@@ -197,14 +214,16 @@ def _article_and_part(text: str) -> str | None:
 
 def _runs(text: str, words: list[re.Match[str]], language: str) -> Iterator[tuple[int, int, list[_Part], str]]:
     """Where number words stand together, what they are, and what is written together with the last of them."""
-    lexicon = _lexicon(language)
+    lexicon, behind = _lexicon(language), -2 if language in _SCALE_FIRST else -1
     start = end = last = 0
     run: list[_Part] = []
     pending: list[_Part] = []
     for word in words:
         parts, rest = _parts_of(word[0], language, lexicon)
         gap = text[end : word.start()]
-        near = bool(run) and (not gap.strip(" ") or (gap.strip() == "," and run[-1].kind == "x"))
+        near = bool(run) and (
+            not gap.strip(" ") or (gap.strip() == "," and any(part.kind == "x" for part in run[behind:]))
+        )
         if near and all(part.kind in "&a" for part in parts) and parts:
             pending += parts
             end = word.end()
@@ -290,6 +309,6 @@ def _evaluate(parts: list[_Part], language: str) -> Fraction | None:
 
 def _room(value: Fraction, language: str) -> Fraction:
     """Numbers below this may follow: 7 after 20, 17 after the French soixante, 55 after 100."""
-    if value in (60, 80) and language == "fr":
+    if value in _TWENTIES.get(language, ()):
         return Fraction(20)
     return Fraction(next((size for size in (10**6, 1000, 100, 10) if value >= size and value % size == 0), 0))

@@ -40,6 +40,15 @@ def test_a_number_that_its_words_change_is_not_read_without_them(answer: str, go
     assert not equal(answer, gold, language)
 
 
+def test_numbers_are_read_as_every_language_spells_them() -> None:
+    lines = Path(__file__).with_name("numbers_in_words.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = [(words, int(number), language) for language, number, words in (line.split("\t") for line in lines)]
+    assert [row for row in rows if not equal(row[0], str(row[1]), row[2])] == []
+    assert [
+        row for row in rows for part in {row[1] % 10, row[1] % 100} - {row[1]} if equal(row[0], str(part), row[2])
+    ] == []
+
+
 LANGUAGES = sorted({code for code in locale_identifiers() if "_" not in code} & {*Locale("en").languages})
 
 
