@@ -60,6 +60,14 @@ _AND_MORE = re.compile(
 _POINT = re.compile(rf" ?(?:{'|'.join(word_table('spelled')['.'])}) ?(?P<more>{_SOME_WORD})", re.IGNORECASE)
 
 
+_ORDINAL = re.compile(
+    rf"(?:[1-9]0+[ -](?:(?:{_AND}) )?(?:{'|'.join(word_table('spelled')['#'])})"
+    rf"|[0-9][ -](?:(?:{_AND}) )?(?:{'|'.join(word_table('spelled')['##'])})"
+    r"|(?<![^\W\d_])(?:ke[a-z]+|ال\w+) 10)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+
+
 class _Part(NamedTuple):
     """What a word adds to a number.
 
@@ -157,7 +165,8 @@ def _rewritten(text: str, language: str, whole: bool) -> str | None:
             # "two million and a half": the half is that of the million.
             value, end = value + multiplier.value / 2, end + half.end()
         pieces += [between, _written(value)]
-        if (part := after.strip(" .").casefold()) in PARTS and value.denominator == 1:
+        is_count = value.denominator == 1 and (value < 20 or value % 10 > 0 or after[-1:] == "s")
+        if is_count and (part := after.strip(" .").casefold()) in PARTS:
             return f"{''.join(pieces)}/{PARTS[part]}"
         pieces += " " * bool(rest)
         position = end - len(rest)
@@ -166,7 +175,9 @@ def _rewritten(text: str, language: str, whole: bool) -> str | None:
     found = with_parts("".join([*pieces, text[position:]]).replace(_OVER.get(language, "/"), "/"))
     others = [word for word in _WORD.findall(_BEHIND.sub(_without_scale, found)) if word.casefold() not in _BESIDE]
     # "forty odd thousand": who knows how many.
-    is_unclear = any(factor_of(word)[0] != 1 or _is_misspelled(word, language) for word in others)
+    is_unclear = any(factor_of(word)[0] != 1 for word in others) or _ORDINAL.search(found) is not None
+    tens = _WORD.findall(re.split("[0-9]", found, maxsplit=1)[0])[-2:]
+    is_unclear = is_unclear or any(_is_misspelled(word, language) for word in tens)
     return None if is_unclear or len(others) > most or not _APART.isdisjoint(others) else found
 
 
@@ -177,7 +188,7 @@ def _tens(language: str) -> list[str]:
 
 
 def _is_misspelled(word: str, language: str) -> bool:
-    """Whether a word is nearly one for ten or more, or ends with one: "ninty two" is not 2."""
+    """Whether a word before a number is nearly one for ten or more, or ends with one: "ninty two" is not 2."""
     folded = _fold(word).replace("-", "")
     tens = _tens(language)
     return len(folded) > 4 and (folded.endswith(tuple(tens)) or bool(get_close_matches(folded, tens, 1, 0.8)))
